@@ -1,9 +1,8 @@
 /**
- * accuracy - how well labelled mails are read: with all rules, without each provider's file, and without any
+ * accuracy - how well labelled mails are read and classified: with all rules, without each provider's file, and without rules
  *
- * The labels are the corpus' where it is there, else our fixtures'. Columns in percent: bounces recognised, recipients
- * exact, cause right (the last digit of the sub status), status as labelled, complaints recognised; and the share of
- * verdicts that no rule made (`other`).
+ * Uses the labels of the corpus if it exists, else those of our fixtures. The columns are percentages: bounces recognised, recipients exact, cause right
+ * (the last digit of the sub status), status as labelled, complaints recognised, and verdicts that no rule made (`other`).
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -101,7 +100,7 @@ function loadCases(): readonly Case[] {
   })
 }
 
-/** `labels.jsonl` beside the folder, or a .json beside each mail. */
+/** Reads `labels.jsonl` beside the folder, or a .json beside each mail. */
 function labelsOf(folder: string): ReadonlyMap<string, Label> {
   const together = join(folder, '../labels.jsonl')
   if (existsSync(together)) {

@@ -1,8 +1,8 @@
 /**
- * api - how long a question takes, alone and while reports come in at half of what the node can take, and how soon it is ready
+ * api - latency and CPU of API queries, alone and while reports arrive at half of the node's capacity, and the time of a start
  *
- * `--deliveries=N,M…` (100,000 unless told; 10,000,000 takes some minutes and 8 GB). Two connections ask one question after the other, from a
- * process of their own. Times are the machine's; the CPU that a question costs is ours alone, and is what must not grow with the table.
+ * `--deliveries=N,M…` sets the sizes of the store (100,000 by default; 10,000,000 needs some minutes and 8 GB). A child process sends the queries one after
+ * the other over two connections. Latency depends on the machine; the CPU of a query does not, and must not grow with the table.
  */
 import { setTimeout as rest } from 'node:timers/promises'
 import type { Daemon } from '../test/support/daemon.ts'
@@ -13,7 +13,7 @@ import { runQueryProcess, DELIVERY_COUNTS, cpuMillis, withFilledStore } from './
 import { register } from './target.ts'
 
 const CONNECTIONS = 100
-/** To learn the whole rate; a part of a second. */
+/** Enough to measure the full rate: a fraction of a second. */
 const MAILS = 2_000
 const SECONDS = Number(process.argv.find((word) => word.startsWith('--seconds='))?.split('=')[1] ?? 5)
 const QUERY_CONNECTIONS = 2
@@ -29,7 +29,7 @@ const dayFilter = (n: number): Readonly<Record<string, string>> => {
   return { since: new Date(until - DAY_MS).toISOString(), until: new Date(until).toISOString() }
 }
 
-/** What is asked, of the id of some mail. */
+/** The queries, with the id of a mail. */
 const QUERIES: Readonly<Record<string, (id: string, n: number) => Query>> = {
   'emailStatus by id': (id) => ({ method: 'GET', path: `/v1/messages/${encodeURIComponent(id)}` }),
   'emailStatus by recipient': (id) => searchQuery({ recipient: recipientOf(id) }),
@@ -77,7 +77,7 @@ async function measureAlone(daemon: Daemon, queries: readonly Query[], about: st
 
 let registered = MAILS + 1
 
-/** The same while mails come in at a rate. */
+/** Measures the same queries while mails arrive at a rate. */
 async function measureDuringIntake(
   daemon: Daemon,
   queries: readonly Query[],
@@ -100,7 +100,7 @@ async function measureDuringIntake(
   ]
 }
 
-/** Sends mails at so many a second at most; how many a second it were. Kept connections, each mail at its time. */
+/** Sends mails at a rate over kept connections. Returns the rate that it reached. */
 async function sendAtRate(daemon: Daemon, mails: readonly LoadMail[], rate: number): Promise<number> {
   const startedAt = performance.now()
   const remaining = mails.entries()

@@ -1,13 +1,13 @@
 /**
- * ask - questions to a daemon from a process of their own, by autocannon: how long each took, how many a second
+ * ask - a child process that sends queries to a daemon with autocannon and reports the latency of each and their rate
  *
- * Told by its parent what to ask; a few connections ask one question after the other. The times are autocannon's own, of each answer.
+ * The parent sends the queries. A few connections send them one after the other. autocannon measures the latencies.
  */
 import { createRequire } from 'node:module'
 import { API_KEY, API_USER } from '../test/support/daemon.ts'
 
 export type Query = { readonly method: 'GET' | 'POST'; readonly path: string; readonly body?: object }
-/** autocannon has no types; what of it is used here. */
+/** The used part of autocannon, which has no types. */
 type AutocannonRequest = {
   readonly method: string
   readonly path: string
@@ -22,7 +22,7 @@ type Autocannon = (options: {
   readonly requests: readonly { readonly setupRequest: (request: AutocannonRequest) => AutocannonRequest }[]
   readonly setupClient: (client: AutocannonClient) => void
 }) => Promise<unknown>
-// Checked by its documentation.
+// Checked against its documentation.
 const autocannon = createRequire(import.meta.url)('autocannon') as Autocannon
 
 export type QueryLoad = {

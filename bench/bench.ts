@@ -1,13 +1,13 @@
 /**
- * bench - what bounced does in a second, beside what others do on the same machine in the same run
+ * bench - throughput and costs of bounced, beside other programs on the same machine in the same run
  *
  *   npm run bench                 every row
  *   npm run bench -- read intake  some of them
- *   npm run bench -- --json       one JSON object a figure
+ *   npm run bench -- --json       one JSON object for each figure
  *   npm run bench -- drain --queued=1000000
  *   npm run bench -- api exports --deliveries=1000000,10000000
  *
- * Machines are noisy: read the ratios. The targets stand beside the figures.
+ * Machines are noisy: compare the ratios. Each figure has its target beside it.
  */
 import { accuracy } from './accuracy.ts'
 import { api } from './api.ts'

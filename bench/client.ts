@@ -1,5 +1,5 @@
 /**
- * client - sends one report many times: `node bench/client.ts PORT CONNECTIONS MAILS`, for servers that are measured in their own process
+ * client - a child process that sends one report many times: `node bench/client.ts PORT CONNECTIONS MAILS`
  */
 import { sendLoad } from '../test/support/smtp-load.ts'
 import { RETURN_PATH } from '../test/support/context.ts'

@@ -1,9 +1,8 @@
 /**
- * drain - queued mails delivered to servers on loopback, and what one costs with ten thousand, a hundred thousand or more waiting behind it
+ * drain - delivery of queued mails to servers on loopback, and the cost of one with ten thousand, a hundred thousand or more in the queue
  *
- * The daemon's deliverer, store, renderer and SMTP transport in this process; the servers that take the mail in another. Mails lie in the
- * store before the start: loading them is measured by itself. CPU is that of this process, over all threads. `--queued=1000000`
- * takes another number in the second row.
+ * The deliverer, the store, the renderer and the SMTP transport run in this process; the servers run in another. The mails are in the store before the start,
+ * and their loading is measured by itself. CPU is that of all threads of this process. `--queued=1000000` sets the size of the second row.
  */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
@@ -23,7 +22,7 @@ import { makeContext, MASTER } from '../test/support/context.ts'
 import type { Figure } from './figure.ts'
 import { copyQueuedMails } from './queued.ts'
 
-/** Mails that are measured, in each row. */
+/** Measured mails of each row. */
 const MEASURED_MAILS = 5_000
 
 export async function drain(): Promise<readonly Figure[]> {
@@ -113,7 +112,7 @@ async function measure(size: number): Promise<DrainResult> {
 
 const sleep = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
 
-/** One request by the real door: its delivery, its row and its body are what is copied. */
+/** Submits one mail as a client does. Its delivery, its queue row and its body are then copied. */
 async function submitTemplate(context: Parameters<typeof createSubmit>[0]): Promise<void> {
   const submit = createSubmit(context, { onQueued: () => undefined, recipientsPerDay: null })
   await submit(
@@ -144,7 +143,7 @@ async function submitTemplate(context: Parameters<typeof createSubmit>[0]): Prom
   )
 }
 
-/** Takes everything, in a process of its own. */
+/** Starts a server that accepts everything, in a process of its own. */
 async function startSink(): Promise<{ readonly port: number; readonly stop: () => void }> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'sink.ts')], { stdio: ['ignore', 'pipe', 'inherit'] })
   const port = await new Promise<number>((resolve) => child.stdout.once('data', (chunk: Buffer) => resolve(Number(chunk.toString()))))

@@ -1,7 +1,7 @@
 /**
- * exports - how many rows a second a file takes, what that costs, and what a question waits meanwhile
+ * exports - rows a second of an exported file, their CPU, and the latency of queries meanwhile
  *
- * `--deliveries=N,M…`, all of them in one file. Memory is the daemon's highest before and after: it must not grow with the rows.
+ * `--deliveries=N,M…` sets the sizes of the store; one file contains all. Memory is the daemon's peak before and after, which must not grow with the rows.
  */
 import { setTimeout as rest } from 'node:timers/promises'
 import { API_KEY, API_USER, type Daemon } from '../test/support/daemon.ts'
@@ -70,6 +70,6 @@ async function measureDownload(daemon: Daemon, id: string): Promise<number> {
   const response = await fetch(`http://127.0.0.1:${daemon.httpPort}/v1/exports/${id}/download`, { headers: { authorization } })
   let bytes = 0
   for await (const chunk of response.body ?? []) bytes += chunk.byteLength
-  if (bytes !== Number(response.headers.get('content-length'))) throw new Error('the file is not as long as was told')
+  if (bytes !== Number(response.headers.get('content-length'))) throw new Error('the file is not as long as its content-length')
   return bytes / 1e6 / ((performance.now() - startedAt) / 1_000)
 }

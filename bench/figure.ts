@@ -1,8 +1,8 @@
 /**
- * figure - one measured thing, as every row of the bench gives it
+ * figure - one measured value, as each bench returns it
  */
 
-/** One measured thing. `ratio` is against `beside`, the figure of another program in the same run. */
+/** One measured value. `ratio` compares it with `beside`, the figure of another program in the same run. */
 export type Figure = {
   readonly figure: string
   readonly value: number

@@ -1,22 +1,22 @@
 /**
- * fill - many deliveries in a SQLite store at once, copied from one that the daemon registered
+ * fill - fills a SQLite store with copies of one delivery that the daemon registered
  *
- * Straight into the tables, without facts: for figures that depend on how much there is, never for what it adds up to. Indexes are made after
- * the rows: sorted at once they cost a fifth. Two in a hundred are invalid and on the bounce list, one is a soft bounce; requests lie evenly in
- * the 28 days before the copied one.
+ * Writes rows directly, without facts: use it for figures that depend on the size of the store, not on its consistency. Indexes are created after the rows,
+ * which costs a fifth. Of a hundred copies, two are invalid and on the bounce list, and one is a soft bounce. Requests are spread evenly over the 28 days
+ * before the copied one.
  */
 import { hash } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
 import { formatDeliveryId, parseDeliveryId } from '../src/correlate/delivery-id.ts'
 import { hashAddress } from '../src/correlate/address-hash.ts'
 
-/** Where the copies' numbers begin: far above what the daemon gives in a measurement. */
+/** The first number of the copies, far above the numbers that the daemon allocates in a measurement. */
 const FIRST_SEQUENCE = 1_000_000_000
 const SPAN_MS = 28 * 86_400_000
-/** Rows one statement makes. */
+/** Rows of one insert statement. */
 const PAGE = 100_000
 
-/** What a copy has of its own; `n` is its number, `total` of how many. */
+/** The columns in which copies differ; `n` is the number of the copy, `total` the number of all copies. */
 const COPY_COLUMNS: Readonly<Record<string, string>> = {
   delivery_id: 'fill_id(n)',
   email_id: "'fill' || n || 'x0$fill-' || n || '@example.org'",
@@ -38,10 +38,10 @@ const INSERT_SUPPRESSION = `insert into suppressions (account_id, list, address_
   select t.account_id, 'bounce', fill_hash(n), '', 'fill-' || n || '@example.org', 'example.org', 0, 1, 1, t.requested_at, null,
     null, 0, 'not-exist', null, null, fill_id(n), 'token', null, t.api_user, null, x'' from numbers join template t where n % 50 = 0`
 
-/** Adds `count` copies of the newest delivery. The daemon must be down. */
+/** Adds `count` copies of the newest delivery. The daemon must not run. */
 export function copyDeliveries(file: string, count: number): void {
   const database = new DatabaseSync(file)
-  // Out of the log first: a database in it goes nowhere else at once.
+  // A database in WAL mode changes to `delete` first.
   for (const pragma of ['journal_mode = delete', 'journal_mode = off', 'synchronous = off', 'cache_size = -262144', 'threads = 2'])
     database.exec(`pragma ${pragma}`)
   const row = database.prepare('select * from deliveries order by delivery_id desc limit 1').get()
@@ -60,13 +60,13 @@ export function copyDeliveries(file: string, count: number): void {
   database.close()
 }
 
-/** The emailIds of some of the copies, evenly spread. */
+/** The emailIds of some copies, evenly spread. */
 export function copiedEmailIds(count: number, wanted: number): readonly string[] {
   const every = Math.max(1, Math.floor(count / wanted))
   return Array.from({ length: Math.min(count, wanted) }, (_, n) => `fill${n * every}x0$fill-${n * every}@example.org`)
 }
 
-/** The hash that lists and deliveries are found by. */
+/** The address hash by which lists and deliveries are found. */
 const hashOf = (address: string): string => hashAddress(address) ?? hash('sha256', address)
 
 function insertAll(database: DatabaseSync, names: readonly string[], count: number): void {

@@ -1,7 +1,7 @@
 /**
- * filled - a daemon over a store with many deliveries, and what it cost
+ * filled - a daemon on a store with many deliveries, and its CPU and memory
  *
- * See also: bench/fill (which makes them), bench/api and bench/exports (which ask).
+ * See also: bench/fill (creates the deliveries), bench/api, bench/exports.
  */
 import { fork } from 'node:child_process'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
@@ -11,18 +11,18 @@ import type { QueryLatencies, QueryLoad } from './ask.ts'
 import { copyDeliveries, copiedEmailIds } from './fill.ts'
 import { register, UNLIMITED } from './target.ts'
 
-/** `--deliveries=N,M…`; 100,000 unless told. */
+/** `--deliveries=N,M…`; 100,000 by default. */
 export const DELIVERY_COUNTS = (process.argv.find((word) => word.startsWith('--deliveries='))?.split('=')[1] ?? '100000')
   .split(',')
   .map(Number)
 
-/** Ids of mails that are given back, evenly spread. */
+/** How many ids of mails are returned, evenly spread. */
 const SAMPLED_IDS = 5_000
 
-/** `--keep=FOLDER`: a store of one number of deliveries, filled once and left for the next run. */
+/** `--keep=FOLDER`: keeps the store of one size for the next run. */
 const KEEP = process.argv.find((word) => word.startsWith('--keep='))?.split('=')[1]
 
-/** Runs on a daemon over so many deliveries; the store goes with it, unless it is to be kept. */
+/** Runs `work` with a daemon on that many deliveries. Removes the store afterwards, except with `--keep`. */
 export async function withFilledStore<T>(
   deliveries: number,
   work: (daemon: Daemon, emailIds: readonly string[]) => Promise<T>,
@@ -44,7 +44,7 @@ export async function withFilledStore<T>(
   }
 }
 
-/** CPU of all threads of a daemon until now. */
+/** CPU time of all threads of a daemon so far. */
 export function cpuMillis({ process: { pid } }: Daemon): number {
   const [, , ...fields] = readFileSync(`/proc/${pid}/stat`, 'utf8')
     .replace(/\(.*\)/, '()')
@@ -53,18 +53,18 @@ export function cpuMillis({ process: { pid } }: Daemon): number {
   return (Number(fields[11]) + Number(fields[12])) * 10
 }
 
-/** A line of its status in megabytes: VmRSS now, VmHWM at its highest. */
+/** A field of its status in megabytes: VmRSS is the current memory, VmHWM the peak. */
 export function residentMegabytes({ process: { pid } }: Daemon, field: 'VmRSS' | 'VmHWM'): number {
   const text = readFileSync(`/proc/${pid}/status`, 'utf8')
   return Number(new RegExp(String.raw`^${field}:\s+(\d+) kB`, 'm').exec(text)?.[1] ?? NaN) / 1024
 }
 
-/** Asks from a process of its own. Throws where an answer was not 200. */
+/** Sends queries from a child process. Throws if a response is not 200. */
 export async function runQueryProcess(load: QueryLoad): Promise<QueryLatencies> {
   const child = fork(join(import.meta.dirname, 'ask.ts'))
   child.send(load)
   const latencies = await new Promise<QueryLatencies>((resolve, reject) => {
-    // Checked cast: bench/ask answers so.
+    // Checked cast: bench/ask sends this.
     child.once('message', (message) => resolve(message as QueryLatencies))
     child.once('exit', (code) => reject(new Error(`bench/ask ended with ${code}`)))
   })

@@ -1,8 +1,8 @@
 /**
- * intake - durable reports a second, beside a bare smtp-server that throws mail away and Postfix's smtp-sink
+ * intake - durable reports a second, beside a bare smtp-server that discards mail and Postfix's smtp-sink
  *
- * Each program runs in a process of its own, loaded by the same client in turn. Then the same on a store whose commits take 5 ms longer, and
- * on PostgreSQL (with its own fsync) where one is installed.
+ * Each program runs in a process of its own; the same client loads them in turn. Further rows measure a store whose commits take 5 ms longer, and PostgreSQL
+ * (with fsync) if it is installed.
  *
  * See also: bench/target, bench/stages (where the time goes).
  */

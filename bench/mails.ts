@@ -1,5 +1,5 @@
 /**
- * mails - what is measured with: the corpus where it is there, else our own fixtures
+ * mails - the mails to measure with: the corpus if it exists, else our fixtures
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,14 +7,14 @@ import { join } from 'node:path'
 const root = join(import.meta.dirname, '..')
 const corpus = join(root, '../shared/corpus')
 
-/** Folders of .eml files, with the name they are shown under. */
+/** Folders of .eml files with their titles. */
 export function mailFolders(): readonly { readonly name: string; readonly folder: string }[] {
   if (!existsSync(corpus)) return [{ name: 'fixtures', folder: join(root, 'fixtures/mails') }]
   const names = readdirSync(corpus).filter((name) => existsSync(join(corpus, name, 'emails')))
   return names.map((name) => ({ name, folder: join(corpus, name, 'emails') }))
 }
 
-/** Every mail of those folders, in memory. */
+/** Reads every mail of those folders. */
 export function loadMails(): readonly Buffer[] {
   return mailFolders().flatMap(({ folder }) => readdirSync(folder).map((file) => readFileSync(join(folder, file))))
 }

@@ -1,5 +1,5 @@
 /**
- * memory - what the daemon weighs at rest and under load, and how soon it is ready
+ * memory - resident memory of the daemon when idle and under load, and the time of its start
  */
 import { readFileSync } from 'node:fs'
 import { startDaemon, type Daemon } from '../test/support/daemon.ts'

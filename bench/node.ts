@@ -1,8 +1,7 @@
 /**
- * node - the listener, the receiver and the store in one process, without the daemon's other doors: what intake is measured on where the
- * store must be slower than it is
+ * node - a child process with the report listener, the receiver and a store with delayed commits, for bench/intake
  *
- * `node bench/node.ts FOLDER COMMIT_DELAY_MS MAILS`: registers the recipients, then tells its parent the port and the return paths.
+ * `node bench/node.ts FOLDER COMMIT_DELAY_MS MAILS` registers the recipients, then sends the port and the return paths to its parent.
  */
 import { join } from 'node:path'
 import { createIncomingRouter } from '../src/smtp-server/incoming-router.ts'

@@ -1,26 +1,26 @@
 /**
- * queued - many mails that wait in a SQLite store at once, copied from one that the daemon accepted
+ * queued - fills the queue of a SQLite store with copies of one mail that the daemon accepted
  *
- * Straight into the tables, without facts: figures depend on how many there are, never on what they add up to. See also: bench/drain.
+ * Writes rows directly, without facts: use it for figures that depend on the size of the queue, not on its consistency. See also: bench/drain.
  */
 import { DatabaseSync } from 'node:sqlite'
 import { formatDeliveryId, monthOfDelivery, parseDeliveryId } from '../src/correlate/delivery-id.ts'
 
 const DOMAINS = 200
 
-/** Where the copies' numbers begin: above what a test gives. */
+/** The first number of the copies, above the numbers that the daemon allocates. */
 const FIRST_SEQUENCE = 1_000_000
 
 type Row = Readonly<Record<string, null | number | string | Uint8Array>>
 
-/** So many more mails, of the body and to 200 domains, beside the one that waits. */
+/** Adds `count` copies of the queued mail, with its body, to 200 domains. */
 export function copyQueuedMails(file: string, size: number): void {
   const database = new DatabaseSync(file)
   database.exec('pragma synchronous = off')
   const firstRow = (table: string): Row => {
     const row = database.prepare(`select * from ${table}`).get()
     if (row === undefined) throw new Error(`there is nothing in ${table} to copy`)
-    // What node:sqlite gives for our columns.
+    // Checked cast: node:sqlite returns these types for our columns.
     return row as Row
   }
   const inserter = (table: string): ((values: Row) => void) => {
@@ -31,7 +31,7 @@ export function copyQueuedMails(file: string, size: number): void {
   }
   const [addDelivery, addMail] = [inserter('deliveries'), inserter('queue_mails')]
   const parts = parseDeliveryId(String(firstRow('queue_mails')['delivery_id']))
-  if (parts === null) throw new Error('the mail has no name of ours')
+  if (parts === null) throw new Error('the mail has no delivery id')
   const now = Date.now()
   const month = monthOfDelivery(String(firstRow('queue_mails')['delivery_id']))
   database.exec('begin')

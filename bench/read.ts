@@ -1,5 +1,5 @@
 /**
- * read - mails read and classified a CPU second, beside mailparser, which only parses
+ * read - mails parsed and classified in a CPU second, beside mailparser, which only parses
  */
 import { simpleParser } from 'mailparser'
 import { classify } from '../src/classify/classify.ts'
@@ -9,7 +9,7 @@ import { parseReport } from '../src/mail/report-parser.ts'
 import type { Figure } from './figure.ts'
 import { loadMails, mailFolders } from './mails.ts'
 
-/** What Sisimai Perl 5.1 read a second on the machine that the target was set on. */
+/** Mails a second of Sisimai Perl 5.1 on the machine on which the target was set. */
 const SISIMAI_PERL = 410
 const SKIPS = { skipHtmlToText: true, skipTextToHtml: true, skipImageLinks: true, skipTextLinks: true } as const
 
@@ -47,11 +47,11 @@ export async function read(): Promise<readonly Figure[]> {
   ]
 }
 
-/** Rounds until the engine has compiled what it will, and rounds that count: the same for both programs. */
+/** Warm-up rounds, until V8 has compiled the code, and measured rounds: the same for both programs. */
 const WARM_ROUNDS = 8
 const COUNTED_ROUNDS = 3
 
-/** The best of the counted rounds, by the CPU time of the process. */
+/** The best measured round by the CPU time of the process. */
 async function mailsASecond(mails: readonly Buffer[], work: (mail: Buffer) => void | Promise<void>): Promise<number> {
   let best = 0
   for (let round = 0; round < WARM_ROUNDS + COUNTED_ROUNDS; round++) {

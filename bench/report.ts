@@ -1,8 +1,8 @@
 /**
- * report - a delivery report of about 4 KB for one token, as Postfix writes them
+ * report - a delivery report of about 4 KB for one token, as Postfix writes it
  */
 
-/** CRLF lines, dots stuffed; `token` is the local part of the Return-Path. */
+/** Lines end with CRLF and dots are stuffed. `token` is the local part of the Return-Path. */
 export function benchReport(token: string, recipient: string, n: number): string {
   const boundary = `bench${n}`
   return [

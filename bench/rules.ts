@@ -1,7 +1,7 @@
 /**
- * rules - what a verdict costs on a small and on a large table, the slowest texts included
+ * rules - the cost of a verdict with small and large rule tables, for average and slow texts
  *
- * The tables are made: a fifth of the phrases have gaps. The texts are replies of our fixtures.
+ * The tables are generated; a fifth of their phrases have gaps. The texts are replies of our fixtures.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -60,7 +60,7 @@ function tableOf(count: number): ReturnType<typeof compileRuleTable> {
   return compileRuleTable([readRuleFile({ file: 'common.toml', layer: 'shipped' }, { provider: 'common', rule })])
 }
 
-/** Microseconds a verdict: the mean, and the 99th percentile of the texts (each by its best of five). */
+/** Microseconds for a verdict: the mean, and the 99th percentile of the texts (the best of five for each). */
 function measure(count: number, subjects: readonly ClassifierInput[]): { mean: number; p99: number } {
   const table = tableOf(count)
   const best = subjects.map(() => Infinity)

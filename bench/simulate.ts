@@ -1,7 +1,7 @@
 /**
  * simulate - a virtual day of a million mails: rules, ledger, queue and providers, without a store
  *
- * The scenario is scenarios/day.toml by the default policy. A tenth of it is run first: what a mail costs should not grow with the day.
+ * Runs scenarios/day.toml with the default policy, and a tenth of it before: the cost of a mail should not grow with the day.
  */
 import { join } from 'node:path'
 import { readProviders, readToml } from '../src/config/provider-files.ts'
@@ -41,7 +41,7 @@ export async function simulate(): Promise<readonly Figure[]> {
       figure: 'cost of a virtual mail',
       value: cost(day),
       unit: 'µs',
-      beside: 'that of a tenth of the day',
+      beside: 'the same for a tenth of the day',
       ratio: cost(day) / cost(tenth),
       target: '<= 1.5',
     },

@@ -1,7 +1,7 @@
 /**
- * sink - a bare smtp-server that throws every mail away, in a process of its own: what intake is measured against
+ * sink - a child process with a bare smtp-server that discards mail, to compare intake with
  *
- * Prints its port. Started by bench/intake.
+ * Prints its port. bench/intake starts it.
  */
 import { SMTPServer } from 'smtp-server'
 

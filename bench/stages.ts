@@ -1,10 +1,10 @@
 /**
- * stages - where the microseconds of a mail go: the door, reading, clues, the verdict, and what it takes to decide and keep it
+ * stages - the CPU time of a report by stage: SMTP, parsing, references, verdict, and the rest of receiving
  *
- * CPU of the main thread, measured in this process: each stage by itself on the same warm mails, then the whole receiver with 100 mails in
- * flight. What is left of the whole is loading, deciding, folding and handing over; `other threads` are the store's and the collector's.
+ * Measures the main thread of this process: each stage alone on the same mails after a warm-up, then the whole receiver with 100 mails in flight. The difference is
+ * loading, deciding, folding and batching. `other threads` are those of the store and the garbage collector.
  *
- * See also: bench/intake (all of it behind a socket).
+ * See also: bench/intake (the same behind a socket).
  */
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
@@ -62,8 +62,8 @@ export async function stages(): Promise<readonly Figure[]> {
   return [
     row('the door (SMTP, 100 kept connections)', listenerCost),
     ...stageCosts.map(({ name, value }) => row(name, value)),
-    row('load, decide, fold, hand over', total.mainThread - known),
-    row('main thread, without the door', total.mainThread),
+    row('load, decide, fold, batch', total.mainThread - known),
+    row('main thread, without SMTP', total.mainThread),
     row('other threads (store with packing and fsync, collector)', total.otherThreads),
   ]
 }
@@ -94,7 +94,7 @@ async function makeMails(context: Context, count: number): Promise<readonly Inco
   return mails
 }
 
-/** Microseconds a mail of this thread, and of all others. */
+/** Microseconds for a mail: of this thread, and of all other threads. */
 async function costOf(count: number, work: () => Promise<unknown>): Promise<Cost> {
   const thread = process.threadCpuUsage()
   const all = process.cpuUsage()
@@ -142,7 +142,7 @@ async function measureStages(context: Context, mails: readonly IncomingMail[]): 
   ]
 }
 
-/** The listener with a receiver that does nothing, loaded from another process; the first round warms up. */
+/** The listener with a receiver that does nothing, loaded by a child process. The first round is a warm-up. */
 async function measureListener(context: Context): Promise<number> {
   const listener = await startReportListener({
     host: '127.0.0.1',

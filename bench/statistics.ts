@@ -1,8 +1,8 @@
 /**
- * statistics - what the figures of a day of a million mails cost, and of three months of them
+ * statistics - the CPU time of statistics over a day of a million mails, and over three months of such days
  *
- * Counters alone are filled in, as such days leave them: each quarter-hour of 20 domains and 3 labels. Processor time of the whole process, the store's
- * threads included, so that a busy machine says the same.
+ * Fills in counters only, as such days leave them: each quarter-hour of 20 domains and 3 labels. Measures the CPU time of all threads, which other programs
+ * do not change.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,8 +1,8 @@
 /**
- * target - a program under load: its port, its mails, what it takes in a second and what CPU that costs
+ * target - a server under load: its port, its mails, the mails that it accepts in a second, and their CPU
  *
- * Ours, a bare smtp-server and Postfix's smtp-sink, each in a process of its own. Rounds of several targets are run in turn, so that what else
- * the machine does meets all of them; the best round counts, for noise only ever slows.
+ * The servers are our daemon, a bare smtp-server and Postfix's smtp-sink, each in a process of its own. The targets run in turn, so that other load on the
+ * machine affects all of them. The best round counts, because noise only slows.
  */
 import { fork, spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -16,14 +16,14 @@ import { benchReport } from './report.ts'
 export type Target = {
   readonly port: number
   readonly pid: number
-  /** So many mails that it has never seen; a target that keeps nothing may give the same ones again. */
+  /** Creates mails that are new to the target. A target that stores nothing may return the same mails again. */
   readonly mails: (count: number) => Promise<readonly LoadMail[]>
   readonly stop: () => Promise<unknown>
 }
 
 export type Load = { readonly name: string; readonly connections: number; readonly mailsPerConnection: number; readonly mails: number }
 
-/** Mails a second, and microseconds of CPU a mail over all threads (0 where nothing tells). */
+/** Mails a second, and microseconds of CPU for a mail over all threads (0 if unknown). */
 export type Measured = { readonly rate: number; readonly cpu: number }
 
 const MANY = '1000000'
@@ -36,7 +36,7 @@ export const UNLIMITED = {
   BOUNCED_LIMITS_REQUESTS_PER_MINUTE: MANY,
 } as const
 
-/** The daemon. Its mails are registered by the API as they are asked for. */
+/** The daemon. Its mails are registered by the API when they are created. */
 export async function startBounced(env: Readonly<Record<string, string>> = {}): Promise<Target & { readonly daemon: Daemon }> {
   const daemon = await startDaemon({ env: { ...UNLIMITED, ...env } })
   let made = 0
@@ -48,7 +48,7 @@ export async function startBounced(env: Readonly<Record<string, string>> = {}): 
   return { port: daemon.smtpPort, pid: daemon.process.pid ?? 0, mails, stop: daemon.stop, daemon }
 }
 
-/** Registers recipients and gives the report of each. */
+/** Registers recipients and returns a report for each. */
 export async function register(daemon: Daemon, first: number, count: number): Promise<readonly LoadMail[]> {
   const mails: LoadMail[] = []
   while (mails.length < count) {
@@ -66,7 +66,7 @@ function mailOf(recipient: string, returnPath: string, n: number): LoadMail {
   return { id: recipient, from: '', to, raw: benchReport(to.split('@')[0] ?? '', recipient, n) }
 }
 
-/** The listener on a store whose every commit takes longer. */
+/** The listener on a store with delayed commits. */
 export async function startSlowStore(commitDelayMillis: number, count: number): Promise<Target> {
   const child = fork(join(import.meta.dirname, 'node.ts'), [makeTemporaryFolder(), String(commitDelayMillis), String(count)])
   const ready = await new Promise<unknown>((resolve, reject) => {
@@ -85,7 +85,7 @@ export async function startSlowStore(commitDelayMillis: number, count: number): 
   }
 }
 
-/** A bare smtp-server that throws everything away. */
+/** A bare smtp-server that discards everything. */
 export async function startBareServer(): Promise<Target> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'sink.ts')], { stdio: ['ignore', 'pipe', 'inherit'] })
   const lines = createInterface({ input: child.stdout })
@@ -95,7 +95,7 @@ export async function startBareServer(): Promise<Target> {
   return sinkTarget(child, port)
 }
 
-/** Postfix's smtp-sink; null where it is not installed. */
+/** Postfix's smtp-sink; null if it is not installed. */
 export async function startSmtpSink(): Promise<Target | null> {
   const program = ['/usr/sbin/smtp-sink', '/usr/lib/postfix/sbin/smtp-sink', 'smtp-sink'].find(
     (each) => spawnSync(each, ['-h'], { stdio: 'ignore' }).error === undefined,
@@ -114,7 +114,7 @@ function sinkTarget(child: ChildProcess, port: number): Target {
   return { port, pid: child.pid ?? 0, mails, stop: async () => child.kill() }
 }
 
-/** The best of several rounds of each target, taken in turn; one short round before them warms up. */
+/** The best of several rounds of each target, run in turn after a short warm-up. */
 export async function runInTurn(targets: readonly Target[], load: Load, rounds: number): Promise<readonly Measured[]> {
   const best = targets.map(() => ({ rate: 0, cpu: Infinity }))
   for (let round = 0; round <= rounds; round++) {
@@ -147,7 +147,7 @@ async function measure(target: Target, load: Load): Promise<Measured> {
   return { rate: (acceptedCount * 1000) / (performance.now() - startedAt), cpu: (cpuMicros(target.pid) - cpu) / Math.max(acceptedCount, 1) }
 }
 
-/** User and system time of all threads, as Linux tells in hundredths of a second. */
+/** User and system time of all threads; Linux counts hundredths of a second. */
 function cpuMicros(pid: number): number {
   const file = `/proc/${pid}/stat`
   if (!existsSync(file)) return 0

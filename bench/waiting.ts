@@ -1,8 +1,8 @@
 /**
- * waiting - what a mail costs the queue, and holds of memory, as what waits grows from ten thousand to a million
+ * waiting - CPU and memory of a queued message as the queue grows from ten thousand to a million
  *
- * Each mail is offered, handed out and answered while the others wait: a thousand lanes, two addresses, processor time and not the clock's.
- * Memory is told only where the collector can be called (`node --expose-gc`): else what is not collected yet would be counted.
+ * Each message is queued, dispatched and settled while the others wait, in a thousand lanes with two egress IPs. Measures CPU time. Measures memory only with
+ * `node --expose-gc`, because garbage that is not collected yet would be counted otherwise.
  */
 import { applyAttemptResult } from '../src/queue/schedule/attempt-result.ts'
 import { BACKOFF_POLICIES } from '../src/queue/backoff/policy.ts'
@@ -20,7 +20,7 @@ function fill(queue: Queue, from: number, size: number): void {
   }
 }
 
-/** Processor microseconds a mail with so many waiting, and bytes that each of them holds (null: not to be known). */
+/** CPU microseconds for a message with that many queued, and bytes of memory for each (null: unknown). */
 function measure(size: number): { readonly micros: number; readonly bytes: number | null } {
   globalThis.gc?.()
   const before = process.memoryUsage().heapUsed
@@ -45,7 +45,7 @@ function measure(size: number): { readonly micros: number; readonly bytes: numbe
   return { micros: (user + system) / SENT, bytes }
 }
 
-/** The rows of the bench. */
+/** The figures of this bench. */
 export function measureWaiting(): readonly Figure[] {
   measure(10_000)
   const few = measure(10_000)

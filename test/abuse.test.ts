@@ -1,5 +1,5 @@
 /**
- * abuse.test - a daemon under traffic: floods raise an alarm and are cut off, wrappings count once, and the log names nobody
+ * abuse.test - floods of reports raise one alarm and can be blocked, repeated reports count once, and the log contains no address
  */
 import { createConnection } from 'node:net'
 import { createTransport } from 'nodemailer'
@@ -44,7 +44,7 @@ describe('a daemon', () => {
     rows((await daemon.api('GET', `/v1/messages/${encodeURIComponent(emailId)}`)).body, 'events')
   const waiting = async (reason: string): Promise<number> =>
     rows((await daemon.api('GET', `/v1/inbox?reason=${reason}`, undefined, operator)).body, 'items').length
-  /** What a peer hears when it connects. */
+  /** The first reply to a connection. */
   const greeting = (): Promise<string> =>
     new Promise((resolve, reject) => {
       const socket = createConnection({ port: daemon.smtpPort, host: '127.0.0.1' })
@@ -55,7 +55,7 @@ describe('a daemon', () => {
       socket.once('error', reject)
     })
 
-  test('dedup: one failure in four wrappings is one fact, one entry, one step of the ladder', async () => {
+  test('four reports of one failure create one fact, one list entry and one step of the suppression ladder', async () => {
     const joe = await register(JOE)
     const raw = ndr({ token: joe.token, recipient: JOE })
     await send(joe.returnPath, raw)
@@ -68,14 +68,14 @@ describe('a daemon', () => {
     expect(entries.map(({ n }) => n)).toEqual([1])
   })
 
-  test('flood: valid-looking reports about one mail raise one alarm; the token is cut; its mail waits; it is let in again', async () => {
+  test('a flood of plausible reports about one mail raises one alarm; a block of the token sends its reports to the inbox until it is removed', async () => {
     const amy = await register('amy.jones@example.org')
     for (let n = 0; n < 8; n++) await send('fbl@fbl.example.com', arf({ token: amy.feedbackId, recipient: 'amy.jones@example.org', n }))
     const metrics = async (): Promise<string> => (await fetch(`http://127.0.0.1:${daemon.httpPort}/metrics`)).text()
     await expect.poll(metrics).toMatch(/bounced_alarms_total\{alarm="flood"\} 1\b/)
     expect(daemon.output()).toMatch(/"flood":"token".*flood of reports detected/)
-    const cut = await daemon.api('POST', '/v1/cuts', { token: amy.returnPath, reason: 'a flood' }, operator)
-    expect(cut).toMatchObject({ status: 200, body: { kind: 'token', changed: true } })
+    const block = await daemon.api('POST', '/v1/cuts', { token: amy.returnPath, reason: 'a flood' }, operator)
+    expect(block).toMatchObject({ status: 200, body: { kind: 'token', changed: true } })
     await send(amy.returnPath, ndr({ token: amy.token, recipient: 'amy.jones@example.org' }))
     expect([(await eventsOf(amy.emailId)).length, await waiting('cut')]).toEqual([1, 1])
     const name = amy.token.slice(1, 14)
@@ -84,7 +84,7 @@ describe('a daemon', () => {
     expect((await eventsOf(amy.emailId)).map((event) => event['kind'])).toEqual(['request', 'failed', 'list'])
   })
 
-  test('flood: a cut peer hears 554 when it connects, and nothing of it is taken', async () => {
+  test('a blocked peer gets 554 when it connects, and nothing from it is accepted', async () => {
     expect(await greeting()).toMatch(/^220 /)
     await daemon.api('POST', '/v1/cuts', { peer: '127.0.0.1', reason: 'a flood' }, operator)
     expect(await greeting()).toMatch(/^554 5\.7\.1 /)
@@ -93,7 +93,7 @@ describe('a daemon', () => {
     expect(await greeting()).toMatch(/^220 /)
   })
 
-  test('the log names nobody: after all this, and what fails, no line at info has a whole address', async () => {
+  test('no log line at level info contains a whole address, after floods, blocks and errors', async () => {
     const bad = await register('not an address')
     await send(bad.returnPath, '\u0000\u0001 garbage')
     await send(`${JOE.split('@')[0] ?? ''}@bounce.example.com`, ndr({ recipient: JOE, n: 9 }))

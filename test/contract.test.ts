@@ -1,8 +1,8 @@
 /**
- * contract.test - clients that were written for the vendor, unchanged, against a daemon of ours; and every documented request replayed
+ * contract.test - unchanged SendCloud clients, and every request of SendCloud's documentation, against our daemon
  *
- * The published packages know their host by heart. `sendcloud` (its HTTP library heeds a proxy) comes through one that sends its requests to
- * the daemon; `nodemailer-sendcloud-transport` dials HTTPS, and the socket that it gets leads to the daemon.
+ * The host is hard-coded in both packages. The HTTP library of `sendcloud` honours a proxy, and ours sends its requests to the daemon.
+ * `nodemailer-sendcloud-transport` uses HTTPS, and its agent gets a socket to the daemon.
  */
 import { createServer, request as httpRequest, type Server } from 'node:http'
 import { globalAgent } from 'node:https'
@@ -21,10 +21,10 @@ type SendCloud = Readonly<Record<'send' | 'sendEmailSmtp' | 'templateToOne', Pro
   readonly ListMember: Readonly<Record<'getListMember' | 'addListMember', Promised>>
 }
 
-/** Sends a proxy request to the daemon, whatever host it names. */
+/** A proxy that sends every request to the daemon, whatever host it names. */
 function startProxy(port: number): Promise<Server> {
   const server = createServer((request, response) => {
-    const { pathname, search } = new URL(request.url ?? '/', 'http://vendor.example')
+    const { pathname, search } = new URL(request.url ?? '/', 'http://sendcloud.example')
     const onward = httpRequest({ port, path: pathname + search, method: request.method, headers: request.headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers)
       answer.pipe(response)
@@ -41,21 +41,21 @@ const portOf = (server: Server): number => {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-const said = z.object({ result: z.boolean(), statusCode: z.int(), message: z.string(), info: z.looseObject({}) })
+const envelope = z.object({ result: z.boolean(), statusCode: z.int(), message: z.string(), info: z.looseObject({}) })
 const sent = z.object({ message: z.literal('success'), email_id_list: z.array(z.string()).optional() })
 const refused = z.object({ message: z.literal('error'), errors: z.array(z.string()).min(1) })
 
-describe('clients of the vendor', () => {
+describe('SendCloud clients', () => {
   let daemon: Daemon
   let proxy: Server
   let receiver: WebhookReceiver
   let client: SendCloud
-  const dial = globalAgent.createConnection.bind(globalAgent)
+  const createConnection = globalAgent.createConnection.bind(globalAgent)
 
-  async function ask(path: string, init: RequestInit = {}): Promise<z.output<typeof said>> {
+  async function ask(path: string, init: RequestInit = {}): Promise<z.output<typeof envelope>> {
     const answer = await fetch(`http://127.0.0.1:${daemon.httpPort}${path}`, init)
     expect(answer.status).toBe(200)
-    return said.parse(await answer.json())
+    return envelope.parse(await answer.json())
   }
   const keyed = (parameters: string): string => `apiUser=${API_USER}&apiKey=${API_KEY}${parameters === '' ? '' : `&${parameters}`}`
   const statusOf = async (emailId: string): Promise<string[]> => {
@@ -72,13 +72,13 @@ describe('clients of the vendor', () => {
     receiver = await startWebhookReceiver()
     process.env['http_proxy'] = `http://127.0.0.1:${portOf(proxy)}`
     globalAgent.createConnection = () => connect(daemon.httpPort, '127.0.0.1')
-    // Checked cast: the package has no types; what is called of it is named above.
+    // Checked cast: the package has no types; `SendCloud` lists the members that are called.
     const Client = load('sendcloud') as new (...args: readonly string[]) => SendCloud
     client = new Client(API_USER, API_KEY, 'news@example.com', 'News')
   })
   afterAll(async () => {
     delete process.env['http_proxy']
-    globalAgent.createConnection = dial
+    globalAgent.createConnection = createConnection
     proxy.close()
     await receiver.close()
     await daemon.stop()
@@ -107,7 +107,7 @@ describe('clients of the vendor', () => {
     ['members of an address list', () => client.ListMember.getListMember('all@example.com')],
     ['a new member', () => client.ListMember.addListMember('all@example.com', 'joe@example.org', 'Joe')],
   ] as const
-  test.each(failures)('sendcloud hears why not: %s', async (_, call) => {
+  test.each(failures)('sendcloud gets an error: %s', async (_, call) => {
     expect(refused.parse(await call()).message).toBe('error')
   })
 
@@ -117,14 +117,14 @@ describe('clients of the vendor', () => {
     return form
   }
 
-  test('mail/send by a form of several parts, with an attachment', async () => {
+  test('mail/send as multipart/form-data with an attachment', async () => {
     const form = multipart({ from: 'news@example.com', to: 'joe@example.org', subject: 'Hello', html: '<p>Hello</p>', labelName: 'news' })
     form.set('attachments', new Blob(['a,b']), 'list.csv')
     const { statusCode, info } = await ask('/api/mail/send', { method: 'POST', body: form })
     expect([statusCode, z.array(z.string()).parse(info['emailIdList']).length]).toEqual([200, 1])
   })
 
-  /** The documented requests, with values of ours in the place of the asterisks. In order: some need what others made. */
+  /** The documented requests with our values. The order matters: some requests need what earlier ones created. */
   const documented = [
     // operation            parameters                                                                 code
     ['mail/send', 'from=news@example.com&to=ben@example.org;joe@example.org&subject=Hello&html=<p>Hello</p>&fromName=News', 200],
@@ -182,27 +182,27 @@ describe('clients of the vendor', () => {
     ['webhook/update', 'url=RECEIVER&event=1,3,4,5', 200],
     ['webhook/delete', 'url=RECEIVER', 200],
   ] as const
-  const dressed = (path: string, parameters: string): readonly (readonly [string, RequestInit])[] => {
-    const bag = new URLSearchParams(keyed(parameters))
+  const encodings = (path: string, parameters: string): readonly (readonly [string, RequestInit])[] => {
+    const values = new URLSearchParams(keyed(parameters))
     return [
-      [`${path}?${bag.toString()}`, {}],
-      [path, { method: 'POST', body: bag }],
-      [path, { method: 'POST', body: multipart(Object.fromEntries(bag)) }],
+      [`${path}?${values.toString()}`, {}],
+      [path, { method: 'POST', body: values }],
+      [path, { method: 'POST', body: multipart(Object.fromEntries(values)) }],
     ]
   }
-  /** Made once, it cannot be made again by another dress. */
+  /** Operations that cannot be repeated with another encoding. */
   const once = new Set(['label/add', 'label/delete', 'webhook/add', 'webhook/delete'])
 
-  test.each(documented)('%s?%s is %i, by query, form and parts, under both prefixes', async (operation, parameters, code) => {
+  test.each(documented)('%s?%s gives %i by query, form and multipart, under both prefixes', async (operation, parameters, code) => {
     const given = parameters.replaceAll('%name%', '%25name%25').replace('RECEIVER', encodeURIComponent(receiver.url))
-    const dresses = ['/api', '/apiv2'].flatMap((prefix) => dressed(`${prefix}/${operation}`, given))
-    const tried = once.has(operation) ? dresses.slice(0, 1) : dresses
+    const requests = ['/api', '/apiv2'].flatMap((prefix) => encodings(`${prefix}/${operation}`, given))
+    const tried = once.has(operation) ? requests.slice(0, 1) : requests
     const codes: number[] = []
     for (const [path, init] of tried) codes.push((await ask(path, init)).statusCode)
     expect(codes).toEqual(tried.map(() => code))
   })
 
-  test('where mail waits, in the oldest envelope', async () => {
+  test('the queue status in the legacy envelope', async () => {
     const answer = await fetch(`http://127.0.0.1:${daemon.httpPort}/webapi/queueStatus.get.json?api_user=${API_USER}&api_key=${API_KEY}`)
     expect(await answer.json()).toMatchObject({ message: 'success', queueStatus: expect.any(Array) })
   })

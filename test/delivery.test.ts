@@ -1,5 +1,5 @@
 /**
- * delivery.test - how the settings reach the parts of delivery: the look-up that it asks, its limits of time, the connections that it keeps
+ * delivery.test - delivery settings take effect: DNS lookups, timeouts, kept connections, and queued mail while delivery is off
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -25,28 +25,28 @@ const settingsOf = (delivery: Readonly<Record<string, string>>): Settings =>
     ...delivery,
   }).settings
 
-test.each(['mx', 'off'])('mode %s: a domain that moves is seen after five minutes, whatever others still remember', async (mode) => {
+test.each(['mx', 'off'])('mode %s: a changed MX record is used after five minutes, whatever other DNS caches hold', async (mode) => {
   const zone = { 'MX example.com': [['old.example', '10']] }
-  const kept = createZoneLookUp({ ...zone })
-  const ground = await openNetworkEnvironment(settingsOf({ BOUNCED_DELIVERY_MODE: mode }), {
-    cached: kept,
+  const cached = createZoneLookUp({ ...zone })
+  const environment = await openNetworkEnvironment(settingsOf({ BOUNCED_DELIVERY_MODE: mode }), {
+    cached,
     uncached: (name, type) => createZoneLookUp(zone)(name, type),
   })
   const clock = { now: 1_000 }
-  const mx = createMxResolver({ lookUp: ground.mxLookUp, now: () => clock.now })
+  const mx = createMxResolver({ lookUp: environment.mxLookUp, now: () => clock.now })
   expect(await mx.find('example.com')).toMatchObject({ set: 'old.example' })
   zone['MX example.com'] = [['new.example', '10']]
   clock.now += 299_000
   expect(await mx.find('example.com')).toMatchObject({ set: 'old.example' })
   clock.now += 2_000
   expect(await mx.find('example.com')).toMatchObject({ set: 'new.example' })
-  expect(ground.lookUp).toBe(kept)
-  await ground.close()
+  expect(environment.lookUp).toBe(cached)
+  await environment.close()
 })
 
-test('limits of time and kept connections are settings, whose defaults are the transport’s', () => {
-  const { delivery: usual } = settingsOf({})
-  expect([smtpTimeoutsOf(usual), connectionReuseOf(usual)]).toEqual([DEFAULT_STEP_TIMEOUTS, DEFAULT_POOL_LIMITS])
+test('timeouts and kept connections are settings with the defaults of the transport', () => {
+  const { delivery: defaults } = settingsOf({})
+  expect([smtpTimeoutsOf(defaults), connectionReuseOf(defaults)]).toEqual([DEFAULT_STEP_TIMEOUTS, DEFAULT_POOL_LIMITS])
   const { delivery: other } = settingsOf({
     BOUNCED_DELIVERY_CONNECT_SECONDS: '1',
     BOUNCED_DELIVERY_GREETING_SECONDS: '2.5',
@@ -62,7 +62,7 @@ test('limits of time and kept connections are settings, whose defaults are the t
   expect(() => settingsOf({ BOUNCED_DELIVERY_END_SECONDS: '0' })).toThrow('BOUNCED_DELIVERY_END_SECONDS')
 })
 
-test('a server that says nothing is left after delivery.greetingSeconds', async () => {
+test('delivery.greetingSeconds ends a connection to a silent server', async () => {
   const mute = createServer((socket) => socket.on('error', () => undefined))
   await new Promise<void>((resolve) => {
     mute.listen(0, '127.0.0.1', resolve)
@@ -96,7 +96,7 @@ test('a server that says nothing is left after delivery.greetingSeconds', async 
   }
 })
 
-test('with delivery off, mail that waits is told of at the start: in the log, the metrics and the queue’s answer', async () => {
+test('with delivery off, queued mail is reported at the start: in the log, in the metrics and in the queue’s response', async () => {
   const data = mkdtempSync(join(tmpdir(), 'bounced-off-'))
   const key = 'k'.repeat(40)
   const env = { BOUNCED_SMTP_PORT: '0', BOUNCED_HTTP_PORT: '0', BOUNCED_DATA: data, BOUNCED_API_USER: 'shop', BOUNCED_API_KEY: key }

@@ -1,12 +1,12 @@
 /**
- * forward.test - a real daemon with a domain of an account's own: taken by SMTP, kept over a kill, told, fetched by its link
+ * forward.test - a daemon takes mail for an account's inbound domain, keeps it over a kill, sends it to the webhook, and serves it by its link
  */
 import { createTransport } from 'nodemailer'
 import { expect, test } from 'vitest'
 import { RETURN_PATH_DOMAIN, startDaemon } from './support/daemon.ts'
 import { startWebhookReceiver } from './support/receiver.ts'
 
-test('a mail to a route domain survives a kill and reaches the endpoint; others are refused', async () => {
+test('a mail to an inbound domain survives a kill and reaches the endpoint; other domains are refused', async () => {
   const receiver = await startWebhookReceiver()
   const env = { BOUNCED_WEBHOOKS_ALLOW_PRIVATE: 'true', BOUNCED_ROUTE_DOMAINS: 'in.example.com' }
   const first = await startDaemon({ env })
@@ -34,10 +34,10 @@ test('a mail to a route domain survives a kill and reaches the endpoint; others 
   receiver.requests.length = 0
   const second = await startDaemon({ env, data: first.data })
   try {
-    const heard = (): { readonly body: string } | undefined => receiver.requests.findLast(({ body }) => body.includes('mx route'))
+    const lastEvent = (): { readonly body: string } | undefined => receiver.requests.findLast(({ body }) => body.includes('mx route'))
     await second.api('POST', '/v1/webhooks/1/replay', { from: '2020-01-01T00:00:00Z' })
-    await expect.poll(heard).toBeDefined()
-    const body = JSON.parse(heard()?.body ?? '{}')
+    await expect.poll(lastEvent).toBeDefined()
+    const body = JSON.parse(lastEvent()?.body ?? '{}')
     expect(body).toMatchObject({ event: 'route', text: 'hello\n', x_mx_mailfrom: '', x_mx_rcptto: 'Help@in.example.com' })
     const url = String(body.raw_message_url).replace(/^https?:\/\/[^/]+/, `http://127.0.0.1:${second.httpPort}`)
     const answer = await fetch(url)

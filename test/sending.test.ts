@@ -1,8 +1,7 @@
 /**
- * sending.test - a sender's mail, all the way: by HTTP and by SMTP into the queue, out over SMTP, signed, each recipient his own
+ * sending.test - mail submitted by HTTP and by SMTP leaves over SMTP: signed, one copy for each recipient
  *
- * The daemon's own wiring in this process; a smart host of the test stands for the world, and the keys' records are read where a sender
- * reads them.
+ * The daemon runs in this process. Its smart host is an SMTP server of the test, and the test publishes the DKIM records in its own DNS zone.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -21,8 +20,8 @@ const KEY = 'sending-key-0123456789abcdef0123456'
 
 type Sent = { readonly from: string; readonly to: string; readonly raw: Buffer }
 
-/** Takes everything. */
-async function openWorld(): Promise<{ readonly port: number; readonly sent: Sent[]; readonly close: () => Promise<void> }> {
+/** An SMTP server that accepts every mail. */
+async function startSmarthost(): Promise<{ readonly port: number; readonly sent: Sent[]; readonly close: () => Promise<void> }> {
   const sent: Sent[] = []
   const server = new SMTPServer({
     authOptional: true,
@@ -52,11 +51,11 @@ async function openWorld(): Promise<{ readonly port: number; readonly sent: Sent
 describe.each(engines)('sending: $kind', ({ url }) => {
   const data = mkdtempSync(join(tmpdir(), 'bounced-sending-'))
   const records = new Map<string, string>()
-  let world: Awaited<ReturnType<typeof openWorld>>
+  let smarthost: Awaited<ReturnType<typeof startSmarthost>>
   let app: App
 
   beforeAll(async () => {
-    world = await openWorld()
+    smarthost = await startSmarthost()
     const env = {
       BOUNCED_SMTP_PORT: '0',
       BOUNCED_HTTP_PORT: '0',
@@ -70,7 +69,7 @@ describe.each(engines)('sending: $kind', ({ url }) => {
       BOUNCED_MASTER_KEY: '11'.repeat(32),
       BOUNCED_LOG_LEVEL: 'silent',
       BOUNCED_DELIVERY_MODE: 'smarthost',
-      BOUNCED_DELIVERY_SMARTHOST: `smtp://127.0.0.1:${world.port}`,
+      BOUNCED_DELIVERY_SMARTHOST: `smtp://127.0.0.1:${smarthost.port}`,
       BOUNCED_DELIVERY_ALLOW_PRIVATE: 'true',
       BOUNCED_DELIVERY_TLS: 'off',
     }
@@ -82,19 +81,19 @@ describe.each(engines)('sending: $kind', ({ url }) => {
   })
   afterAll(async () => {
     await app.close()
-    await world.close()
+    await smarthost.close()
     rmSync(data, { recursive: true, force: true })
   })
 
-  const ask = async (path: string, body: object): Promise<Record<string, unknown>> => {
+  const post = async (path: string, body: object): Promise<Record<string, unknown>> => {
     const authorization = `Basic ${Buffer.from(`shop:${KEY}`).toString('base64')}`
     const init = { method: 'POST', headers: { authorization, 'content-type': 'application/json' }, body: JSON.stringify(body) }
     return (await fetch(`http://127.0.0.1:${app.httpPort}${path}`, init)).json() as Promise<Record<string, unknown>>
   }
-  const arrived = async (to: string): Promise<Sent> => {
-    await expect.poll(() => world.sent.some((each) => each.to === to)).toBe(true)
-    const found = world.sent.find((each) => each.to === to)
-    if (found === undefined) throw new Error('gone')
+  const received = async (to: string): Promise<Sent> => {
+    await expect.poll(() => smarthost.sent.some((each) => each.to === to)).toBe(true)
+    const found = smarthost.sent.find((each) => each.to === to)
+    if (found === undefined) throw new Error('not received')
     return found
   }
   const verdicts = async ({ raw }: Sent): Promise<readonly string[]> => {
@@ -102,31 +101,31 @@ describe.each(engines)('sending: $kind', ({ url }) => {
     return (await dkimVerify(raw, { resolver })).results.map(({ status }) => status.result)
   }
 
-  test('keys sign once their records can be seen', async () => {
+  test('a DKIM key signs once its DNS record is visible', async () => {
     for (const algorithm of ['rsa', 'ed25519']) {
-      const made = await ask('/v1/dkim', { domain: 'example.com', algorithm, selector: algorithm })
+      const made = await post('/v1/dkim', { domain: 'example.com', algorithm, selector: algorithm })
       const record = made['record'] as { readonly name: string; readonly text: string }
-      expect((await ask(`/v1/dkim/example.com/${algorithm}/activate`, {}))['code']).toBe('conflict')
+      expect((await post(`/v1/dkim/example.com/${algorithm}/activate`, {}))['code']).toBe('conflict')
       records.set(record.name, record.text)
-      expect((await ask(`/v1/dkim/example.com/${algorithm}/activate`, {}))['state']).toBe('active')
+      expect((await post(`/v1/dkim/example.com/${algorithm}/activate`, {}))['state']).toBe('active')
     }
   })
 
-  test('mail/send with variables', async () => {
+  test('mail/send with variables: each recipient gets its own text and a valid signature; a repeated request sends nothing', async () => {
     const xsmtpapi = { to: ['joe@example.net', 'ann@example.org'], sub: { '%name%': ['Joe', 'Zoë'] } }
     const mail = { from: 'News <news@mail.example.com>', subject: 'Hi %name%', html: '<p>%name%</p>', xsmtpapi }
-    const answer = await ask('/api/mail/send', { apiUser: 'shop', apiKey: KEY, ...mail, sendRequestId: 'one' })
-    expect(await ask('/api/mail/send', { apiUser: 'shop', apiKey: KEY, ...mail, sendRequestId: 'one' })).toEqual(answer)
-    const [joe, ann] = await Promise.all([arrived('joe@example.net'), arrived('ann@example.org')])
+    const response = await post('/api/mail/send', { apiUser: 'shop', apiKey: KEY, ...mail, sendRequestId: 'one' })
+    expect(await post('/api/mail/send', { apiUser: 'shop', apiKey: KEY, ...mail, sendRequestId: 'one' })).toEqual(response)
+    const [joe, ann] = await Promise.all([received('joe@example.net'), received('ann@example.org')])
     expect(joe.from).not.toBe(ann.from)
     expect(joe.from).toMatch(/^[a-z2-7]{30}@bounce\.example\.com$/)
     const parsed = await simpleParser(ann.raw)
     expect([parsed.subject, Array.isArray(parsed.to) ? '' : parsed.to?.text]).toEqual(['Hi Zoë', 'ann@example.org'])
     expect(await verdicts(joe)).toEqual(['pass', 'pass'])
-    expect(world.sent.filter(({ to }) => to === 'joe@example.net')).toHaveLength(1)
+    expect(smarthost.sent.filter(({ to }) => to === 'joe@example.net')).toHaveLength(1)
   })
 
-  test('SMTP submission by nodemailer', async () => {
+  test('SMTP submission with nodemailer: a Bcc recipient gets the mail and is not named in it', async () => {
     const transport = createTransport({
       host: '127.0.0.1',
       port: app.submissionPort ?? 0,
@@ -143,7 +142,7 @@ describe.each(engines)('sending: $kind', ({ url }) => {
     })
     transport.close()
     expect(response).toMatch(/^250 #[a-z2-7]{13}m#Queued$/)
-    const [eve, max] = await Promise.all([arrived('eve@example.net'), arrived('max@example.net')])
+    const [eve, max] = await Promise.all([received('eve@example.net'), received('max@example.net')])
     expect(max.raw.toString('latin1')).not.toContain('max@example.net')
     expect((await simpleParser(eve.raw)).subject).toBe('Grüße')
     expect([await verdicts(eve), await verdicts(max)]).toEqual([

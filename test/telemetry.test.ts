@@ -21,13 +21,13 @@ function written(format: 'json' | 'pretty', fields: string): string {
 
 const FIELDS = ['{ text: hostile }', '{ err: new Error(hostile) }', '{ from: hostile, recipient: hostile + "@example.org" }']
 
-test.each(FIELDS)('log injection: a JSON log keeps one line a call: %s', (fields) => {
+test.each(FIELDS)('log injection: a JSON log has one line for each call: %s', (fields) => {
   const lines = written('json', fields).trimEnd().split('\n')
   expect(lines.length).toBe(1)
   expect(JSON.parse(lines[0] ?? '')).toMatchObject({ level: 30 })
 })
 
-test.each(FIELDS)('terminal escapes: a pretty log shows no control of a stranger: %s', (fields) => {
+test.each(FIELDS)('terminal escapes: a pretty log contains no control characters of untrusted text: %s', (fields) => {
   const out = written('pretty', fields)
   expect(out).toContain('owned')
   // oxlint-disable-next-line no-control-regex

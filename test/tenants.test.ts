@@ -1,9 +1,9 @@
 /**
- * tenants.test - every door an account has, and every way to reach through it for what is another's
+ * tenants.test - an account cannot read or change the data of another
  *
- * Ann attacks, Bob sleeps. Whatever she tries, by API, token, bounce, complaint, replay or inbox: not one of Bob's mails, entries, counters,
- * webhooks, labels, settings or secrets has changed when she is done, nothing on the list that accounts share, and none of Bob's waiting
- * mails has been touched. What she forges about his mails may lie in his inbox as unverified.
+ * Ann attacks Bob by API, token, bounce, complaint, replay and inbox. Afterwards Bob's deliveries, list entries, counters, webhooks, labels,
+ * settings, credentials and inbox are unchanged, and so is the list that accounts share. Reports that she forges about his mails may be in his
+ * inbox as unverified.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createAccountWithApiUser } from '../src/daemon/accounts.ts'
@@ -39,34 +39,34 @@ type Mail = {
   readonly messageId: string
   readonly deliveryId: string
 }
-type Answer = { readonly status: number; readonly body: string }
+type ApiResponse = { readonly status: number; readonly body: string }
 
 describe.each(engines)('$kind', ({ open }) => {
   let engine: Engine
   let context: Context
   let web: HttpServer
   let receiver: Receiver
-  const proofs: { now: AuthenticationResults } = { now: NO_AUTHENTICATION_RESULTS }
+  const authentication: { now: AuthenticationResults } = { now: NO_AUTHENTICATION_RESULTS }
   const keys = new Map<string, string>()
   let mine: Mail
   let his: Mail
-  /** Waits in Bob's inbox, in Ann's, in nobody's. */
+  /** A mail in Bob's inbox, one in Ann's, and one without an account. */
   let inboxes: { bob: string; ann: string; nobody: string }
 
   const basic = (user: string, key = keys.get(user) ?? ''): string => `Basic ${Buffer.from(`${user}:${key}`).toString('base64')}`
-  async function call(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', url: string, body?: object, auth = basic('ann')): Promise<Answer> {
-    const answer = await web.inject({ method, url, headers: { authorization: auth }, ...(body === undefined ? {} : { payload: body }) })
-    return { status: answer.statusCode, body: answer.body }
+  async function call(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', url: string, body?: object, auth = basic('ann')): Promise<ApiResponse> {
+    const response = await web.inject({ method, url, headers: { authorization: auth }, ...(body === undefined ? {} : { payload: body }) })
+    return { status: response.statusCode, body: response.body }
   }
   async function register(user: string, recipient: string, over: object = {}): Promise<Mail> {
-    const answer = await call(
+    const response = await call(
       'POST',
       '/v1/messages',
       { from: 'news@example.com', label: 'news', recipients: [recipient], ...over },
       basic(user),
     )
-    expect(answer).toMatchObject({ status: 201 })
-    const { emailId, returnPath, feedbackId, messageIdHeader, headers } = JSON.parse(answer.body).recipients[0]
+    expect(response).toMatchObject({ status: 201 })
+    const { emailId, returnPath, feedbackId, messageIdHeader, headers } = JSON.parse(response.body).recipients[0]
     const token = String(returnPath).split('@')[0] ?? ''
     const unsubscribe = /\/u\/([a-z2-7]+)/.exec(headers['List-Unsubscribe'])?.[1] ?? ''
     return { emailId, token, feedbackId, unsubscribe, messageId: String(messageIdHeader), deliveryId: token.slice(1, 14) }
@@ -74,7 +74,7 @@ describe.each(engines)('$kind', ({ open }) => {
   const mail = async (to: string, raw: string, over: object = {}): Promise<string> =>
     (await receiver.submit(makeIncomingMail(raw, to, { at: T0, receivedAt: T0, ...over }))).digest
 
-  /** A token for Bob's mail under the only key that Ann could hold. */
+  /** A token for Bob's mail, signed with the only key that Ann can have. */
   const forged = (purpose: TokenPurpose): string =>
     mintToken({
       key: deriveTokenKey(MASTER, ANN, 0),
@@ -121,7 +121,7 @@ describe.each(engines)('$kind', ({ open }) => {
       )
       keys.set(apiUser, made.apiKey)
     }
-    // Both share: what Ann could put on the shared list would stop Bob's mail.
+    // Both accounts use the shared list: an entry by Ann would suppress Bob's mail.
     for (const { account, settings } of await listAccountsForOperator(engine.read))
       await engine.tx((db) => saveAccountSettings(db, account, { ...settings, sharedList: true }))
     const endpoint = {
@@ -137,9 +137,9 @@ describe.each(engines)('$kind', ({ open }) => {
     await engine.tx((db) =>
       saveEndpoint(db, { ...endpoint, ...sealed, events: ['invalid', 'soft_bounce', 'report_spam', 'unsubscribe', 'request'] }),
     )
-    const prover = (): Promise<AuthenticationResults> => Promise.resolve(proofs.now)
-    receiver = createReceiver(context, { prover, dryRun: false, notifyReplays: true })
-    web = await makeHttpApp(context, prover)
+    const verifier = (): Promise<AuthenticationResults> => Promise.resolve(authentication.now)
+    receiver = createReceiver(context, { prover: verifier, dryRun: false, notifyReplays: true })
+    web = await makeHttpApp(context, verifier)
     mine = await register('ann', TARGET)
     his = await register('bob', TARGET)
     const listed = await register('bob', 'gone@example.org')
@@ -154,29 +154,29 @@ describe.each(engines)('$kind', ({ open }) => {
     await web.close()
   })
 
-  /** `hides`: what the answer must not say. */
+  /** `hides`: text that the response must not contain. */
   type Want = { readonly status?: number; readonly hides?: string }
-  type Attack = readonly [door: string, attack: string, run: () => Promise<unknown>, want?: Want]
+  type Attack = readonly [channel: string, attack: string, run: () => Promise<unknown>, want?: Want]
   const url = (id: string): string => encodeURIComponent(id)
   const listing = (list: string): string => `/v1/suppressions/${list}`
   const attempt = (emailId: string): object => ({ emailId, code: 550, text: '5.1.1 No such user' })
-  const vendor = (path: string, user = 'ann', extra = ''): Promise<Answer> =>
+  const sendcloud = (path: string, user = 'ann', extra = ''): Promise<ApiResponse> =>
     call('POST', `/api/${path}?apiUser=${user}&apiKey=${keys.get('ann') ?? ''}${extra}`, {}, '')
 
   const ATTACKS: readonly Attack[] = [
     ['api', 'reads his mail', () => call('GET', `/v1/messages/${url(his.emailId)}`), { status: 404 }],
-    ['api', 'tells an attempt of his mail', () => call('POST', '/v1/attempts', attempt(his.emailId)), { status: 404 }],
-    ['api', 'tells it among her own', () => call('POST', '/v1/attempts', Object(attempt(his.emailId)))],
+    ['api', 'reports an attempt for his mail', () => call('POST', '/v1/attempts', attempt(his.emailId)), { status: 404 }],
+    ['api', 'reports it among her own attempts', () => call('POST', '/v1/attempts', Object(attempt(his.emailId)))],
     [
       'api',
-      'refuses her own mail to his recipient, for the shared list',
+      'reports a refusal of her own mail to his recipient, to fill the shared list',
       () => call('POST', '/v1/attempts', attempt(mine.emailId)),
       { status: 200 },
     ],
-    ['api', 'names him as the operator would', () => call('GET', `${listing('bounce')}?account=bob`), { status: 403 }],
+    ['api', 'names his account in a parameter for the operator', () => call('GET', `${listing('bounce')}?account=bob`), { status: 403 }],
     [
       'api',
-      'lifts his entries',
+      'removes his list entries',
       () =>
         call('POST', '/v1/suppressions/lift?account=bob', {
           site: 'example.org',
@@ -199,44 +199,54 @@ describe.each(engines)('$kind', ({ open }) => {
     ],
     ['api', 'registers a mail with his Message-ID', () => register('ann', TARGET, { headers: { 'Message-ID': his.messageId } })],
     ['api', 'reads his endpoint', () => call('GET', '/v1/webhooks/1/outbox'), { status: 404 }],
-    ['api', 'turns his endpoint to herself', () => call('PATCH', '/v1/webhooks/1', { url: 'https://93.184.215.14/' }), { status: 404 }],
-    ['api', 'names his account for it', () => call('PATCH', '/v1/webhooks/1?account=bob', { rotate: true }), { status: 403 }],
+    ['api', 'redirects his endpoint to herself', () => call('PATCH', '/v1/webhooks/1', { url: 'https://93.184.215.14/' }), { status: 404 }],
+    ['api', 'names his account to rotate its secret', () => call('PATCH', '/v1/webhooks/1?account=bob', { rotate: true }), { status: 403 }],
     ['api', 'removes his endpoint', () => call('DELETE', '/v1/webhooks/1'), { status: 404 }],
     ['api', 'replays his endpoint', () => call('POST', '/v1/webhooks/1/replay', {}), { status: 404 }],
     ['api', 'signs in as him with her key', () => call('GET', '/v1/messages', undefined, basic('bob', keys.get('ann'))), { status: 401 }],
-    ['api', 'cuts him off', () => call('POST', '/v1/cuts', { account: 'bob', reason: 'x' }), { status: 403 }],
-    ['api', 'cuts his token off', () => call('POST', '/v1/cuts', { token: his.token, reason: 'x' }), { status: 403 }],
+    ['api', 'blocks his account', () => call('POST', '/v1/cuts', { account: 'bob', reason: 'x' }), { status: 403 }],
+    ['api', 'blocks his token', () => call('POST', '/v1/cuts', { token: his.token, reason: 'x' }), { status: 403 }],
     ['api', 'erases his recipient', () => call('DELETE', `/v1/addresses/${url(TARGET)}`), { status: 403 }],
-    ['vendor api', 'takes his entry off', () => vendor('bounce/delete', 'ann', '&email=gone@example.org')],
-    ['vendor api', 'takes all entries off', () => vendor('bounce/delete', 'ann', '&startDate=2026-01-01&endDate=2027-01-01')],
-    ['vendor api', 'unsubscribes his recipient', () => vendor('unsubscribe/add', 'ann', `&email=${TARGET}`)],
-    ['vendor api', 'blocks his recipient', () => vendor('block/add', 'ann', `&email=${TARGET}&domainName=example.org`)],
-    ['vendor api', 'blocks him by name', () => vendor('block/add', 'ann', `&email=${TARGET}&apiUserBlock=bob`)],
-    ['vendor api', 'allows his recipient', () => vendor('unintercept/add', 'ann', `&email=${TARGET}`)],
-    ['vendor api', 'takes his blocks off', () => vendor('block/delete', 'ann', `&email=${TARGET}&domainName=example.org`)],
-    ['vendor api', 'renames a label of his number', () => vendor('label/update', 'ann', '&labelId=1&labelName=hers')],
-    ['vendor api', 'deletes a label of his number', () => vendor('label/delete', 'ann', '&labelId=1')],
-    ['vendor api', 'asks for his figures', () => vendor('statday/list', 'ann', '&days=3&apiUserList=bob'), { hides: '"apiUser":"bob"' }],
-    ['vendor api', 'asks who opened', () => vendor('openandclick/list', 'ann', `&email=${TARGET}`), { hides: '"emailId"' }],
+    ['sendcloud api', 'removes his bounce entry', () => sendcloud('bounce/delete', 'ann', '&email=gone@example.org')],
+    ['sendcloud api', 'removes all bounce entries', () => sendcloud('bounce/delete', 'ann', '&startDate=2026-01-01&endDate=2027-01-01')],
+    ['sendcloud api', 'unsubscribes his recipient', () => sendcloud('unsubscribe/add', 'ann', `&email=${TARGET}`)],
+    ['sendcloud api', 'blocks his recipient', () => sendcloud('block/add', 'ann', `&email=${TARGET}&domainName=example.org`)],
+    ['sendcloud api', 'blocks him by name', () => sendcloud('block/add', 'ann', `&email=${TARGET}&apiUserBlock=bob`)],
+    ['sendcloud api', 'allows his recipient', () => sendcloud('unintercept/add', 'ann', `&email=${TARGET}`)],
+    ['sendcloud api', 'removes his blocks', () => sendcloud('block/delete', 'ann', `&email=${TARGET}&domainName=example.org`)],
+    ['sendcloud api', 'renames a label with the number of his', () => sendcloud('label/update', 'ann', '&labelId=1&labelName=hers')],
+    ['sendcloud api', 'deletes a label with the number of his', () => sendcloud('label/delete', 'ann', '&labelId=1')],
+    [
+      'sendcloud api',
+      'reads his statistics',
+      () => sendcloud('statday/list', 'ann', '&days=3&apiUserList=bob'),
+      { hides: '"apiUser":"bob"' },
+    ],
+    ['sendcloud api', 'lists opens of his mail', () => sendcloud('openandclick/list', 'ann', `&email=${TARGET}`), { hides: '"emailId"' }],
     ['engagelab', 'lists his blocks', () => call('GET', '/v1/blocks?api_user=bob'), { status: 200, hides: 'bob' }],
-    ['engagelab', 'deletes what he unsubscribed', () => call('DELETE', `/v1/unsubscribes?email=${TARGET}`), { status: 200 }],
+    ['engagelab', 'deletes his unsubscribe entry', () => call('DELETE', `/v1/unsubscribes?email=${TARGET}`), { status: 200 }],
     ['engagelab', 'names his account', () => call('GET', '/v1/bounces?account=bob'), { status: 200, hides: 'gone@' }],
-    ['vendor api', 'names him with her key', () => vendor('unsubscribe/add', 'bob', `&email=${TARGET}`)],
-    ['vendor api', 'asks for his mail', () => vendor('data/emailStatus', 'ann', `&days=3&emailIds=${url(his.emailId)}`), { hides: TARGET }],
+    ['sendcloud api', 'names him with her key', () => sendcloud('unsubscribe/add', 'bob', `&email=${TARGET}`)],
+    [
+      'sendcloud api',
+      'reads the status of his mail',
+      () => sendcloud('data/emailStatus', 'ann', `&days=3&emailIds=${url(his.emailId)}`),
+      { hides: TARGET },
+    ],
     ['token', 'opens his unsubscribe link with her token', () => call('POST', `/u/${forged('unsubscribe')}`, {}, ''), { status: 404 }],
     [
       'token',
-      'writes his number into her own token',
+      'puts his delivery id into her own token',
       () => call('POST', `/u/${mine.unsubscribe.slice(0, 4)}${his.unsubscribe.slice(4, 14)}${mine.unsubscribe.slice(14)}`, {}, ''),
       { status: 404 },
     ],
     ['token', 'unsubscribes by his Return-Path', () => call('POST', `/u/${his.token}`, {}, ''), { status: 404 }],
     ['token', 'unsubscribes by his feedback id', () => call('POST', `/u/${his.feedbackId}`, {}, ''), { status: 404 }],
-    ['token', 'unsubscribes by a cut link', () => call('POST', `/u/${his.unsubscribe.slice(0, 29)}`, {}, ''), { status: 404 }],
+    ['token', 'unsubscribes by a truncated link', () => call('POST', `/u/${his.unsubscribe.slice(0, 29)}`, {}, ''), { status: 404 }],
     ['token', 'follows his link as a scanner does', () => call('GET', `/u/${his.unsubscribe}`, undefined, ''), { status: 200 }],
     [
       'ndr',
-      'bounces her own mail, naming his recipient',
+      'bounces her own mail and names his recipient',
       () => mail(`${mine.token}@bounce.example.com`, ndr({ token: mine.token, recipient: TARGET })),
     ],
     [
@@ -247,7 +257,7 @@ describe.each(engines)('$kind', ({ open }) => {
     ['ndr', 'uses his feedback id as a Return-Path', () => mail(`${his.feedbackId}@bounce.example.com`, ndr({ recipient: TARGET, n: 2 }))],
     [
       'ndr',
-      'brings her token and returns his Message-ID',
+      'uses her token and returns his Message-ID',
       () =>
         mail(
           `${mine.token}@bounce.example.com`,
@@ -277,7 +287,7 @@ describe.each(engines)('$kind', ({ open }) => {
     ],
     [
       'arf',
-      'complains with her feedback id, naming his recipient',
+      'complains with her feedback id and names his recipient',
       () => mail('fbl@fbl.example.com', arf({ token: mine.feedbackId, recipient: TARGET, n: 1 })),
     ],
     [
@@ -287,22 +297,22 @@ describe.each(engines)('$kind', ({ open }) => {
     ],
     [
       'arf',
-      'opts him out',
+      'sends an opt-out for his mail',
       () => mail('fbl@fbl.example.com', arf({ token: forged('feedback'), recipient: TARGET, type: 'opt-out', n: 3 })),
     ],
     [
       'arf',
-      'calls his complaint no spam',
+      'reports his mail as not spam',
       () => mail('fbl@fbl.example.com', arf({ token: forged('feedback'), recipient: TARGET, type: 'not-spam', n: 4 })),
     ],
     [
       'arf',
-      'knows his feedback id, has no signature',
+      'uses his feedback id without a signature',
       () => mail('fbl@fbl.example.com', arf({ token: his.feedbackId, recipient: TARGET, n: 5 })),
     ],
     [
       'arf',
-      'knows his Message-ID, signs by her own domain',
+      'uses his Message-ID with a signature of her own domain',
       () =>
         signedBy('evil.example', () =>
           mail('fbl@fbl.example.com', arf({ recipient: TARGET, n: 6 }).replace('CFBL-Feedback-ID: nobody', `Message-ID: ${his.messageId}`)),
@@ -310,7 +320,7 @@ describe.each(engines)('$kind', ({ open }) => {
     ],
     [
       'arf',
-      'forges the id of a CFBL report that her domain signs',
+      'forges the feedback id of a CFBL report that her domain signs',
       () => signedBy('evil.example', () => mail('fbl@fbl.example.com', arf({ token: forged('feedback'), recipient: TARGET, n: 7 }))),
     ],
     [
@@ -325,12 +335,12 @@ describe.each(engines)('$kind', ({ open }) => {
     ],
     [
       'replay',
-      'has her forged bounce replayed',
+      'replays her forged bounce',
       () => mail(`${forged('return-path')}@bounce.example.com`, ndr({ recipient: TARGET, n: 20 }), { source: 'replay' }),
     ],
     [
       'replay',
-      'has her own bounce replayed as vouched for',
+      'replays her own bounce as trusted by the operator',
       () =>
         mail(
           `${mine.token}@bounce.example.com`,
@@ -339,67 +349,65 @@ describe.each(engines)('$kind', ({ open }) => {
         ),
     ],
     ...(['accept', 'discard', 'replay'] as const).flatMap((action): readonly Attack[] => [
-      ['inbox', `${action}s what waits for him`, () => call('POST', `/v1/inbox/${inboxes.bob}/${action}`), { status: 404 }],
+      ['inbox', `${action}s a mail in his inbox`, () => call('POST', `/v1/inbox/${inboxes.bob}/${action}`), { status: 404 }],
       [
         'inbox',
-        `${action}s what waits for him in his name`,
+        `${action}s a mail in his inbox and names his account`,
         () => call('POST', `/v1/inbox/${inboxes.bob}/${action}?account=bob`),
         { status: 403 },
       ],
-      ['inbox', `${action}s what waits for nobody`, () => call('POST', `/v1/inbox/${inboxes.nobody}/${action}`), { status: 404 }],
+      ['inbox', `${action}s a mail without an account`, () => call('POST', `/v1/inbox/${inboxes.nobody}/${action}`), { status: 404 }],
     ]),
     [
       'inbox',
-      'links his waiting mail to her mail',
+      'links a mail in his inbox to her mail',
       () => call('POST', `/v1/inbox/${inboxes.bob}/link`, { emailId: mine.emailId }),
       { status: 404 },
     ],
-    ['inbox', 'reads what waits for him', () => call('GET', `/v1/inbox/${inboxes.bob}/raw`), { status: 404 }],
+    ['inbox', 'reads a mail in his inbox', () => call('GET', `/v1/inbox/${inboxes.bob}/raw`), { status: 404 }],
+    ['inbox', 'lists his inbox', () => call('GET', '/v1/inbox?account=bob&state=any'), { status: 403, hides: '"reason":"unmatched"' }],
     [
       'inbox',
-      'lists what waits for him',
-      () => call('GET', '/v1/inbox?account=bob&state=any'),
-      { status: 403, hides: '"reason":"unmatched"' },
-    ],
-    [
-      'inbox',
-      'links her waiting mail to his mail',
+      'links a mail in her inbox to his mail',
       () => call('POST', `/v1/inbox/${inboxes.ann}/link`, { emailId: his.emailId }),
       { status: 404 },
     ],
-    ['inbox', 'accepts her waiting mail', () => call('POST', `/v1/inbox/${inboxes.ann}/accept`)],
+    ['inbox', 'accepts a mail in her inbox', () => call('POST', `/v1/inbox/${inboxes.ann}/accept`)],
   ]
 
   async function signedBy<T>(domain: string, work: () => Promise<T>): Promise<T> {
-    proofs.now = aligned(domain)
+    authentication.now = aligned(domain)
     return work().finally(() => {
-      proofs.now = NO_AUTHENTICATION_RESULTS
+      authentication.now = NO_AUTHENTICATION_RESULTS
     })
   }
 
-  test.each(ATTACKS.map(([door, attack, run, want]) => ({ door, attack, run, want })))('by $door: Ann $attack', async ({ run, want }) => {
-    const before = await dump()
-    const answer = await run()
-    const { status, body } = { status: undefined, body: '', ...Object(answer) }
-    const shows = want?.hides !== undefined && String(body).includes(want.hides)
-    expect({ status: want?.status === undefined ? undefined : status, shows }).toEqual({ status: want?.status, shows: false })
-    expect(await dump()).toEqual(before)
-  })
+  test.each(ATTACKS.map(([channel, attack, run, want]) => ({ channel, attack, run, want })))(
+    'by $channel: Ann $attack',
+    async ({ run, want }) => {
+      const before = await dump()
+      const answer = await run()
+      const { status, body } = { status: undefined, body: '', ...Object(answer) }
+      const shows = want?.hides !== undefined && String(body).includes(want.hides)
+      expect({ status: want?.status === undefined ? undefined : status, shows }).toEqual({ status: want?.status, shows: false })
+      expect(await dump()).toEqual(before)
+    },
+  )
 
-  test('what Ann may do, she has done to herself; and the facts still add up', async () => {
+  test('Ann can change her own data, and a rebuild gives the same rows', async () => {
     const hers = (await of(SUPPRESSIONS, ANN)).filter(({ addressHash }) => addressHash === hashAddress(TARGET)).map(({ list }) => list)
     expect(hers.toSorted()).toEqual(['allow', 'block', 'bounce', 'complaint', 'unsubscribe'])
     expect((await rebuild(context, { check: true, onProgress: () => undefined })).differences).toEqual([])
   })
 
-  test('a bounce of his own is seen: the dumps above would have shown it', async () => {
+  test('a genuine bounce changes the dump, so the comparison sees changes', async () => {
     const before = await dump()
     await mail(`${his.token}@bounce.example.com`, ndr({ token: his.token, recipient: TARGET, n: 200 }))
     expect(await dump()).not.toEqual(before)
     expect((await of(SUPPRESSIONS, BOB)).some(({ addressHash }) => addressHash === hashAddress(TARGET))).toBe(true)
   })
 
-  test('keys are derived for each account, index and master', () => {
+  test('token keys differ by account, index and master key', () => {
     const derived = [1, 2, 3].flatMap((account) => [0, 1].map((index) => deriveTokenKey(MASTER, account, index).toString('hex')))
     derived.push(deriveTokenKey(Buffer.alloc(32, 8), 1, 0).toString('hex'))
     expect(new Set(derived).size).toBe(7)

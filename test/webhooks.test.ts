@@ -1,5 +1,5 @@
 /**
- * webhooks.test - a real daemon and a receiver: the vendor's way in, an event that waits over a kill, an inner target that is refused
+ * webhooks.test - a daemon sends events to a receiver: endpoints added by SendCloud's API, retries after a kill, private targets refused
  */
 import { expect, test } from 'vitest'
 import { API_KEY, API_USER, startDaemon } from './support/daemon.ts'
@@ -8,7 +8,7 @@ import { respondWith, startWebhookReceiver } from './support/receiver.ts'
 const MAIL = { from: 'news@example.com', subject: 'Hello', recipients: ['joe@example.org'] }
 const KEY = `apiUser=${API_USER}&apiKey=${API_KEY}`
 
-test('an endpoint is asked, added and served; what it did not hear comes after a kill', async () => {
+test('an endpoint is checked, added and served; an event without a response is sent again after a kill', async () => {
   const receiver = await startWebhookReceiver()
   const env = { BOUNCED_WEBHOOKS_ALLOW_PRIVATE: 'true' }
   const first = await startDaemon({ env })

@@ -21,7 +21,7 @@ test('no closed key is passed, one probe batch per pause, n never falls, old res
     fc.property(scripts, (script) => {
       expect(play(script).faults).toEqual([])
     }),
-    { numRuns: propertyRuns(200, 4_000) },
+    { numRuns: propertyRuns(200, 2_000) },
   )
 }, 240_000)
 
@@ -32,7 +32,7 @@ test.each([BACKOFF_POLICIES.spec, BACKOFF_POLICIES.never, BACKOFF_POLICIES.fixed
       fc.property(scripts, (script) => {
         expect(play({ ...script, policy }).faults).toEqual([])
       }),
-      { numRuns: propertyRuns(60, 600) },
+      { numRuns: propertyRuns(60, 300) },
     )
   },
   120_000,
@@ -45,7 +45,7 @@ test.each([1, 8, 40])(
       fc.property(scripts, (script) => {
         expect(play({ ...script, slots }).faults).toEqual([])
       }),
-      { numRuns: propertyRuns(60, 1_000) },
+      { numRuns: propertyRuns(60, 500) },
     )
   },
   120_000,
@@ -56,7 +56,7 @@ test('the same seed and the same events give the same run, to the byte', () => {
     fc.property(scripts, (script) => {
       expect(play(script).log.join('\n')).toBe(play(script).log.join('\n'))
     }),
-    { numRuns: propertyRuns(60, 600) },
+    { numRuns: propertyRuns(60, 300) },
   )
 }, 120_000)
 
@@ -66,7 +66,7 @@ test('saving and loading at any point changes nothing', () => {
       const short = { ...script, steps: Math.min(script.steps, 300) }
       expect(play({ ...short, reload }).log.join('\n')).toBe(play(short).log.join('\n'))
     }),
-    { numRuns: propertyRuns(25, 200) },
+    { numRuns: propertyRuns(25, 100) },
   )
 }, 240_000)
 

@@ -1,5 +1,5 @@
 /**
- * look - what tests see of a store, where the daemon itself never asks
+ * look - queries for tests that the daemon does not need
  */
 import type { DeliveryRow } from '../../src/ledger/project/state.ts'
 import type { Fact } from '../../src/ledger/facts/fact.ts'
@@ -13,18 +13,18 @@ export async function findDelivery(reader: DatabaseReader, account: number, deli
   return (await findDeliveriesByIds(reader, account, [deliveryId]))[0] ?? null
 }
 
-/** How many mails wait, and how many of them are about to be sent or were when a node died. */
+/** Counts queued mails, and those of them that are marked for an attempt. */
 export async function countQueued(reader: DatabaseReader): Promise<{ readonly waiting: number; readonly dispatched: number }> {
   const row = await reader.one('select count(*) as waiting, count(q.dispatched_at) as dispatched from queue_mails q')
   return { waiting: Number(row?.['waiting'] ?? 0), dispatched: Number(row?.['dispatched'] ?? 0) }
 }
 
-/** The number of the newest migration that a store holds. */
+/** The version of the newest migration of a store. */
 export async function schemaVersion({ read }: Engine): Promise<number> {
   return Number((await read.one('select max(version) as version from migrations'))?.['version'] ?? 0)
 }
 
-/** The facts of one delivery and the list facts that it caused, in the order in which they happened. */
+/** The facts of one delivery and the list facts that it caused, oldest first. */
 export async function readTimeline(reader: DatabaseReader, account: number, deliveryId: string): Promise<readonly Fact[]> {
   const sql = `select ${LIST_FACTS.columns('e')} from list_events e where e.account_id = $1 and e.delivery_id = $2`
   const facts = await findFactsBySubject(reader, [{ account, subject: deliveryId }])

@@ -1,5 +1,5 @@
 /**
- * mailbox - an SMTP server on loopback that takes mail, or says no, and remembers each Message-ID that it has accepted
+ * mailbox - an SMTP server on loopback that accepts or refuses recipients and counts the accepted mails by Message-ID
  */
 import { SMTPServer } from 'smtp-server'
 
@@ -10,11 +10,11 @@ export type Mailbox = {
   readonly close: () => Promise<void>
 }
 
-/** What is answered to a recipient: null takes the mail. */
-export type AnswerRecipient = (recipient: string, attempt: number) => { readonly code: number; readonly text: string } | null
+/** The refusal of a recipient; null: the mail is accepted. `attempt` counts from 1 for each recipient. */
+export type RefuseRecipient = (recipient: string, attempt: number) => { readonly code: number; readonly text: string } | null
 
-/** Starts one at a free port. */
-export async function startMailbox(answerRecipient: AnswerRecipient = () => null): Promise<Mailbox> {
+/** Listens on a free port. */
+export async function startMailbox(refuseRecipient: RefuseRecipient = () => null): Promise<Mailbox> {
   const accepted = new Map<string, number>()
   const attempts = new Map<string, number>()
   const server = new SMTPServer({
@@ -26,7 +26,7 @@ export async function startMailbox(answerRecipient: AnswerRecipient = () => null
     onRcptTo: (address, _session, done) => {
       const n = (attempts.get(address.address) ?? 0) + 1
       attempts.set(address.address, n)
-      const refusal = answerRecipient(address.address, n)
+      const refusal = refuseRecipient(address.address, n)
       if (refusal === null) done()
       else done(Object.assign(new Error(refusal.text), { responseCode: refusal.code }))
     },
@@ -42,7 +42,7 @@ export async function startMailbox(answerRecipient: AnswerRecipient = () => null
       })
     },
   })
-  // A client that is killed in the middle of a dialogue resets its connections.
+  // A killed client resets its connections.
   server.on('error', () => undefined)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.server.address()

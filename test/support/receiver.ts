@@ -1,5 +1,5 @@
 /**
- * receiver - a webhook receiver on a free port, as good or as bad as a test wants it
+ * receiver - a webhook receiver on a free port whose responses a test chooses
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 
@@ -19,7 +19,7 @@ export const respondWith =
     response.writeHead(status).end(text)
   }
 
-/** Answers 200 until `answer` is replaced. */
+/** Responds 200 until `respond` is replaced. */
 export async function startWebhookReceiver(respond: Responder = respondWith(200)): Promise<WebhookReceiver> {
   const requests: ReceivedRequest[] = []
   const server = createServer((request, response) => {

@@ -1,5 +1,5 @@
 /**
- * reports - mails as mail systems send them back, for one token and one recipient
+ * reports - bounces and complaints about one recipient, with a given token
  */
 import { createHash, randomUUID } from 'node:crypto'
 import type { IncomingMail } from '../../src/service/receive/incoming-mail.ts'
@@ -13,7 +13,7 @@ type ReportOptions = {
   readonly status?: string
   readonly action?: string
   readonly remoteMta?: string
-  /** Makes two reports of one failure differ in their bytes. */
+  /** Two reports of one failure with different numbers differ in their bytes. */
   readonly n?: number
 }
 
@@ -102,7 +102,7 @@ export function arf({
   ])
 }
 
-/** A mail as the listener hands it over. */
+/** A mail as the listener submits it. */
 export function makeIncomingMail(raw: string, to: string, overrides: Partial<IncomingMail> = {}): IncomingMail {
   const bytes = Buffer.from(raw)
   return {

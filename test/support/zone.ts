@@ -1,8 +1,8 @@
 /**
- * zone - a DNS of our own making
+ * zone - a DNS zone for tests
  *
- * Keys are `TYPE name`; a value is the records in the shape of net/dns, or the code of a failure. A name that has other types answers ENODATA,
- * one that has none ENOTFOUND.
+ * A key is `TYPE name`; a value is the records in the shape of net/dns, or the code of a failure. A name with records of other types only gives
+ * ENODATA, an unknown name ENOTFOUND.
  */
 import type { DnsLookup } from '../../src/net/dns.ts'
 
