@@ -118,13 +118,18 @@ function startRunningWorker(worker: Worker, onEnd: (ended: RunningWorker) => voi
   const started: RunningWorker = { worker, inFlight: [], statementNumbers: new Map() }
   const failInFlight = (cause: unknown): void => {
     onEnd(started)
-    const fault = new Fault('store_busy', `the store's thread ended: ${errorMessage(cause)}`, { cause })
+    const fault = new Fault('store_busy', `the store's thread ended: ${explainEnd(errorMessage(cause))}`, { cause })
     for (const pending of started.inFlight.splice(0).flat()) pending.reject(fault)
   }
   worker.on('message', (response: WorkerResponse) => settleBatch(started, response))
   worker.on('error', failInFlight)
   worker.on('exit', (code) => failInFlight(new Error(`exit code ${code}`)))
   return started
+}
+
+/** Adds to SQLite's text what to do about it. */
+function explainEnd(message: string): string {
+  return message.includes('readonly database') ? `${message} (this user cannot write to the data folder or to the database file)` : message
 }
 
 function postToWorker(worker: Worker, message: WorkerMessage): void {
