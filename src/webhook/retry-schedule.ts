@@ -10,8 +10,8 @@ const SHORT_DELAYS_MS = [1, 2, 4, 8, 16].map((n) => n * MINUTE_MS)
 
 /** The delays between attempts. `standard` lasts three days, so that an outage over a weekend loses no event; `vendor` is SendCloud's schedule. */
 const RETRY_SCHEDULES = {
-  vendor: SHORT_DELAYS_MS,
   standard: [...SHORT_DELAYS_MS, ...[1, 2, 4, 8, 12, 24, 24].map((n) => n * HOUR_MS)],
+  vendor: SHORT_DELAYS_MS,
 } as const satisfies Record<string, readonly number[]>
 
 export type RetryScheduleName = keyof typeof RETRY_SCHEDULES
