@@ -73,6 +73,7 @@ export async function startApp(settings: Settings, telemetry: Telemetry, options
     cleanups.push(runtime.close)
     const parts = await openParts(runtime, settings, { options, cleanups })
     const stopServices = startServices(runtime, settings, parts)
+    cleanups.push(stopServices)
     const commandServer =
       options.commands === undefined || lock === null
         ? null
