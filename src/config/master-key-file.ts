@@ -1,13 +1,13 @@
 /**
  * master-key-file - the master key, from the settings or from a file in the data folder
  *
- * The file is created once and only its owner can read it. No key is generated beside a store that already exists: that store was
+ * The file is created once and only its owner may read it; a file that other users can read or write stops the start. No key is generated beside a store that already exists: that store was
  * encrypted under another key.
  *
  * See also: config/master-key, config/vault, settings (masterKey).
  */
 import { randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { Fault } from '../errors.ts'
 import { parseMasterKey } from './master-key.ts'
@@ -47,11 +47,31 @@ export function loadMasterKey({ configured, folder, isEmbedded, mayGenerate }: M
 
 function readKeyFile(file: string): string | null {
   try {
-    return readFileSync(file, 'utf8')
+    const handle = openSync(file, 'r')
+    try {
+      requireOwnerOnly(file, fstatSync(handle).mode)
+      return readFileSync(handle, 'utf8')
+    } finally {
+      closeSync(handle)
+    }
   } catch (cause) {
+    if (cause instanceof Fault) throw cause
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null
     throw new Fault('config_invalid', `${file} cannot be read`, { cause })
   }
+}
+
+/** The bits of a file mode that let the group or everybody read, write or execute. */
+const OTHERS_MODE = 0o077
+
+/** Refuses a key that other users can read or replace. Windows has no such modes. Throws Fault config_invalid with the command to run. */
+function requireOwnerOnly(file: string, mode: number): void {
+  if (process.platform === 'win32' || (mode & OTHERS_MODE) === 0) return
+  const shown = (mode & 0o777).toString(8).padStart(4, '0')
+  throw new Fault(
+    'config_invalid',
+    `${file} can be read or changed by other users (mode ${shown}): run chmod 600 '${file}', or set masterKey`,
+  )
 }
 
 /** Writes the key to disk before anything is encrypted under it. Fails if another process has just created the file. */

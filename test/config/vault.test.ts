@@ -2,7 +2,7 @@
  * vault.test - a secret is decrypted only with its key and for its purpose; master keys and certificates as files
  */
 import { X509Certificate } from 'node:crypto'
-import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -76,4 +76,19 @@ test('a self-signed certificate is valid for its host', () => {
   writeFileSync(files.key, createSelfSignedCertificate('mx.example.com', 0).key)
   expect(() => loadCertificate(files)).toThrow(/not the key of/)
   expect(() => loadCertificate({ ...files, cert: '/nowhere' })).toThrow(/cannot be read/)
+})
+
+test.each([
+  ['0640', 0o640],
+  ['0604', 0o604],
+  ['0620', 0o620],
+  ['0602', 0o602],
+])('a master key of mode %s stops the start, and the message has the command that mends it', (shown, mode) => {
+  const data = folder()
+  const { key } = loadMasterKey({ ...options, folder: data })
+  const file = join(data, 'master.key')
+  chmodSync(file, mode)
+  expect(() => loadMasterKey({ ...options, folder: data })).toThrow(`(mode ${shown}): run chmod 600 '${file}'`)
+  chmodSync(file, 0o600)
+  expect(loadMasterKey({ ...options, folder: data }).key.equals(key)).toBe(true)
 })
