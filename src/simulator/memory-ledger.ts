@@ -123,6 +123,7 @@ export function recordReport(
     match,
     digest: `${id}/${report.kind}`,
     isForHumans: false,
+    isDoubleBounce: false,
     reporter: from,
     settings,
     moment: createMoment(ledger, at),

@@ -117,6 +117,7 @@ export function story(settings: Partial<AccountSettings> = {}): Story {
           sites: [],
           digest: String((mails += 1)).padStart(64, '0'),
           isForHumans: false,
+          isDoubleBounce: false,
           reporter: 'reporter.example',
           settings: self.settings,
           moment: moment(at),

@@ -24,6 +24,8 @@ export type ReportInput = {
   readonly digest: string
   /** Sent to `postmaster` or `abuse`: a person reads it unless it proves to be a report. */
   readonly isForHumans: boolean
+  /** Every recipient that the report names is an address of ours: an answer to one of our mails could not be delivered (a double bounce). */
+  readonly isDoubleBounce: boolean
   /** The signer: the aligned DKIM domain, else the domain of From; '' if there is none. */
   readonly reporter: string
   /** Of the account that `match` names. */

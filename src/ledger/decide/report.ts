@@ -59,7 +59,8 @@ export function decideReport(input: ReportInput): readonly Fact[] {
   if (retiredFacts !== null) return retiredFacts
   const batch = createFactBatch(input.ledger)
   const matched = resolveDelivery(input, batch)
-  if (matched !== null) REPORT_HANDLERS[input.report.kind](matched, batch)
+  if (input.isDoubleBounce) batch.add(createFiledFact(input, matched))
+  else if (matched !== null) REPORT_HANDLERS[input.report.kind](matched, batch)
   else if (Object.hasOwn(FILED_KINDS, input.report.kind) && !input.isForHumans && input.match.problem !== 'cut')
     batch.add(createFiledFact(input, null))
   else batch.add(createInboxFact(input, inboxReasonOf(input)))

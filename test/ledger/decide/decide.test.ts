@@ -344,6 +344,15 @@ test('an accepted mail is proven by the operator, and stays accepted in the inbo
   expect([...s.ledger.inbox.values()]).toMatchObject([{ state: 'accepted' }])
 })
 
+test('a double bounce is filed and changes neither status nor list', () => {
+  const s = story()
+  const id = s.send(T0)
+  const before = statusOf(s, id)
+  expect(s.report(id, T0 + 1, { kind: 'bounce' }, { isDoubleBounce: true })).toMatchObject([{ kind: 'filed', data: { what: 'other' } }])
+  expect(statusOf(s, id)).toEqual(before)
+  expect(s.ledger.suppressions.size).toBe(0)
+})
+
 test('unreadable mail and mail for postmaster go to the inbox', () => {
   const s = story()
   const id = s.send(T0)

@@ -84,6 +84,19 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(differences).toEqual([])
   }
 
+  test('the bounce of an answer to us is filed: the recipient of our message stays as it was', async () => {
+    const { context, clock, receiver, register } = await bench()
+    const { recipients } = await register(['joe@example.org'])
+    const [joe] = recipients
+    const ours = joe?.returnPath ?? ''
+    clock.now += 60_000
+    const filed = await receiver.submit(mailFor(ours, ndr({ token: tokenOf(ours), recipient: ours }), clock))
+    expect(filed).toMatchObject({ kind: 'bounce', inboxReason: null, subStatuses: [] })
+    expect(filed.facts.map((fact) => fact.kind)).toEqual(['filed'])
+    expect(await statusOf(context, joe?.emailId ?? '')).toEqual([18, null, false])
+    expect(await listsOf(context, 'joe@example.org', clock.now)).toEqual([])
+  })
+
   test('a bounce of a registered message: status, list, timeline, raw mail; a second copy changes nothing', async () => {
     const { context, clock, receiver, register } = await bench()
     const { messageId, recipients } = await register(['joe@example.org'])
