@@ -87,7 +87,7 @@ test(`${KILLS} kills while ${MAILS} mails drain`, async () => {
     unknown += countDispatched(data)
     daemon = await startDaemon({ data, env })
     // Uncertain messages are counted while the queue is loaded, which continues after the daemon is ready.
-    await expect.poll(daemon.output).toContain('queued messages are loaded')
+    await expect.poll(daemon.output).toContain('queued messages loaded')
     reported += await readUncertain(daemon)
   }
   const countWaiting = (): number => rowsOf<{ n: number }>(data, 'select count(*) as n from queue_mails')[0]?.n ?? 1
