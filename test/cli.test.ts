@@ -8,6 +8,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 import { childEnvironment } from './support/daemon.ts'
 
@@ -20,6 +21,17 @@ type Ran = { readonly status: number | null; readonly out: string; readonly err:
 function run(args: readonly string[], env: Readonly<Record<string, string>> = {}, input = ''): Ran {
   const done = spawnSync(process.execPath, [CLI, ...args], { cwd: ROOT, env: { ...childEnvironment(), ...env }, encoding: 'utf8', input })
   return { status: done.status, out: done.stdout, err: done.stderr }
+}
+
+/** The same without blocking, so that other commands run meanwhile. */
+async function runConcurrently(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Ran> {
+  const child = spawn(process.execPath, [CLI, ...args], {
+    cwd: ROOT,
+    env: { ...childEnvironment(), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [status, out, err] = await Promise.all([once(child, 'close').then(([code]) => code), text(child.stdout), text(child.stderr)])
+  return { status: typeof status === 'number' ? status : null, out, err }
 }
 
 const folder = (): string => mkdtempSync(join(tmpdir(), 'bounced-cli-'))
@@ -55,10 +67,10 @@ const CALLS: readonly (readonly [
   [['suppression', 'reactivate'], {}, 2, /^$/, /--site/],
 ]
 
-test.each(CALLS.map(([args, env, status, out, err]) => ({ args, env, status, out, err, what: args.join(' ') })))(
+test.concurrent.each(CALLS.map(([args, env, status, out, err]) => ({ args, env, status, out, err, what: args.join(' ') })))(
   'bounced $what',
-  ({ args, env, status, out, err }) => {
-    const done = run(args, { BOUNCED_DATA: join(tmpdir(), 'bounced-cli-unused'), ...env })
+  async ({ args, env, status, out, err }) => {
+    const done = await runConcurrently(args, { BOUNCED_DATA: join(tmpdir(), 'bounced-cli-unused'), ...env })
     expect([done.status, done.err]).toEqual([status, expect.stringMatching(err)])
     expect(done.out).toMatch(out)
     expect(done.out).not.toContain('do-not-print-this-key')
