@@ -1,5 +1,6 @@
 /**
- * vitest.config - two projects: `fast` runs test files side by side, `slow` runs kills, soaks, loads and long property runs one file at a time
+ * vitest.config - four projects: `law` checks the source itself, `pure` the rooms without I/O, `fast` everything else in parallel, and `slow`
+ * runs kills, soaks, loads and long property runs one file at a time
  *
  * Timeouts are far longer than a test needs, because they end a test that hangs and must not fail one on a busy machine.
  * See also: test/run, CONTRIBUTING.md.
@@ -7,26 +8,35 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
-const globalSetup = ['test/support/postgres.ts', 'test/support/scratch.ts']
+const LAW = ['test/floors.test.ts', 'test/law.test.ts', 'test/words.test.ts']
+const PURE = ['test/{mail,classify,correlate,compose,ledger,queue,rules}/**/*.test.ts', 'test/simulator/*.test.ts']
+const SLOW = ['test/slow/**/*.test.ts']
 
-/** Property tests of the fast project that the slow project runs again with more cases (test/support/property-runs). */
+/** Property tests that the slow project runs again with more cases (test/support/property-runs). */
 const LONG_PROPERTIES = ['test/queue/invariants.test.ts', 'test/service/deliver/delivery-loop.test.ts']
+
+const scratch = 'test/support/scratch.ts'
+const postgres = 'test/support/postgres.ts'
+
+const PATIENT = { testTimeout: 120_000, hookTimeout: 120_000, expect: { poll: { timeout: 60_000 } } }
+/** The tests of pure rooms share no state, so that one process runs many files. */
+const SHARED_PROCESS = { pool: 'forks', isolate: false, globalSetup: scratch, ...PATIENT } as const
 
 export default defineConfig({
   test: {
     // One worker more than there are processors: many tests wait for a child process, a database or a socket.
     maxWorkers: availableParallelism() + 1,
     projects: [
+      { test: { name: 'law', include: LAW, ...SHARED_PROCESS } },
+      { test: { name: 'pure', include: PURE, ...SHARED_PROCESS } },
       {
         test: {
           name: 'fast',
           pool: 'forks',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/slow/**'],
-          globalSetup,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-          expect: { poll: { timeout: 60_000 } },
+          exclude: [...LAW, ...PURE, ...SLOW],
+          globalSetup: [postgres, scratch],
+          ...PATIENT,
         },
       },
       {
@@ -34,9 +44,9 @@ export default defineConfig({
           name: 'slow',
           pool: 'forks',
           fileParallelism: false,
-          include: ['test/slow/**/*.test.ts', ...LONG_PROPERTIES],
+          include: [...SLOW, ...LONG_PROPERTIES],
           env: { BOUNCED_TEST_LONG: '1' },
-          globalSetup,
+          globalSetup: [postgres, scratch],
           testTimeout: 900_000,
           hookTimeout: 300_000,
           expect: { poll: { timeout: 120_000 } },

@@ -9,7 +9,7 @@
  * See also: vitest.config, .ci/run, CONTRIBUTING.md.
  */
 import { spawn } from 'node:child_process'
-import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
@@ -22,45 +22,29 @@ type Stage = {
   readonly counts: 'itself' | 'tests'
   /** Runs after the other stages and shows its output as it comes. The others run side by side, and each shows its output when it ends. */
   readonly isAlone?: true
-  readonly env?: Readonly<Record<string, string>>
 }
 
 const root = join(import.meta.dirname, '..')
 const bin = join(root, 'node_modules', '.bin')
 const scratch = mkdtempSync(join(tmpdir(), 'bounced-run-'))
 
-/** The law of the source: rooms, sizes, cycles, exports and words. */
-const LAW = ['test/floors.test.ts', 'test/law.test.ts', 'test/words.test.ts']
-
-/** Tests of the pure rooms. They share no state, so one process runs many files, and they need no PostgreSQL. */
-const PURE = ['mail', 'classify', 'correlate', 'compose', 'ledger', 'queue', 'rules', 'simulator'].flatMap((room) =>
-  globSync(`test/${room}/**/*.test.ts`, { cwd: root, exclude: ['test/simulator/smtp'] }),
-)
-
-const FAST = ['vitest', 'run', '--project', 'fast']
-const WITHOUT_POSTGRES = { BOUNCED_TEST_POSTGRES: 'none' }
+const vitest = (project: string): readonly string[] => ['vitest', 'run', '--project', project]
 
 const STAGES: readonly Stage[] = [
   { name: 'lint', lanes: ['test'], command: ['oxlint', '--type-aware', '--deny-warnings'], counts: 'itself' },
   { name: 'format', lanes: ['test'], command: ['oxfmt', '--check', 'src', 'test', 'bench', 'bin'], counts: 'itself' },
   { name: 'types', lanes: ['quick', 'test'], command: ['tsc', '--noEmit'], counts: 'itself' },
-  { name: 'floors', lanes: ['quick', 'test'], command: [...FAST, ...LAW], counts: 'tests', env: WITHOUT_POSTGRES },
-  { name: 'pure', lanes: ['quick', 'test'], command: [...FAST, '--no-isolate', ...PURE], counts: 'tests', env: WITHOUT_POSTGRES },
-  {
-    name: 'tests',
-    lanes: ['test'],
-    command: [...FAST, ...[...LAW, ...PURE].flatMap((path) => ['--exclude', path])],
-    counts: 'tests',
-    isAlone: true,
-  },
-  { name: 'slow', lanes: ['slow'], command: ['vitest', 'run', '--project', 'slow'], counts: 'tests', isAlone: true },
+  { name: 'floors', lanes: ['quick', 'test'], command: vitest('law'), counts: 'tests' },
+  { name: 'pure', lanes: ['quick', 'test'], command: vitest('pure'), counts: 'tests' },
+  { name: 'tests', lanes: ['test'], command: vitest('fast'), counts: 'tests', isAlone: true },
+  { name: 'slow', lanes: ['slow'], command: vitest('slow'), counts: 'tests', isAlone: true },
 ]
 
 /** Runs one stage and counts it. A runner that writes no figures has failed. */
 async function runStage(stage: Stage): Promise<Count> {
   const figures = join(scratch, `${stage.name}.json`)
   const reporters = stage.counts === 'tests' ? ['--reporter=default', '--reporter=json', `--outputFile.json=${figures}`] : []
-  const title = `\n== ${stage.name}: ${stage.command.join(' ').slice(0, 150)}`
+  const title = `\n== ${stage.name}: ${stage.command.join(' ')}`
   if (stage.isAlone === true) console.log(title)
   const startedAt = performance.now()
   const { status, output } = await runCommand(stage, reporters)
@@ -74,7 +58,7 @@ async function runStage(stage: Stage): Promise<Count> {
 
 async function runCommand(stage: Stage, more: readonly string[]): Promise<{ readonly status: number | null; readonly output: string }> {
   const [command = '', ...args] = stage.command
-  const env = { ...process.env, ...stage.env, PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}` }
+  const env = { ...process.env, PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}` }
   const child = spawn(join(bin, command), [...args, ...more], {
     cwd: root,
     env,
