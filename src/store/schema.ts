@@ -3,7 +3,7 @@
  *
  * The compiler compares each mapping with the type of the code, and a test with the columns that the migrations create on both engines.
  *
- * See also: store/engine/mapping, store/tables (all tables), store/migrations.
+ * See also: store/engine/mapping, store/tables (all tables), store/migrations/migrations.
  */
 import type { Fact } from '../ledger/facts/fact.ts'
 import type { InboxRow, SiteMetric, SiteState, SuppressionRow, CounterRow } from '../ledger/project/state.ts'

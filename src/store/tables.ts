@@ -4,7 +4,7 @@
  * A test compares this list with the tables and columns that the migrations create, on both engines. Whatever must cover the whole
  * schema (the erasure of an address) iterates over it.
  *
- * See also: store/migrations (the same tables as SQL), store/engine/table (the description of a table), store/erasure/mentions.
+ * See also: store/migrations/migrations (the same tables as SQL), store/engine/table (the description of a table), store/erasure/mentions.
  */
 import { ACCOUNTS } from './account/accounts.ts'
 import { CREDENTIALS, API_USER_NAMES } from './account/credentials.ts'

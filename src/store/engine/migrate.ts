@@ -5,13 +5,13 @@
  * transaction, so that two nodes that start together migrate once and a failure leaves the schema unchanged. An unknown migration or a
  * different checksum in the store stops the start.
  *
- * See also: store/migrations (the list), store/engine/sql (the dialects).
+ * See also: store/migrations/migrations (the list), store/engine/sql (the dialects).
  */
 import { createHash } from 'node:crypto'
 import { Fault } from '../../errors.ts'
 import type { Database, Engine, EngineKind } from './engine.ts'
-import { MIGRATIONS } from '../migrations.ts'
-import type { Migration } from '../migrations.ts'
+import { MIGRATIONS } from '../migrations/migrations.ts'
+import type { Migration } from '../migrations/migration.ts'
 import { integerColumn, createTableMapping, textColumn } from './mapping.ts'
 
 type AppliedMigration = { readonly version: number; readonly name: string; readonly checksum: string; readonly appliedAt: number }

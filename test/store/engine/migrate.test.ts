@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { openEngine } from '../../../src/store/engine/open-engine.ts'
 import { migrate } from '../../../src/store/engine/migrate.ts'
-import { MIGRATIONS } from '../../../src/store/migrations.ts'
+import { MIGRATIONS } from '../../../src/store/migrations/migrations.ts'
 import { TABLES } from '../../../src/store/tables.ts'
 import { engines } from '../../support/engines.ts'
 import { schemaVersion } from '../../support/look.ts'

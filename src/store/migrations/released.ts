@@ -1,14 +1,13 @@
 /**
- * migrations - the steps of the schema, in order; a released one is never changed
+ * released - the steps of the schema of the first release, versions 1 to 14; they never change
  *
  * Types are written `@int`, `@text`, `@bytes`. Each table ends in `@strict` (wide rows) or `@narrow` (short rows, stored in the tree of
  * their key where the engine can): see store/engine/migrate. `account_id` is the first key column of every table that belongs to
  * accounts. Tables that PostgreSQL may later partition by month have the month in each of their unique keys.
  *
- * See also: store/tables (the same tables as mappings).
+ * See also: store/tables (the same tables as mappings), store/migrations/migrations (the list).
  */
-
-export type Migration = { readonly version: number; readonly name: string; readonly statements: readonly string[] }
+import type { Migration } from './migration.ts'
 
 /** The columns of a fact, the same for deliveries and for lists. */
 const FACT_COLUMNS = `
@@ -279,7 +278,8 @@ const RETIRED_DELIVERIES: readonly string[] = [
   ) @narrow`,
 ]
 
-export const MIGRATIONS: readonly Migration[] = [
+/** The released steps, in order. */
+export const RELEASED_MIGRATIONS: readonly Migration[] = [
   { version: 1, name: 'first schema', statements: [...FACTS, ...DELIVERIES, ...PROJECTIONS, ...ACCOUNTS] },
   { version: 2, name: 'proofs beside reports, cuts', statements: TRUST },
   { version: 3, name: 'what the brake holds, by site', statements: HELD },

@@ -1,0 +1,9 @@
+/**
+ * migrations - all steps of the schema, in order
+ *
+ * See also: store/migrations/released (the steps of the first release), store/engine/migrate (which runs them).
+ */
+import type { Migration } from './migration.ts'
+import { RELEASED_MIGRATIONS } from './released.ts'
+
+export const MIGRATIONS: readonly Migration[] = [...RELEASED_MIGRATIONS]
