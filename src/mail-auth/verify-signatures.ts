@@ -3,7 +3,7 @@
  *
  * mailauth is loaded when the first mail needs it. Alignment is relaxed (the organisational domain of From, RFC 7489 §3.1.1) and requires exactly one From. A
  * signature that covers only the first bytes of the body (`l=`) proves nothing. SPF concerns the envelope, which a null sender does not have, and an ARC seal is only
- * a claim of its sealer; both are recorded for people and decide nothing. Any failure, slow DNS included, leaves the mail unproven and is never an error.
+ * a claim of its sealer; both are recorded for people and decide nothing. A mail over a cap (mail-auth/signature-limits) never reaches mailauth. Any failure, slow DNS included, leaves the mail unproven and is never an error.
  *
  * RFC 6376, RFC 7208, RFC 8617. See also: correlate/match (what a proof is good for), net/dns.
  */
@@ -11,6 +11,7 @@ import type { arc } from 'mailauth/lib/arc/index.js'
 import type { dkimVerify } from 'mailauth/lib/dkim/verify.js'
 import { getDomain } from 'tldts'
 import type { DnsLookup } from '../net/dns.ts'
+import { scanSignatures, SIGNATURE_LIMITS, type ClaimedSignature } from './signature-limits.ts'
 
 /** One DKIM signature. `aligned`: its organisational domain is that of From. */
 type DkimResult = {
@@ -47,7 +48,11 @@ const ARC_TIME_LIMIT_MS = 1_000
 /** Creates the verifier. SPF and signatures are checked at the same time, each within the limit. */
 export function createSignatureVerifier(lookUp: DnsLookup, timeLimitMs = TIME_LIMIT_MS): SignatureVerifier {
   return async (mail, now) => {
-    const signed = hasSignature(mail.raw) ? withTimeLimit(timeLimitMs, verifySignatures(mail.raw, now, lookUp), null) : null
+    const { exceeded, claimed, isSigned } = scanSignatures(mail.raw, SIGNATURE_LIMITS)
+    const signed =
+      isSigned && exceeded === null
+        ? withTimeLimit(timeLimitMs, verifySignatures(mail.raw, now, lookUp), null)
+        : { dkim: policyResults(claimed) }
     const [signatures, spf] = await Promise.all([signed, withTimeLimit(timeLimitMs, checkSpf(mail, lookUp), null)])
     return { ...NO_AUTHENTICATION_RESULTS, ...signatures, spf }
   }
@@ -68,10 +73,9 @@ async function withTimeLimit<T>(limitMs: number, promise: Promise<T>, fallback: 
   }
 }
 
-/** Looks for a signature in the first 64 KiB, so that a mail without one does not load mailauth. */
-function hasSignature(raw: Uint8Array): boolean {
-  const head = Buffer.from(raw.buffer, raw.byteOffset, Math.min(raw.byteLength, 65_536)).toString('latin1')
-  return /^(?:dkim-signature|arc-seal)\s*:/im.test(head)
+/** Signatures of a mail over a cap: recorded for people, not verified. */
+function policyResults(claimed: readonly ClaimedSignature[]): readonly DkimResult[] {
+  return claimed.map((each) => ({ ...each, result: 'policy', valid: false, aligned: false }))
 }
 
 async function verifySignatures(raw: Uint8Array, now: number, lookUp: DnsLookup): Promise<Pick<AuthenticationResults, 'dkim' | 'arc'>> {

@@ -77,3 +77,22 @@ test('a DNS server that never answers: nothing is proven, and the check ends', a
   const mail = { raw: Buffer.from(await sign('loops.example')), peer: '192.0.2.9', helo: 'mx.loops.example', from: '' }
   expect(await slow(mail, NOW)).toEqual({ dkim: [], spf: null, arc: null })
 })
+
+test('a mail over a cap never reaches the library: no DNS query, and its signatures are recorded as not verified', async () => {
+  const queries: string[] = []
+  const counted = createSignatureVerifier((name, type) => {
+    queries.push(name)
+    return lookUp(name, type)
+  })
+  const raw = Buffer.from(`X-Long: x\r\n${' y\r\n'.repeat(100_000)}${await sign('loops.example')}`)
+  const { dkim } = await counted({ raw, peer: null, helo: null, from: '' }, NOW)
+  expect({ dkim, queries }).toEqual({ dkim: [], queries: [] })
+  const many = Buffer.from(
+    (await sign('loops.example')).replace('\r\nFrom:', `\r\n${'DKIM-Signature: d=x.example; s=y\r\n'.repeat(10)}From:`),
+  )
+  const results = (await counted({ raw: many, peer: null, helo: null, from: '' }, NOW)).dkim
+  expect(results.map(({ result, valid }) => ({ result, valid }))).toEqual(
+    Array.from({ length: 10 }, () => ({ result: 'policy', valid: false })),
+  )
+  expect(queries).toEqual([])
+})
