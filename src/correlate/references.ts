@@ -2,9 +2,10 @@
  * references - everything in a report that may name one of our deliveries, the most trusted first
  *
  * Tokens are searched where mail systems preserve them: the recipient of the report, the returned Return-Path, CFBL-Feedback-ID,
- * List-Unsubscribe, the envelope id. Then come ids that anyone can write: emailId and Message-ID.
+ * List-Unsubscribe, the envelope id, the returned Message-ID if we made it. Then come Message-IDs that anyone can write: they find a
+ * delivery for a person, and prove nothing.
  *
- * Pure, total. RFC 9477 (CFBL), RFC 3461 (ENVID), RFC 2369. See also: correlate/return-path-unwrap, correlate/match.
+ * Pure, total. RFC 9477 (CFBL), RFC 3461 (ENVID), RFC 2369, RFC 5322 §3.6.4. See also: correlate/return-path-unwrap, correlate/match.
  */
 import type { Report } from '../mail/report.ts'
 import type { TokenKeyLookup } from './token-keys.ts'
@@ -12,20 +13,13 @@ import { type TokenPurpose, parseToken, type ParsedToken } from './token.ts'
 import { unwrapReturnPath } from './return-path-unwrap.ts'
 
 /** Where a reference was found, the most trusted first. */
-const REFERENCE_LOCATIONS = [
-  'rcpt',
-  'return-path',
-  'cfbl-feedback-id',
-  'list-unsubscribe',
-  'envelope-id',
-  'email-id',
-  'message-id',
-] as const
+const REFERENCE_LOCATIONS = ['rcpt', 'return-path', 'cfbl-feedback-id', 'list-unsubscribe', 'envelope-id', 'message-id'] as const
 export type ReferenceLocation = (typeof REFERENCE_LOCATIONS)[number]
 
 type LegibleToken = Exclude<ParsedToken, { state: 'none' }>
-export type TokenReference = { readonly via: Exclude<ReferenceLocation, 'email-id' | 'message-id'>; readonly token: LegibleToken }
-export type IdReference = { readonly via: 'email-id' | 'message-id'; readonly value: string }
+export type TokenReference = { readonly via: ReferenceLocation; readonly token: LegibleToken }
+/** A Message-ID that a client chose, that was made before Message-IDs had a token, or that somebody guessed. */
+export type IdReference = { readonly via: 'message-id'; readonly value: string }
 export type MailReference = TokenReference | IdReference
 
 /** Our domains as A-labels. A token is signed for one of them. */
@@ -38,11 +32,10 @@ type ReferenceInput = {
   readonly keyFor: TokenKeyLookup
 }
 
-/** The header in which a sender can pass the emailId. */
-const EMAIL_ID_HEADER = 'x-email-id'
-
 /** No genuine report has more. */
 const MAX_REFERENCES = 24
+/** Each is looked up in the store, and a stranger chooses them: the returned Message-ID, and the last ones of a thread. */
+const MAX_ID_REFERENCES = 4
 const MAX_SCANNED_LENGTH = 2_000
 
 /** All references of a report, the most trusted first. `rcpt` is the SMTP recipient of the report. */
@@ -91,6 +84,11 @@ function findTokenReferences({ report, rcpt, domains, keyFor }: ReferenceInput):
   search('cfbl-feedback-id', cfbl, ['feedback'], domains.feedback)
   search('list-unsubscribe', presentTexts([returned['list-unsubscribe']]), ['unsubscribe'], domains.feedback)
   search('envelope-id', presentTexts([report.envelopeId]), ['return-path'], domains.returnPath)
+  for (const [candidate, domain] of returnedMessageIds(report).flatMap(splitMessageId)) {
+    const token = readCandidate(candidate, ['message-id'], [domain])
+    // Any other left part is the choice of a client, or a guess.
+    if (token?.state === 'valid') found.push({ via: 'message-id', token })
+  }
   return found
 }
 
@@ -153,17 +151,24 @@ function plainTokenCandidatesOf(address: string): readonly string[] {
   return [...new Set([local, ...labels.filter((label) => label.length === 30)])]
 }
 
-function findIdReferences(report: Report): IdReference[] {
-  const returned = report.originalMessage?.headers ?? {}
-  const emailIds = presentTexts([returned[EMAIL_ID_HEADER], report.envelopeId?.includes('$') === true ? report.envelopeId : null])
-  const repliedToIds = presentTexts([report.headers['in-reply-to'], report.headers['references']]).flatMap((text) =>
-    text.slice(0, MAX_SCANNED_LENGTH).split(/[\s,]+/),
+/** The Message-ID of the returned message, as its own header field and as the report's fields name it. */
+function returnedMessageIds({ originalMessage }: Report): readonly string[] {
+  return unique(presentTexts([originalMessage?.messageId, originalMessage?.headers['message-id']]).map(bareMessageId))
+}
+
+/** The left part and the domain, in which case does not matter; none without a domain. */
+function splitMessageId(messageId: string): readonly (readonly [left: string, domain: string])[] {
+  const at = messageId.lastIndexOf('@')
+  return at < 0 ? [] : [[messageId.slice(0, at), messageId.slice(at + 1).toLowerCase()]]
+}
+
+/** The returned Message-ID, then what the report replies to, the most recent first. */
+function findIdReferences(report: Report): readonly IdReference[] {
+  const thread = presentTexts([report.headers['references'], report.headers['in-reply-to']]).flatMap((text) =>
+    text.slice(-MAX_SCANNED_LENGTH).split(/[\s,]+/),
   )
-  const messageIds = [...presentTexts([report.originalMessage?.messageId, returned['message-id']]), ...repliedToIds]
-  return [
-    ...unique(emailIds.map((value) => value.trim())).map((value) => ({ via: 'email-id' as const, value })),
-    ...unique(messageIds.map(bareMessageId)).map((value) => ({ via: 'message-id' as const, value })),
-  ]
+  const messageIds = unique([...returnedMessageIds(report), ...thread.toReversed().map(bareMessageId)])
+  return messageIds.slice(0, MAX_ID_REFERENCES).map((value) => ({ via: 'message-id', value }))
 }
 
 /** A Message-ID without brackets and white space: the form in which it is stored and looked up. */

@@ -1,5 +1,5 @@
 /**
- * token - a signed delivery id: in the Return-Path, the feedback id, and the unsubscribe link
+ * token - a signed delivery id: in the Return-Path, the Message-ID, the feedback id, and the unsubscribe link
  *
  * 30 characters of a-z and 2-7: key index (1), deliveryId (13), MAC (16). The MAC is the first 80 bits of HMAC-SHA-256, with the account's
  * key, over `bounced-token-1`, key index, deliveryId, purpose and domain, each terminated by NUL. A token for one purpose or domain is
@@ -19,6 +19,7 @@ export const TOKEN_PURPOSES = {
   feedback: { validDays: 400 },
   unsubscribe: { validDays: 400 },
   tracking: { validDays: 400 },
+  'message-id': { validDays: 400 },
 } as const satisfies Record<string, { readonly validDays: number }>
 export type TokenPurpose = keyof typeof TOKEN_PURPOSES
 
@@ -47,8 +48,8 @@ function macOf(key: Uint8Array, keyIndex: number, deliveryId: string, purpose: T
 }
 
 /**
- * Signs a delivery id. `domain` is the A-label of the domain at which the token will stand (for links: the feedback domain). Null: the id
- * or the key index is out of range.
+ * Signs a delivery id. `domain` is the A-label of the domain at which the token will stand (for links: the feedback domain; for a
+ * Message-ID: the sender's domain). Null: the id or the key index is out of range.
  */
 export function mintToken(input: {
   readonly key: Uint8Array

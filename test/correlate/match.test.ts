@@ -305,7 +305,6 @@ test('ids are found where mail systems preserve them', () => {
   })
   const references = findReferences({ report, rcpt: 'x@elsewhere.example', domains: DOMAINS, keyFor: () => null })
   expect(references).toEqual([
-    { via: 'email-id', value: '1425_a0$joe@example.com' },
     { via: 'message-id', value: 'c@example.org' },
     { via: 'message-id', value: 'a@example.org' },
     { via: 'message-id', value: 'b@example.org' },
@@ -313,11 +312,61 @@ test('ids are found where mail systems preserve them', () => {
   expect(bareMessageId(' <x@y> ')).toBe('x@y')
 })
 
+const OURS = token('message-id', idOf(1), 'news.example.com')
+const returnedId = (messageId: string): Partial<Report> => ({ originalMessage: { ...RETURNED, messageId, to: [TO] } })
+const idReferences = (report: Report) =>
+  findReferences({ report, rcpt: `fbl@${FEEDBACK}`, domains: DOMAINS, keyFor: (account, index) => deriveTokenKey(MASTER, account, index) })
+
+const messageIds = [
+  // the returned Message-ID                                     what it is
+  [`<${OURS}@news.example.com>`, 'token'],
+  [`<${OURS.toUpperCase()}@NEWS.Example.COM>`, 'token'],
+  [`<${OURS}@other.example.com>`, 'id'],
+  [`<${token('feedback', idOf(1), 'news.example.com')}@news.example.com>`, 'id'],
+  [`<${token('message-id', idOf(1), 'news.example.com', 2)}@news.example.com>`, 'id'],
+  [`<${OURS.slice(0, 29)}@news.example.com>`, 'id'],
+  [`<${idOf(1)}@news.example.com>`, 'id'],
+  [`<x-${OURS}@news.example.com>`, 'id'],
+  [`<${OURS}>`, 'id'],
+  ['<chosen-by-a-client@news.example.com>', 'id'],
+] as const
+
+test.each(messageIds)('the returned Message-ID %s is a %s', (messageId, kind) => {
+  const references = idReferences(reportOf('complaint', returnedId(messageId)))
+  expect(references[0]).toMatchObject(
+    kind === 'token' ? { via: 'message-id', token: { deliveryId: idOf(1), state: 'valid' } } : { value: bareMessageId(messageId) },
+  )
+  expect(references.some((each) => 'token' in each)).toBe(kind === 'token')
+})
+
+test('a Message-ID of ours is evidence in the header of the returned message only', () => {
+  const thread = reportOf('auto-reply', { headers: { 'in-reply-to': `<${OURS}@news.example.com>` } })
+  expect(idReferences(thread)).toEqual([{ via: 'message-id', value: `${OURS}@news.example.com` }])
+  expect(match(reportOf('complaint', returnedId(`<${OURS}@news.example.com>`)), { ...toFeedback, auth: SIGNED })).toMatchObject({
+    proof: 'signed',
+    deliveryId: idOf(1),
+    via: 'message-id',
+  })
+  expect(match(reportOf('bounce', returnedId(`<${OURS}@news.example.com>`)), { auth: NONE })).toMatchObject({
+    proof: null,
+    problem: 'unverified',
+  })
+})
+
+test('twenty guesses in one mail cost a few look-ups and find nothing', () => {
+  const guesses = Array.from({ length: 20 }, (_, n) => `<${token('message-id', idOf(1, n), 'news.example.com', 2)}@news.example.com>`)
+  const report = reportOf('bounce', { headers: { references: guesses.join(' ') }, ...returnedId(guesses[0] ?? '') })
+  const looked: string[] = []
+  const found = match(report, { auth: SIGNED, named: ({ value }) => (looked.push(value), []) })
+  expect(found).toMatchObject({ account: 0, problem: 'unmatched', proof: null })
+  expect(looked.length).toBeLessThanOrEqual(4)
+})
+
 test('any report gives references and a match', () => {
   const text = fc.string({ maxLength: 300, unit: 'binary' })
   fc.assert(
     fc.property(text, text, text, text, (rcpt, returnPath, id, other) => {
-      const headers = { 'cfbl-feedback-id': id, 'list-unsubscribe': other, 'x-email-id': id }
+      const headers = { 'cfbl-feedback-id': id, 'list-unsubscribe': other, 'message-id': other }
       const report = reportOf('complaint', { envelopeId: other, originalMessage: { ...RETURNED, returnPath, messageId: id, headers } })
       const found = match(report, { rcpt, auth: SIGNED })
       expect(found.proof).toBeNull()

@@ -25,28 +25,24 @@ import type { PreparedMail } from './prepare.ts'
 import type { Context } from '../context.ts'
 
 /**
- * Everything that the references of a batch may name; load it before {@link matchAndDecide}. A Message-ID or emailId names no account, so it is
- * looked up in every account.
+ * Everything that the references of a batch may name; load it before {@link matchAndDecide}. A Message-ID that proves nothing names no account, so it
+ * is looked up in every account.
  */
 export function loadNeedsOf(context: Pick<Context, 'rules'>, items: readonly PreparedMail[], snapshot: AccountSnapshot): LedgerStateNeeds {
   const deliveries = new Map<string, { account: number; deliveryId: string }>()
   const messageIds = new Set<string>()
-  const emailIds = new Set<string>()
   for (const { references } of items) {
     for (const reference of references) {
       if ('token' in reference) {
         const owner = snapshot.accountOf(reference.token.account)
         if (owner !== null) deliveries.set(reference.token.deliveryId, { account: owner.account, deliveryId: reference.token.deliveryId })
-      } else if (!hasValidToken(references)) (reference.via === 'message-id' ? messageIds : emailIds).add(reference.value)
+      } else if (!hasValidToken(references)) messageIds.add(reference.value)
     }
   }
-  const forEveryAccount = <T>(names: ReadonlySet<string>, make: (account: number, name: string) => T): readonly T[] =>
-    snapshot.accounts.flatMap(({ account }) => [...names].map((name) => make(account, name)))
   return {
     deliveries: [...deliveries.values()],
     retiredDeliveries: true,
-    messageIdHeaders: forEveryAccount(messageIds, (account, messageIdHeader) => ({ account, messageIdHeader })),
-    emailIds: forEveryAccount(emailIds, (account, emailId) => ({ account, emailId })),
+    messageIdHeaders: snapshot.accounts.flatMap(({ account }) => [...messageIds].map((messageIdHeader) => ({ account, messageIdHeader }))),
     subjects: items.flatMap((item) => accountsOf(item, snapshot).map((account) => ({ account, subject: `mail:${item.digest}` }))),
     digests: items.map(({ digest }) => digest),
     history: items.some(({ report }) => report.kind === 'bounce'),
@@ -139,7 +135,7 @@ export function momentOf({ ids }: Context, { mail: { at, receivedAt } }: Prepare
 
 /** Finds the delivery that a mail concerns. */
 export function matchMail({ context, snapshot, loaded, item }: MatchContext, isVouched: boolean): ReportMatch<DeliveryRow> {
-  const { ledgerState, byEmailId, byMessageIdHeader } = loaded
+  const { ledgerState, byMessageIdHeader } = loaded
   const { mail, report, references, authentication } = item
   return matchReport<DeliveryRow>({
     report,
@@ -147,12 +143,7 @@ export function matchMail({ context, snapshot, loaded, item }: MatchContext, isV
     candidates: {
       byId: (deliveryId) => ledgerState.deliveries.get(deliveryId) ?? null,
       retired: (deliveryId) => ledgerState.retired.get(deliveryId) ?? null,
-      byReference: ({ via, value }) =>
-        snapshot.accounts.flatMap(({ account }) => {
-          const key = accountScopedKey(account, value)
-          const one = byEmailId.get(key)
-          return via === 'message-id' ? (byMessageIdHeader.get(key) ?? []) : one === undefined ? [] : [one]
-        }),
+      byReference: ({ value }) => snapshot.accounts.flatMap(({ account }) => byMessageIdHeader.get(accountScopedKey(account, value)) ?? []),
     },
     authentication,
     reporters: context.reporters,
