@@ -30,7 +30,6 @@ export function httpAppOptions(
   { settings, verifier, outbound, exports, submit, dkim, isOpen }: HttpDependencies,
 ): Parameters<typeof createHttpApp>[0] {
   const { read } = context.engine
-  const { requestsPerMinute, recipientsPerRequest, attemptsPerRequest, emailStatusDays } = settings.limits
   const { webhooks, forwardDomains: forwarding, alerts } = outbound
   const services = createHttpServices(context, verifier, { webhooks, forwarding, alerts, exports, submit, dkim })
   return {
@@ -39,7 +38,8 @@ export function httpAppOptions(
     credentialStore: createAuthenticator(read, context.now),
     findAccount: (apiUser) => findAccountByApiUser(read, apiUser),
     isReady: async () => isOpen() && (await read.one('select 1 as one')) !== null,
-    limits: { bodyBytes: settings.http.bodyBytes, requestsPerMinute, recipientsPerRequest, attemptsPerRequest, emailStatusDays },
+    limits: { ...settings.limits, bodyBytes: settings.http.bodyBytes },
+    signInLimits: settings.limits,
     trustProxy: settings.http.trustProxy,
     httpLimits: settings.http,
     responseCacheMode: settings.compatible.answers,

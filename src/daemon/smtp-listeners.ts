@@ -16,7 +16,7 @@ import { startSubmissionListener } from '../smtp-server/submission-session.ts'
 import type { OutboundServices } from './outbound-services.ts'
 import type { Settings } from '../settings/schema.ts'
 import { MAX_XSMTPAPI_RECIPIENTS } from '../compose/x-smtpapi.ts'
-import { createFixedWindowLimit } from '../http/server/rate-limit.ts'
+import { createSignInLimit } from '../net/sign-in-limit.ts'
 import type { Receiver } from '../service/receive/receive.ts'
 import type { Context } from '../service/context.ts'
 import type { Submit } from '../service/submit/submit.ts'
@@ -68,9 +68,6 @@ export async function openInboundListener(
   })
 }
 
-/** Failed sign-ins a minute of one user from one address: as many as a misconfigured program makes, far fewer than guessing needs. */
-const MAX_FAILED_SIGN_INS_PER_MINUTE = 30
-
 type SubmissionDependencies = { readonly keys: CredentialStore; readonly submit: Submit }
 
 /** Opens the submission listener. Resolves to null when submission.port is not set. Faults: config_invalid (certificate, proxyPeers). */
@@ -87,7 +84,7 @@ export async function openSubmissionListener(
     port,
     limits: { ...smtpLimitsOf(settings), recipientsPerMail: MAX_XSMTPAPI_RECIPIENTS, mailSize: mailBytes, advertisedSize: mailBytes },
     authenticate: dependencies.keys.findAccount,
-    failedSignIns: createFixedWindowLimit(MAX_FAILED_SIGN_INS_PER_MINUTE),
+    signInLimit: createSignInLimit(settings.limits),
     isPlaintextAuthAllowed: plainAuth,
     submit: dependencies.submit,
   })

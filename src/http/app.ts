@@ -3,6 +3,8 @@
  *
  * See also: daemon/app (listens), http/services/http-services (what the routes work with).
  */
+import { createFixedWindowLimit } from '../net/rate-limit.ts'
+import { createSignInLimit, SIGN_IN_LIMITS, type SignInLimits } from '../net/sign-in-limit.ts'
 import type { Telemetry } from '../telemetry.ts'
 import { addAccountRoutes } from './api/account.ts'
 import { addAlertRoutes } from './api/alerts.ts'
@@ -35,7 +37,6 @@ import { addEtags } from './server/etag.ts'
 import { addHealthRoutes } from './server/health.ts'
 import type { HttpServer } from './server/http-server.ts'
 import { addOpenApiRoutes } from './server/openapi.ts'
-import { createFixedWindowLimit } from './server/rate-limit.ts'
 import { createHttpServer, type HttpServerOptions } from './server/server.ts'
 import type { HttpServices } from './services/http-services.ts'
 
@@ -52,6 +53,8 @@ type HttpAppOptions = {
     readonly attemptsPerRequest: number
     readonly emailStatusDays: number
   }
+  /** SIGN_IN_LIMITS by default. */
+  readonly signInLimits?: SignInLimits
   readonly trustProxy: boolean
   /** Limits for connections and request bodies; HTTP_LIMITS by default. */
   readonly httpLimits?: HttpLimits
@@ -86,9 +89,6 @@ const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) 
   addQueueCommandRoutes,
   addUnsubscribeRoutes,
 ]
-
-/** Failed sign-ins per minute from one address. A person who mistypes needs about ten; a brute-force attack needs millions. */
-const MAX_FAILED_SIGN_INS_PER_MINUTE = 30
 
 /** Creates the server with all routes. It does not listen yet. */
 export async function createHttpApp(options: HttpAppOptions): Promise<HttpServer> {
@@ -126,10 +126,10 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpServer
   return server
 }
 
-function authenticatorOf({ credentialStore, limits, services }: HttpAppOptions): Authenticator {
+function authenticatorOf({ credentialStore, limits, services, signInLimits = SIGN_IN_LIMITS }: HttpAppOptions): Authenticator {
   return {
     credentialStore,
-    failedSignIns: createFixedWindowLimit(MAX_FAILED_SIGN_INS_PER_MINUTE),
+    signInLimit: createSignInLimit(signInLimits),
     accountRequests: createFixedWindowLimit(limits.requestsPerMinute),
     now: services.now,
   }

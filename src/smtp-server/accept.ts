@@ -8,7 +8,7 @@
  * See also: smtp-server/proxy-protocol (the header), smtp-server/peer-limits (the counts), docs/SMTP.md.
  */
 import type { Socket } from 'node:net'
-import { normaliseIp } from './peer-limits.ts'
+import { normaliseIp } from '../net/peer-network.ts'
 import { readProxyHeader, type ProxySource } from './proxy-protocol.ts'
 import { refusalLineOf, type RefusalName } from './refusals.ts'
 

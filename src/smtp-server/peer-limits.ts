@@ -8,6 +8,7 @@
  */
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import { Fault } from '../errors.ts'
+import { networksOf } from '../net/peer-network.ts'
 import type { RefusalName } from './refusals.ts'
 
 export type PeerLimits = {
@@ -26,12 +27,6 @@ export type PeerCounters = {
 
 const MINUTE_MS = 60_000
 
-/** Returns one spelling of an IP address: lower case, IPv4-mapped IPv6 as IPv4. Total. */
-export function normaliseIp(address: string): string {
-  const lower = address.toLowerCase()
-  return lower.startsWith('::ffff:') && lower.includes('.') ? lower.slice(7) : lower
-}
-
 /** Creates a test for addresses in `entries` (addresses, or networks such as 192.0.2.0/24). Faults: config_invalid (an entry is neither). */
 export function createAddressMatcher(entries: readonly string[]): (address: string) => boolean {
   const list = new BlockList()
@@ -45,17 +40,6 @@ export function createAddressMatcher(entries: readonly string[]): (address: stri
     list.addSubnet(address, length, family)
   }
   return (address) => isIP(address) !== 0 && list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
-}
-
-/** Returns the network of an address as a key. IPv4-mapped IPv6 counts as IPv4. */
-function networkOf(address: string): string {
-  const normalised = normaliseIp(address)
-  if (normalised.includes('.')) return normalised.split('.').slice(0, 3).join('.')
-  const [head = '', tail = ''] = normalised.split('::')
-  const left = head.split(':').filter((group) => group !== '')
-  const right = tail.split(':').filter((group) => group !== '')
-  const zeros = normalised.includes('::') ? Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0') : []
-  return [...left, ...zeros, ...right].slice(0, 4).join(':')
 }
 
 /** Creates the counters. Memory is bounded by the open connections and by the peers of one minute. */
@@ -72,7 +56,7 @@ export function createPeerCounters(limits: PeerLimits): PeerCounters {
   return {
     admitConnection: (address) => {
       if ((connectionsByPeer.get(address) ?? 0) >= limits.connectionsPerPeer) return 'peerConnections'
-      const network = networkOf(address)
+      const network = networksOf(address).network
       if ((connectionsByNetwork.get(network) ?? 0) >= limits.connectionsPerNetwork) return 'networkConnections'
       add(connectionsByPeer, address, 1)
       add(connectionsByNetwork, network, 1)
@@ -81,7 +65,7 @@ export function createPeerCounters(limits: PeerLimits): PeerCounters {
     releaseConnection: (address) => {
       if (!connectionsByPeer.has(address)) return
       add(connectionsByPeer, address, -1)
-      add(connectionsByNetwork, networkOf(address), -1)
+      add(connectionsByNetwork, networksOf(address).network, -1)
     },
     admitMail: (address, now) => {
       const current = Math.floor(now / MINUTE_MS)

@@ -91,7 +91,13 @@ export const REFUSALS = {
   wrongKeys: {
     code: 421,
     status: '4.7.0',
-    text: 'Too many failed sign-ins for this user from your address; wait a minute',
+    text: 'Too many failed sign-ins for this user from your address; wait a minute (limits.failedSignInsPerName)',
+    closesConnection: true,
+  },
+  clientWrongKeys: {
+    code: 421,
+    status: '4.7.0',
+    text: 'Too many failed sign-ins from your address; wait a minute (limits.failedSignInsPerClient)',
     closesConnection: true,
   },
   badRecipient: { code: 550, status: '5.1.3', text: 'Invalid recipient address' },

@@ -16,6 +16,7 @@ import {
 } from 'smtp-server'
 import { normaliseAddress } from '../correlate/address-hash.ts'
 import { Fault, isRetryable } from '../errors.ts'
+import type { SignInLimit, SignInRefusal } from '../net/sign-in-limit.ts'
 import type { Caller } from '../service/caller.ts'
 import type { Submission, SubmissionResult } from '../service/submit/submit.ts'
 import { readBody } from './body-reader.ts'
@@ -25,17 +26,10 @@ import { createRefusalError, type RefusalName } from './refusals.ts'
 import { beginTransaction, smtpServerOptions } from './session-options.ts'
 import { parseSubmittedMessage } from './submitted-message.ts'
 
-/** Counts failed sign-ins by minute. */
-type FailedSignInLimiter = {
-  /** Counts one failure. Returns false when the limit is exceeded. */
-  readonly consume: (key: string, now: number) => boolean
-  readonly isExhausted: (key: string, now: number) => boolean
-}
-
 type SubmissionListenerOptions = CommonListenerOptions & {
   /** Resolves to null when the apiUser or the apiKey is wrong. */
   readonly authenticate: (apiUser: string, apiKey: string) => Promise<{ readonly account: number; readonly apiUser: string } | null>
-  readonly failedSignIns: FailedSignInLimiter
+  readonly signInLimit: SignInLimit
   /** Offers AUTH without TLS to every peer. */
   readonly isPlaintextAuthAllowed: boolean
   readonly submit: (submitter: Caller, submission: Submission) => Promise<SubmissionResult>
@@ -92,22 +86,27 @@ async function handleAuth(options: SubmissionListenerOptions, { auth, session, d
   }
 }
 
+const REFUSAL_OF_SIGN_IN = { name: 'wrongKeys', client: 'clientWrongKeys' } as const satisfies Record<SignInRefusal, RefusalName>
+
 /** Checks the credentials. The user name is `apiUser` or `apiUser#labelId`. */
 async function authenticate(
   options: SubmissionListenerOptions,
   auth: SMTPServerAuthentication,
   session: SMTPServerSession,
 ): Promise<SignedInSender> {
-  const { failedSignIns, now, telemetry } = options
+  const { signInLimit, now, telemetry } = options
   const [apiUser = '', label] = (auth.username ?? '').split('#', 2)
-  const limiterKey = `${session.remoteAddress} ${apiUser}`.slice(0, 320)
-  if (failedSignIns.isExhausted(limiterKey, now())) throw createRefusalError('wrongKeys')
+  const attempt = { address: session.remoteAddress, name: apiUser }
+  const refusal = signInLimit.refusalOf(attempt, now())
+  if (refusal !== null) throw createRefusalError(REFUSAL_OF_SIGN_IN[refusal])
   const labelId = label === undefined ? null : /^\d{1,9}$/.test(label) ? Number(label) : -1
   const found = labelId === -1 || apiUser === '' || !auth.password ? null : await options.authenticate(apiUser, auth.password)
   if (found === null) {
     telemetry.log.warn({ peer: session.remoteAddress, apiUser: apiUser.slice(0, 64) }, 'submission sign-in failed')
-    throw createRefusalError(failedSignIns.consume(limiterKey, now()) ? 'wrongKey' : 'wrongKeys')
+    const exceeded = signInLimit.countFailure(attempt, now())
+    throw createRefusalError(exceeded === null ? 'wrongKey' : REFUSAL_OF_SIGN_IN[exceeded])
   }
+  signInLimit.noteSuccess(attempt, now())
   telemetry.log.debug({ sessionId: session.id, account: found.account, labelId }, 'submission signed in')
   return { ...found, labelId }
 }

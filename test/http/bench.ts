@@ -8,7 +8,8 @@ import { createHttpApp } from '../../src/http/app.ts'
 import type { Authenticator, CredentialStore } from '../../src/http/server/authenticate.ts'
 import { createAuthorizer, type Authorizer } from '../../src/http/server/authorize.ts'
 import type { HttpServer } from '../../src/http/server/http-server.ts'
-import { createFixedWindowLimit } from '../../src/http/server/rate-limit.ts'
+import { createFixedWindowLimit } from '../../src/net/rate-limit.ts'
+import { createSignInLimit, SIGN_IN_LIMITS } from '../../src/net/sign-in-limit.ts'
 import { createHttpServer } from '../../src/http/server/server.ts'
 import type { HttpServices } from '../../src/http/services/http-services.ts'
 import { createTelemetry, type Telemetry } from '../../src/telemetry.ts'
@@ -78,7 +79,7 @@ export async function makeRouteBench(
   const telemetry = await createTelemetry({ level: 'silent', format: 'json' })
   const authenticator: Authenticator = {
     credentialStore,
-    failedSignIns: createFixedWindowLimit(LIMITS.requestsPerMinute),
+    signInLimit: createSignInLimit(SIGN_IN_LIMITS),
     accountRequests: createFixedWindowLimit(LIMITS.requestsPerMinute),
     now: () => NOW,
   }

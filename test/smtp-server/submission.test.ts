@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { Fault } from '../../src/errors.ts'
 import { startSubmissionListener } from '../../src/smtp-server/submission-session.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
-import { createFixedWindowLimit } from '../../src/http/server/rate-limit.ts'
+import { createSignInLimit } from '../../src/net/sign-in-limit.ts'
 import type { Caller } from '../../src/service/caller.ts'
 import type { Submission } from '../../src/service/submit/submit.ts'
 import { closeAll, openConnection, LIMITS, openConversation, tlsFile, type SmtpConversation } from '../support/smtp-listener.ts'
@@ -31,7 +31,7 @@ async function start(over: Partial<Parameters<typeof startSubmissionListener>[0]
     telemetry: await createTelemetry({ level: 'silent', format: 'json' }),
     now: () => 0,
     authenticate: (apiUser, apiKey) => Promise.resolve(apiUser === 'alice' && apiKey === 'secret' ? { account: 1, apiUser } : null),
-    failedSignIns: createFixedWindowLimit(3),
+    signInLimit: createSignInLimit({ failedSignInsPerName: 3, failedSignInsPerClient: 6 }),
     isPlaintextAuthAllowed: false,
     submit: (by, call) => {
       calls.push({ by, call })
@@ -107,6 +107,22 @@ describe('signing in', () => {
     const other = await openConversation(port)
     await other.send('EHLO client.example.org')
     expect(await other.send(`AUTH PLAIN ${plain('bob', 'secret')}`)).toMatch(/^235 /)
+  })
+
+  test('made-up names from one address are refused there, and lock out no other address', async () => {
+    const { port } = await start({ proxyPeers: ['127.0.0.1'], isPlaintextAuthAllowed: true })
+    const connectFrom = async (address: string): Promise<SmtpConversation> => {
+      const client = openConnection(port)
+      client.socket.write(`PROXY TCP4 ${address} 192.0.2.1 50000 2587\r\n`)
+      await client.receive()
+      await client.send('EHLO client.example.org')
+      return client
+    }
+    const guesser = await connectFrom('192.0.2.9')
+    for (let n = 0; n < 6; n++) expect(await guesser.send(`AUTH PLAIN ${plain(`invented-${n}`, 'wrong')}`)).toMatch(/^535 /)
+    expect(await guesser.send(`AUTH PLAIN ${plain('invented', 'wrong')}`)).toMatch(/^421 4\.7\.0 .*limits\.failedSignInsPerClient/)
+    const user = await connectFrom('192.0.2.10')
+    expect(await user.send(`AUTH PLAIN ${plain('alice', 'secret')}`)).toMatch(/^235 /)
   })
 
   test('without TLS it is offered to loopback only, unless a setting allows more', async () => {

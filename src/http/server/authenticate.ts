@@ -2,13 +2,14 @@
  * authenticate - identifies the caller of a request: an account or the operator
  *
  * HTTP Basic with `apiUser:apiKey`, or Bearer with the operator's secret or `apiUser:apiKey`. The store compares secrets in constant time. After
- * too many failures in one minute, a name from an address is rejected before its secret is checked.
+ * too many failures in one minute, a request is rejected before its secret is checked.
  *
- * RFC 7617, RFC 6750. See also: http/server/rate-limit, store/account/credentials.
+ * RFC 7617, RFC 6750. See also: net/sign-in-limit, store/account/credentials.
  */
 import type { FastifyRequest } from 'fastify'
 import { Fault } from '../../errors.ts'
-import type { FixedWindowLimit } from './rate-limit.ts'
+import type { FixedWindowLimit } from '../../net/rate-limit.ts'
+import type { SignInLimit, SignInRefusal } from '../../net/sign-in-limit.ts'
 
 /** `apiUser` is the name that signed in. */
 type Identity = { readonly kind: 'account'; readonly account: number; readonly apiUser: string } | { readonly kind: 'operator' }
@@ -21,7 +22,7 @@ export type CredentialStore = {
 
 export type Authenticator = {
   readonly credentialStore: CredentialStore
-  readonly failedSignIns: FixedWindowLimit
+  readonly signInLimit: SignInLimit
   readonly accountRequests: FixedWindowLimit
   readonly now: () => number
 }
@@ -55,25 +56,30 @@ export async function authenticateCredentials(
   credentials: PresentedCredentials,
   ip: string,
 ): Promise<Identity> {
-  const { credentialStore, failedSignIns, accountRequests, now } = authenticator
-  // By address and name, so that a guesser behind a shared proxy cannot lock out the others.
-  const failureKey = `${ip} ${credentials.user ?? ''}`.slice(0, 320)
-  if (failedSignIns.isExhausted(failureKey, now())) throw createFailureLimitFault()
+  const { credentialStore, signInLimit, accountRequests, now } = authenticator
+  const attempt = { address: ip, name: credentials.user ?? '' }
+  const refusal = signInLimit.refusalOf(attempt, now())
+  if (refusal !== null) throw createFailureLimitFault(refusal)
   const identity = await findIdentity(credentialStore, credentials)
   if (identity === null) {
     // Counted after the lookup, because many valid requests from one address may be in progress.
-    if (!failedSignIns.consume(failureKey, now())) throw createFailureLimitFault()
+    const exceeded = signInLimit.countFailure(attempt, now())
+    if (exceeded !== null) throw createFailureLimitFault(exceeded)
     throw new Fault('unauthenticated', 'the apiUser, the apiKey or the secret is wrong')
   }
+  signInLimit.noteSuccess(attempt, now())
   if (identity.kind === 'account' && !accountRequests.consume(String(identity.account), now()))
     throw new Fault('rate_limited', 'too many requests from this account in one minute (limits.requestsPerMinute)')
   return identity
 }
 
-const TOO_MANY_FAILURES = 'too many failed sign-ins with this name from this address; wait a minute'
+const TOO_MANY_FAILURES = {
+  name: 'too many failed sign-ins with this name from this address; wait a minute (limits.failedSignInsPerName)',
+  client: 'too many failed sign-ins from this address; wait a minute (limits.failedSignInsPerClient)',
+} as const satisfies Record<SignInRefusal, string>
 
-function createFailureLimitFault(): Fault {
-  return new Fault('rate_limited', TOO_MANY_FAILURES, { detail: { limit: 'sign-ins' } })
+function createFailureLimitFault(refusal: SignInRefusal): Fault {
+  return new Fault('rate_limited', TOO_MANY_FAILURES[refusal], { detail: { limit: 'sign-ins' } })
 }
 
 /** The message of a sign-in rate limit, for the compatible APIs, which have no code for it; null for any other error. */

@@ -69,6 +69,9 @@ const LIBMIME_CODEPAGE = /^(?:cp|ibm)(?:437|720|737|775|8\d\d|1129|1133|1161|116
 /** Longer labels are invalid. */
 const MAX_LABEL_LENGTH = 60
 
+/** More than twice the labels that TextDecoder knows. */
+const MAX_CACHED_DECODERS = 500
+
 const decoderCache = new Map<string, TextDecoder | null>()
 
 /** Maps a label to a charset that decodeText supports. '' means undeclared, null unknown. Total. */
@@ -100,7 +103,8 @@ export function getDecoder(name: string): TextDecoder | null {
   } catch {
     created = null
   }
-  // Strangers choose the labels, so the cache is bounded.
-  if (decoderCache.size < 500) decoderCache.set(name, created)
+  // Strangers choose the labels, so the cache is bounded. It starts anew when it is full: invented labels must not keep the real ones out.
+  if (decoderCache.size >= MAX_CACHED_DECODERS) decoderCache.clear()
+  decoderCache.set(name, created)
   return created
 }

@@ -20,8 +20,8 @@ export type CounterBuffer = {
 
 const keyOf = ({ account, quarter, metric, name }: WatchCount): string => `${account}/${quarter}/${metric}/${name}`
 
-/** Bounds the memory: a sender of forged complaints chooses the names that are counted. */
-const MAX_COUNTERS = 10_000
+/** Bounds the memory: whoever sends complaints chooses the domains that are counted. */
+const MAX_FEEDBACK_COUNTERS = 10_000
 
 /** Creates an empty buffer. */
 export function createCounterBuffer(now: () => number): CounterBuffer {
@@ -29,7 +29,9 @@ export function createCounterBuffer(now: () => number): CounterBuffer {
   const add = (count: WatchCount): void => {
     const key = keyOf(count)
     const old = buffered.get(key)
-    if (old !== undefined || buffered.size < MAX_COUNTERS) buffered.set(key, { ...count, n: count.n + (old?.n ?? 0) })
+    // The other counters are few. They are always counted, however many feedback domains somebody invents.
+    if (old !== undefined || count.metric !== 'feedback' || buffered.size < MAX_FEEDBACK_COUNTERS)
+      buffered.set(key, { ...count, n: count.n + (old?.n ?? 0) })
   }
   return {
     count: (facts, mails = 0) => {

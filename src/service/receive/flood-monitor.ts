@@ -7,6 +7,7 @@
  * See also: ledger/alert/flood (the rules), service/admin/blocks (how an operator blocks the source).
  */
 import { LRUCache } from 'lru-cache'
+import { clientBlockOf } from '../../net/peer-network.ts'
 import { createFactBatch } from '../../ledger/facts/fact-batch.ts'
 import {
   countReport,
@@ -31,16 +32,24 @@ export type FloodMonitor = {
   readonly waitUntilIdle: () => Promise<void>
 }
 
-/** Gauges kept at once, a few megabytes. The count of an evicted gauge restarts at 0. */
-const MAX_GAUGES = 20_000
+/**
+ * Gauges of one kind kept at once, a few megabytes. The count of an evicted gauge restarts at 0. Each kind has a table of its own, so that somebody
+ * who sends from many addresses cannot evict the gauges of accounts and tokens.
+ */
+const MAX_GAUGES = 10_000
 
 /** Creates the flood monitor of one node. */
 export function createFloodMonitor(context: Context, rules: FloodRules): FloodMonitor {
-  const gauges = new LRUCache<string, FloodGauge>({ max: MAX_GAUGES })
+  const createGauges = (): LRUCache<string, FloodGauge> => new LRUCache({ max: MAX_GAUGES })
+  const gaugesOfKind = { account: createGauges(), peer: createGauges(), token: createGauges() } as const satisfies Record<
+    FloodKind,
+    unknown
+  >
   const pendingAlarms = new Set<Promise<void>>()
   const countOne = (about: Pick<Flood, 'account' | 'kind' | 'name'>, at: number): void => {
     const { account, kind, name } = about
-    const key = `${kind}/${account}/${name}`
+    const gauges = gaugesOfKind[kind]
+    const key = `${account}/${name}`
     const { gauge, isFlood } = countReport(gauges.get(key) ?? null, at, rules[kind])
     gauges.set(key, gauge)
     if (!isFlood) return
@@ -58,7 +67,7 @@ export function createFloodMonitor(context: Context, rules: FloodRules): FloodMo
       const at = mail.receivedAt
       countOne({ account, kind: 'account', name: String(account) }, at)
       countOne({ account, kind: 'token', name: reference.token.deliveryId }, at)
-      if (mail.peer !== null) countOne({ account, kind: 'peer', name: mail.peer }, at)
+      if (mail.peer !== null) countOne({ account, kind: 'peer', name: clientBlockOf(mail.peer) }, at)
     },
     waitUntilIdle: async () => {
       await Promise.all(pendingAlarms)

@@ -18,6 +18,18 @@ test('password guessing: an address with too many failures is rejected, also wit
   expect([await statusOf(BASIC, '192.0.2.66'), await statusOf(BASIC, '192.0.2.1')]).toEqual([429, 200])
 })
 
+test('made-up names from one address are rejected after a while, and lock out no other address', async () => {
+  const { server } = await makeBench()
+  const statusOf = async (user: string, remoteAddress: string): Promise<number> => {
+    const authorization = user === 'alice' ? BASIC : `Basic ${Buffer.from(`${user}:guess`).toString('base64')}`
+    return (await server.inject({ url: '/v1/messages', headers: { authorization }, remoteAddress })).statusCode
+  }
+  const codes: number[] = []
+  for (let n = 0; n < 302; n++) codes.push(await statusOf(`invented-${n}`, '192.0.2.66'))
+  expect([codes[0], codes[299], codes[300], codes[301]]).toEqual([401, 401, 429, 429])
+  expect([await statusOf('alice', '192.0.2.66'), await statusOf('alice', '192.0.2.1')]).toEqual([429, 200])
+})
+
 test('password guessing with a forged X-Forwarded-For counts for the real peer', async () => {
   const { server } = await makeBench()
   const codes: number[] = []
