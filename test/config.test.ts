@@ -31,6 +31,7 @@ const VALUES = [
   ['returnPathDomain', { BOUNCED_RETURN_PATH_DOMAIN: 'Bounce.Example.COM' }, null, 'bounce.example.com', 'environment'],
   ['http.trustProxy', { BOUNCED_HTTP_TRUST_PROXY: 'true' }, null, true, 'environment'],
   ['reporters.own', { BOUNCED_REPORTERS_OWN: 'example.com, example.org' }, null, ['example.com', 'example.org'], 'environment'],
+  ['reporters.own', { BOUNCED_REPORTERS_OWN: 'FBL@Outlook.com/outlook.com' }, null, ['fbl@outlook.com/outlook.com'], 'environment'],
   ['limits.mailSize', { BOUNCED_LIMITS_MAIL_SIZE: '1000' }, null, 1_000, 'environment'],
   ['giveUpDays', { BOUNCED_GIVE_UP_DAYS: '0' }, null, 0, 'environment'],
 ] as const
@@ -47,6 +48,9 @@ const REFUSED = [
   [{}, 'hots = "x"', 'the nearest known one is "host"'],
   [{}, '[limits]\nmailsize = 1', 'the nearest known one is "limits.mailSize"'],
   [{ BOUNCED_SMTP_PORT: 'x' }, null, 'BOUNCED_SMTP_PORT: '],
+  [{ BOUNCED_REPORTERS_OWN: 'outlook.com' }, null, 'gives mailboxes to anybody; name the From address of the loop too'],
+  [{ BOUNCED_REPORTERS_OWN: 'not a domain' }, null, 'must be ADDRESS, DOMAIN or ADDRESS/DOMAIN'],
+  [{ BOUNCED_REPORTERS_OWN: 'a@example.net/example.org/x' }, null, 'must be ADDRESS, DOMAIN or ADDRESS/DOMAIN'],
   [{ BOUNCED_SMTP_PORT: '65536' }, null, 'BOUNCED_SMTP_PORT: '],
   [{}, '[smtp]\nport = "x"', 'smtp.port: '],
   [{}, 'port = ', '.toml: '],

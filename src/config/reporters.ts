@@ -1,24 +1,33 @@
 /**
- * reporters - the domains of trusted feedback loops, from reporters.toml and the setting `reporters`
+ * reporters - the operators of feedback loops, from reporters.toml and the setting `reporters`
  *
- * See also: config/reporters.toml (the data), correlate/match (which trusts signed reports of these domains).
+ * See also: config/reporters.toml (the data and its grammar), correlate/reporter (how a mail is compared with one).
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'smol-toml'
 import { z } from 'zod'
+import { parseReporter, REPORTER_DOMAIN, REPORTER_FROM, type Reporter } from '../correlate/reporter.ts'
 import { Fault } from '../errors.ts'
+import { isMailboxDomain } from './mailbox-domains.ts'
 
-const domain = z.string().regex(/^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/, 'must be a domain in lower case')
-const reportersSchema = z.strictObject({
-  reporter: z
-    .array(
-      z.strictObject({ name: z.string().min(1), domains: z.array(domain).min(1), covers: z.array(z.string()).min(1), source: z.url() }),
-    )
-    .min(1),
-})
+const reporterSchema = z
+  .strictObject({
+    name: z.string().min(1),
+    signs: z.boolean().default(true),
+    from: z.array(z.string().regex(REPORTER_FROM, 'must be an address in lower case')).default([]),
+    domains: z.array(z.string().regex(REPORTER_DOMAIN, 'must be a domain in lower case')).default([]),
+    covers: z.array(z.string()).min(1),
+    source: z.url(),
+    sample: z.string().min(1),
+  })
+  .refine(({ signs, domains }) => signs === domains.length > 0, 'domains: a loop that signs has its d=, one with signs = false has none')
+  .refine(
+    ({ from, domains }) => from.length > 0 || !domains.some(isMailboxDomain),
+    'from: a domain that gives mailboxes needs a From address',
+  )
 
-type Reporter = z.infer<typeof reportersSchema>['reporter'][number]
+const reportersSchema = z.strictObject({ reporter: z.array(reporterSchema).min(1) })
 
 const SHIPPED_REPORTERS = join(import.meta.dirname, 'reporters.toml')
 
@@ -31,7 +40,7 @@ export function readReporters(file: string = SHIPPED_REPORTERS): readonly Report
   }
 }
 
-/** The domains of a list and the domains that the operator adds, in lower case. */
-export function reporterDomains(reporters: readonly Reporter[], operatorDomains: readonly string[] = []): ReadonlySet<string> {
-  return new Set([...reporters.flatMap(({ domains }) => domains), ...operatorDomains.map((each) => each.toLowerCase())])
+/** The shipped reporters and those of the operator, which the settings have checked. */
+export function createReporters(shipped: readonly Reporter[], own: readonly string[] = []): readonly Reporter[] {
+  return [...shipped, ...own.flatMap((text) => parseReporter(text) ?? [])]
 }

@@ -18,6 +18,7 @@
 import type { Report } from '../mail/report.ts'
 import { hashAddress } from './address-hash.ts'
 import type { MailReference, IdReference, TokenReference, ReferenceLocation } from './references.ts'
+import { findSigningReporter, type Reporter } from './reporter.ts'
 import { parseDeliveryId, startOfDayNumber } from './delivery-id.ts'
 import { isDeliveryIdExpired } from './token.ts'
 
@@ -66,8 +67,8 @@ type MatchInput<D extends MatchCandidate> = {
   readonly references: readonly MailReference[]
   readonly candidates: LoadedCandidates<D>
   readonly authentication: AuthenticationSummary
-  /** Domains of trusted feedback loops (reporters.toml), in lower case. */
-  readonly reporters: ReadonlySet<string>
+  /** Operators of feedback loops (reporters.toml). */
+  readonly reporters: readonly Reporter[]
   readonly accountOf: AccountLookup
   readonly trustOf: (account: number) => 'strict' | 'any'
   /** When the report was received. Ages are measured from it. */
@@ -132,14 +133,8 @@ export function createManualMatch<D extends MatchCandidate>(delivery: D): Report
 }
 
 /** Whether a listed reporter signed the report, aligned with From. */
-function isListedReporter(authentication: AuthenticationSummary, reporters: ReadonlySet<string>): boolean {
-  return authentication.dkim.some((each) => each.valid && each.aligned && isListedDomain(each.domain.toLowerCase(), reporters))
-}
-
-/** A listed domain includes its subdomains. */
-function isListedDomain(domain: string, reporters: ReadonlySet<string>): boolean {
-  const labels = domain.split('.').slice(-8)
-  return labels.some((_, index) => index < labels.length - 1 && reporters.has(labels.slice(index).join('.')))
+function isSignedByReporter<D extends MatchCandidate>({ authentication, reporters, report }: MatchInput<D>): boolean {
+  return authentication.dkim.some((each) => each.valid && each.aligned && findSigningReporter(reporters, report.from, each.domain) !== null)
 }
 
 /** Whether a valid token at this location proves this kind of report. */
@@ -193,7 +188,7 @@ function determineProof<D extends MatchCandidate>(
   trustClass: TrustClass,
   found: MatchCase<D>,
 ): 'signed' | 'token' | null {
-  const listed = isListedReporter(input.authentication, input.reporters)
+  const listed = isSignedByReporter(input)
   if (!found.isProof) return listed && isSameRecipient(input.report, found.delivery) ? 'signed' : null
   if (trustClass !== 'complaint') return listed ? 'signed' : 'token'
   const signed = listed || (found.isCfbl && input.authentication.dkim.some((each) => each.valid && each.aligned))

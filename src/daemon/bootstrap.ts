@@ -12,7 +12,7 @@ import type { FirstCredentials } from './accounts.ts'
 import type { RuleTable } from '../classify/rule-table.ts'
 import { databaseUrlOf } from '../settings/load.ts'
 import { deriveTokenKey } from '../correlate/token-keys.ts'
-import { readReporters, reporterDomains } from '../config/reporters.ts'
+import { createReporters, readReporters } from '../config/reporters.ts'
 import { loadRules } from '../config/rule-files.ts'
 import { loadMasterKey } from '../config/master-key-file.ts'
 import { createVault } from '../config/vault.ts'
@@ -91,7 +91,7 @@ function createContext(settings: Settings, telemetry: Telemetry, { engine, maste
     get publicUrl() {
       return publicUrlOf(settings, httpPort())
     },
-    reporters: reporterDomains(readReporters(), settings.reporters.own),
+    reporters: createReporters(readReporters(), settings.reporters.own),
     ...(settings.delivery.mode === 'off' ? {} : { egressIps: egressIpsOf(settings.delivery) }),
     telemetry,
     counterBuffer: createCounterBuffer(now),

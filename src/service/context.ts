@@ -7,6 +7,7 @@
  */
 import type { RuleTable } from '../classify/rule-table.ts'
 import type { TokenDomains } from '../correlate/references.ts'
+import type { Reporter } from '../correlate/reporter.ts'
 import type { FactIdGenerator } from '../ledger/facts/new-fact.ts'
 import type { Engine } from '../store/engine/engine.ts'
 import type { Telemetry } from '../telemetry.ts'
@@ -21,8 +22,8 @@ export type Context = {
   readonly domains: TokenDomains
   /** The base URL of the public pages, without a trailing slash. */
   readonly publicUrl: string
-  /** Domains whose feedback-loop reports are trusted. */
-  readonly reporters: ReadonlySet<string>
+  /** The operators of feedback loops whose signed reports are believed. */
+  readonly reporters: readonly Reporter[]
   /** The local IP addresses of our own delivery queue; absent where this installation delivers nothing. */
   readonly egressIps?: ReadonlySet<string>
   readonly telemetry: Telemetry

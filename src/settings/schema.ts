@@ -13,6 +13,7 @@ import { limitSettings } from './limits.ts'
 import { alertSettings, forwardSettings, webhookSettings } from './outbound.ts'
 import { exportSettings, retentionSettings } from './retention.ts'
 import { deliverySettings } from './delivery.ts'
+import { reporterSettings } from './reporters.ts'
 import { positiveInteger, dayCount, dnsName, portNumber, setting, nonEmptyText } from './setting.ts'
 import { submissionSettings } from './submission.ts'
 import { LOG_LEVELS } from '../telemetry.ts'
@@ -62,14 +63,6 @@ const ruleSettings = z.strictObject({
     nonEmptyText.optional(),
     'Folder with your own rule files, which take precedence over the shipped ones',
     'none: the shipped rules apply alone',
-  ),
-})
-
-const reporterSettings = z.strictObject({
-  own: setting(
-    z.array(dnsName).default([]),
-    'Domains whose signed feedback is trusted, in addition to the shipped list',
-    'none: the shipped list covers the known operators of feedback loops',
   ),
 })
 
