@@ -3,11 +3,12 @@
  *
  * While one batch is being committed, the next one collects items, so that one durable commit serves many sessions. If a batch fails with a
  * retryable fault (the store is unavailable), all of its items fail. If it fails otherwise, it is split in halves until the failing item is
- * alone, and `handleFailedItem` decides what happens to it.
+ * alone. If the error is about that item (an error of our own code, or a value that the store refuses), `handleFailedItem` decides what
+ * happens to it. Any other error rejects the item, so that its sender tries again.
  *
  * See also: service/receive/receive, service/forward/forward-mail.
  */
-import { isRetryable } from '../errors.ts'
+import { isItemFault, isRetryable } from '../errors.ts'
 
 type BatchOptions<In, Out> = {
   /** A batch is closed at this number of items, or at this number of bytes, measured by `sizeOf`. */
@@ -18,7 +19,7 @@ type BatchOptions<In, Out> = {
   readonly maxConcurrent: number
   /** Processes a batch, all or nothing. Resolves to results in the order of the items. */
   readonly processBatch: (items: readonly In[]) => Promise<readonly Out[]>
-  /** Called with an item that fails in a batch of its own. Its result or its rejection is passed to the submitter. */
+  /** Called with an item that fails in a batch of its own by its own fault. Its result or its rejection is passed to the submitter. */
   readonly handleFailedItem: (item: In, error: unknown) => Promise<Out>
 }
 
@@ -105,7 +106,8 @@ async function splitFailedBatch<In, Out>(
   }
   const [single] = batch
   if (batch.length === 1 && single !== undefined) {
-    await options.handleFailedItem(single.item, error).then(single.resolve, single.reject)
+    if (isItemFault(error)) await options.handleFailedItem(single.item, error).then(single.resolve, single.reject)
+    else single.reject(error)
     return
   }
   const middle = Math.ceil(batch.length / 2)

@@ -93,3 +93,26 @@ test('every item gets its own result once, whichever items fail', async () => {
     { numRuns: 50 },
   )
 })
+
+// The faults of a store, as its engine reports them, and errors of the platform: none of them is an item's.
+const notTheItem = [
+  ['a violated constraint', new Fault('conflict', 'duplicate key')],
+  ['a refused setting', new Fault('config_invalid', 'no such role')],
+  ['a full disk', Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })],
+  ['an overloaded part', new Fault('overloaded', 'too many')],
+] as const
+test.each(notTheItem)('%s rejects the item and never sets it aside', async (_, error) => {
+  const setAside: number[] = []
+  const { submit } = batcher({
+    processBatch: async (items) => {
+      if (items.some(({ bad }) => bad === true)) throw error
+      return items.map(({ n }) => `done ${n}`)
+    },
+    handleFailedItem: async ({ n }) => {
+      setAside.push(n)
+      return 'set aside'
+    },
+  })
+  const results = await Promise.allSettled([submit({ n: 0 }), submit({ n: 1, bad: true })])
+  expect([results[1], setAside]).toEqual([{ status: 'rejected', reason: error }, []])
+})

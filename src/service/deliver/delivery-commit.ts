@@ -8,7 +8,7 @@
  * May run again from its start: it changes nothing outside the store. See also: service/deliver/delivery-batch, service/deliver/delivery-loop,
  * ledger/decide/attempt.
  */
-import { isRetryable } from '../../errors.ts'
+import { isItemFault, isRetryable } from '../../errors.ts'
 import { decideAttempt, decideGiveUp } from '../../ledger/decide/attempt.ts'
 import { decideDeleted } from '../../ledger/decide/deleted.ts'
 import { summariseVerdict } from '../../ledger/decide/effect.ts'
@@ -85,7 +85,10 @@ export async function commitKeyChanges(context: Context, { lease, queue }: Sessi
   keyPersistence.markSaved(keyChanges)
 }
 
-/** Writes batches one by one. Calls `onSettled` for each that is written or cannot be; the latter are logged. Faults: store_busy, where it stops. */
+/**
+ * Writes batches one by one. Calls `onSettled` for each that is written or whose content cannot be; the latter are logged. One that fails for
+ * another reason waits for the next commit. Faults: store_busy, where it stops.
+ */
 export async function commitParts(
   context: Context,
   snapshot: AccountSnapshot,
@@ -100,6 +103,7 @@ export async function commitParts(
       if (isRetryable(cause)) throw cause
       const deliveryIds = part.updates.map(({ ref }) => ref.deliveryId)
       telemetry.log.error({ err: cause, deliveryIds }, 'outcome of a message could not be stored')
+      if (!isItemFault(cause)) continue
     }
     onSettled(part)
   }

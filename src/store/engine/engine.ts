@@ -10,7 +10,8 @@
  * - A failed statement breaks its transaction: later calls of that callback are refused.
  * - Calls that are made without an `await` between them travel together (one message to SQLite's thread, one pipeline to PostgreSQL) and
  *   run in the order of the calls: `await Promise.all([db.insertMany(…), db.upsertMany(…)])`.
- * - An error that may go away is Fault store_busy. A violated constraint is Fault conflict.
+ * - A violated constraint is Fault conflict, a value that the engine refuses as a value is Fault internal. Every other error of an engine
+ *   is Fault store_busy: it says nothing about the rows. An error of the callback itself is passed on unchanged.
  *
  * See also: store/engine/sqlite, store/engine/postgres, store/engine/value (the types of values), store/engine/mapping (rows as typed
  * values).

@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import { Fault } from '../../errors.ts'
 import type { ClaimQuery, Database, Engine, EngineOptions, KeyTuples, DatabaseReader, TransactionOptions } from './engine.ts'
+import { toPostgresFault, toStartFault } from './postgres-fault.ts'
 import { installDriverRaceHandler } from './postgres-race-handler.ts'
 import { createTransactionGuard } from './transaction-guard.ts'
 import { compressBytes } from './compression.ts'
@@ -67,7 +68,7 @@ export async function openPostgres(url: string, options: EngineOptions): Promise
     await sql.unsafe('select 1')
   } catch (error) {
     await close()
-    throw toPostgresFault(error)
+    throw toStartFault(error)
   }
   const read = createPostgresReader(createExecutor(sql))
   return {
@@ -85,8 +86,7 @@ async function runWithRetries<T>(attempt: () => Promise<T>): Promise<T> {
     try {
       return await attempt()
     } catch (error) {
-      const fault = toPostgresFault(error)
-      if (attempts >= maxAttemptsFor(fault)) throw fault
+      if (attempts >= maxAttemptsFor(error)) throw error
       await sleep(Math.random() * FIRST_RETRY_DELAY_MILLIS * 2 ** attempts)
     }
   }
@@ -102,7 +102,8 @@ function maxAttemptsFor(error: unknown): number {
 async function runTransaction<T>(sql: postgres.Sql, work: (db: Database) => Promise<T>, options: TransactionOptions): Promise<T> {
   const latest = options.lockName !== undefined || options.visibility === 'latest'
   const results: T[] = []
-  await sql.begin(latest ? 'isolation level read committed' : 'isolation level repeatable read', async (connection) => {
+  const failures: unknown[] = []
+  const begun = sql.begin(latest ? 'isolation level read committed' : 'isolation level repeatable read', async (connection) => {
     const guard = createTransactionGuard(createExecutor(connection))
     try {
       if (options.lockName !== undefined)
@@ -110,10 +111,14 @@ async function runTransaction<T>(sql: postgres.Sql, work: (db: Database) => Prom
       results.push(await work(createPostgresDatabase(guard.execute)))
       if (guard.firstFailure() !== null) throw guard.firstFailure()
     } catch (error) {
-      throw guard.firstFailure() ?? error
+      failures.push(guard.firstFailure() ?? error)
+      throw failures[0]
     } finally {
       guard.end()
     }
+  })
+  await begun.catch((error: unknown) => {
+    throw failures.includes(error) ? error : toPostgresFault(error)
   })
   return results[0] as T
 }
@@ -173,41 +178,3 @@ function createPostgresDatabase(execute: ExecuteQuery): Database {
 }
 
 const compressIfBytes = async (value: SqlValue): Promise<SqlValue> => (value instanceof Uint8Array ? compressBytes(value) : value)
-
-/** Classes of SQLSTATE for errors that go away when the server is back or has room again. */
-const RETRYABLE_CLASSES = ['08', '40', '53', '55', '57', '58']
-/** Codes of the driver and of the operating system for a server that cannot be reached. */
-const UNREACHABLE_CODES = [
-  'CONNECTION_CLOSED',
-  'CONNECTION_ENDED',
-  'CONNECTION_DESTROYED',
-  'CONNECT_TIMEOUT',
-  'CONNECTION_CONNECT_TIMEOUT',
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ENOENT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ETIMEDOUT',
-]
-
-/** Converts an error of the server or of the driver to a Fault. Returns other errors as they are. */
-function toPostgresFault(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof Fault || !('code' in error) || typeof error.code !== 'string') return error
-  const { code } = error
-  const detail = { sqlstate: code }
-  if (UNREACHABLE_CODES.includes(code))
-    return new Fault('store_busy', `PostgreSQL cannot be reached: ${error.message}`, { cause: error, detail })
-  if (!(error instanceof postgres.PostgresError)) return error
-  const family = code.slice(0, 2)
-  if (RETRYABLE_CLASSES.includes(family))
-    return new Fault('store_busy', `PostgreSQL cannot do this now: ${error.message}`, { cause: error, detail })
-  if (family === '23')
-    return new Fault('conflict', `the store already holds this or forbids it: ${error.message}`, { cause: error, detail })
-  if (family === '28' || family === '3D')
-    return new Fault('config_invalid', `PostgreSQL refuses the connection: ${error.message}`, { cause: error, detail })
-  return new Fault('internal', `PostgreSQL failed: ${error.message}`, { cause: error, detail })
-}

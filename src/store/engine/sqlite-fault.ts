@@ -6,16 +6,19 @@
 import { Fault } from '../../errors.ts'
 import type { SqliteFailure } from './sqlite-worker.ts'
 
-/** Primary result codes that may go away: busy, locked, no memory, read only, I/O error, disk full, cannot open. */
-const RETRYABLE_CODES: readonly number[] = [5, 6, 7, 8, 10, 13, 14]
 const CONSTRAINT_CODE = 19
+/** SQLite refuses a value: it is too big (18), has the wrong type (20, 3091), is null (1299), or a check forbids it (275). */
+const REFUSED_VALUE_CODES: readonly number[] = [18, 20, 275, 1_299, 3_091]
 
-/** Converts an error by its primary code, which is the low byte of the extended code. Total. */
+/**
+ * Converts an error by its extended code, whose low byte is the primary code. Only a refused value is about the content. Everything else
+ * (locked, read only, disk full, damaged, out of memory, an unknown table) is store_busy, because no mail is to blame for it. Total.
+ */
 export function toSqliteFault(failure: SqliteFailure): Fault {
   const primary = failure.code & 0xff
   const detail = { sqlite: failure.code }
-  if (RETRYABLE_CODES.includes(primary)) return new Fault('store_busy', `the store cannot do this now: ${failure.message}`, { detail })
+  if (REFUSED_VALUE_CODES.includes(failure.code)) return new Fault('internal', `the store refuses a value: ${failure.message}`, { detail })
   if (primary === CONSTRAINT_CODE)
     return new Fault('conflict', `the store already holds this or forbids it: ${failure.message}`, { detail })
-  return new Fault('internal', `the store failed: ${failure.message}`, { detail })
+  return new Fault('store_busy', `the store cannot do this now: ${failure.message}`, { detail })
 }

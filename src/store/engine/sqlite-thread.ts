@@ -36,7 +36,7 @@ export type ThreadOperation =
 export type ThreadResult = { readonly rows: readonly SqlRow[]; readonly changes: number }
 
 export type SqliteThread = {
-  /** Throws Fault store_busy, conflict or internal. */
+  /** Throws Fault store_busy, conflict, or internal (a refused value). */
   execute(operation: ThreadOperation): Promise<ThreadResult>
   close(): Promise<void>
 }
@@ -165,7 +165,7 @@ function settleBatch({ inFlight, statementNumbers }: RunningWorker, response: Wo
   const unpack = createMessageUnpacker(response.blob)
   batch.forEach((pending, i) => {
     const result = response.results[i]
-    if (result === undefined) return pending.reject(new Fault('internal', "the store's thread did not answer"))
+    if (result === undefined) return pending.reject(new Fault('store_busy', "the store's thread did not answer"))
     if ('failure' in result) return pending.reject(toSqliteFault(result.failure))
     const name = 'sql' in pending.operation ? statementNumbers.get(pending.operation.sql) : undefined
     if (name !== undefined) name.isPrepared = true

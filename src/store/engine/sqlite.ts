@@ -3,7 +3,7 @@
  *
  * The writer owns the only write connection and runs one transaction at a time, in the order of the requests. The readers see what is
  * committed and never wait. The second reader, for long scans, starts at its first use. WAL with synchronous FULL: a committed
- * transaction survives a power failure.
+ * transaction survives a power failure. After `close`, one file holds everything.
  *
  * See also: store/engine/engine (the contract), store/engine/sqlite-thread, store/engine/postgres (the other engine).
  */
@@ -40,8 +40,10 @@ export async function openSqlite(path: string, options: EngineOptions): Promise<
     truncateLog: () => runExclusively(async () => (await writer.execute({ verb: 'truncate-log' })).changes === 0),
     async close() {
       await runExclusively(async () => {
-        await writer.close()
+        // The writer last: the last connection moves the log into the file and removes it, which a reader cannot.
         await Promise.all([reader.close(), bulkReader.close()])
+        await writer.execute({ verb: 'truncate-log' }).catch(() => undefined)
+        await writer.close()
       })
     },
   }

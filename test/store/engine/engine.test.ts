@@ -1,6 +1,7 @@
 /** engine.test - the contract of the engine, on both engines */
 import { setTimeout as rest } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { isItemFault } from '../../../src/errors.ts'
 import type { Database, Engine } from '../../../src/store/engine/engine.ts'
 import { bytesColumn, integerColumn, nullableColumn, createTableMapping, textColumn } from '../../../src/store/engine/mapping.ts'
 import { engines } from '../../support/engines.ts'
@@ -298,10 +299,19 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
     })
   })
 
-  test('an invalid statement is a Fault with a message, and does not harm a concurrent one', async () => {
+  test('a value that the engine refuses as a value is Fault internal, and about the item', async () => {
+    const { engine } = await open(1)
+    const half = engine.tx(async (db) => db.insertMany(THINGS, [{ ...thing(2), n: 0.5 }]))
+    const error = await half.catch((cause: unknown) => cause)
+    expect(error).toMatchObject({ code: 'internal' })
+    expect(isItemFault(error)).toBe(true)
+    expect(await count(engine)).toBe(1)
+  })
+
+  test('an invalid statement says nothing about the item: a Fault store_busy that does not harm a concurrent one', async () => {
     const { engine } = await open(1)
     const [bad, good] = await Promise.allSettled([engine.read.all('select nonsense from nowhere'), engine.read.one('select n from things')])
-    expect(bad).toMatchObject({ status: 'rejected', reason: { code: 'internal' } })
+    expect(bad).toMatchObject({ status: 'rejected', reason: { code: 'store_busy' } })
     expect(good).toMatchObject({ status: 'fulfilled', value: { n: 0 } })
   })
 

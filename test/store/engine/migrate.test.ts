@@ -55,7 +55,7 @@ describe.each(engines)('migrate: $kind', ({ open, url }) => {
   test('leaves the schema unchanged when a migration fails', async () => {
     const { engine } = await open()
     const broken = { ...NEXT, statements: [...NEXT.statements, 'create nonsense'] }
-    await expect(migrate(engine, T0, [...MIGRATIONS, broken])).rejects.toMatchObject({ code: 'internal' })
+    await expect(migrate(engine, T0, [...MIGRATIONS, broken])).rejects.toMatchObject({ code: 'store_busy' })
     expect(await schemaVersion(engine)).toBe(NEWEST)
     expect(await migrate(engine, T0, [...MIGRATIONS, NEXT])).toBe(1)
   })

@@ -1,7 +1,7 @@
 /** sqlite-thread.test - the embedded engine: a thread that dies, a file that cannot be opened, a lock that another process holds */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -29,9 +29,14 @@ describe('sqlite', () => {
     [19, 'conflict'], //                  constraint
     [1_555, 'conflict'], //               primary key
     [2_067, 'conflict'], //               unique
-    [1, 'internal'], //                   wrong SQL
-    [11, 'internal'], //                  damaged file
-    [0, 'internal'], //                   not SQLite's
+    [8, 'store_busy'], //                 read only
+    [1, 'store_busy'], //                 wrong SQL, an unknown table
+    [11, 'store_busy'], //                damaged file
+    [26, 'store_busy'], //                not a database
+    [0, 'store_busy'], //                 not SQLite's
+    [18, 'internal'], //                  a value that is too big
+    [3_091, 'internal'], //               a value of the wrong type
+    [1_299, 'internal'], //               null where none may be
   ] as const
   test.each(codes)('code %i is %s', (code, want) => {
     expect(toSqliteFault({ code, message: 'x' }).code).toBe(want)
@@ -57,6 +62,22 @@ describe('sqlite', () => {
     await engine.close()
   })
 
+  test('after a clean end one file holds everything, and a copy of it alone opens', async () => {
+    const url = fresh()
+    const path = url.slice('sqlite:'.length)
+    const engine = await openEngine(url)
+    await engine.tx(async (db) => db.run('create table t (n integer) strict'))
+    await engine.tx(async (db) => db.run('insert into t values (7)'))
+    expect(await engine.read.one('select n from t')).toEqual({ n: 7 })
+    expect(await engine.bulkRead.one('select n from t')).toEqual({ n: 7 })
+    await engine.close()
+    expect(readdirSync(folder).filter((name) => name.startsWith(basename(path)))).toEqual([basename(path)])
+    copyFileSync(path, `${path}.copy`)
+    const copy = await openEngine(`sqlite:${path}.copy`)
+    expect(await copy.read.one('select n from t')).toEqual({ n: 7 })
+    await copy.close()
+  })
+
   test('a dying thread fails its transaction, and the next one works', async () => {
     const path = fresh().slice('sqlite:'.length)
     const workers: Worker[] = []
@@ -72,7 +93,7 @@ describe('sqlite', () => {
     const [ended] = await Promise.allSettled([waiting, workers[0]?.terminate()])
     expect(ended).toMatchObject({ status: 'rejected', reason: { code: 'store_busy' } })
     // The transaction is lost: its statements must not reach the file on their own.
-    await expect(run('insert into t values (3)')).rejects.toMatchObject({ code: 'internal' })
+    await expect(run('insert into t values (3)')).rejects.toMatchObject({ code: 'store_busy' })
     await Promise.all([thread.execute({ verb: 'begin' }), run('insert into t values (4)')])
     const found = await thread.execute({ verb: 'rows', sql: 'select n from t', width: 0, values: [] })
     expect([found.rows, workers.length]).toEqual([[{ n: 4 }], 2])
