@@ -84,12 +84,17 @@ function findTokenReferences({ report, rcpt, domains, keyFor }: ReferenceInput):
   search('cfbl-feedback-id', cfbl, ['feedback'], domains.feedback)
   search('list-unsubscribe', presentTexts([returned['list-unsubscribe']]), ['unsubscribe'], domains.feedback)
   search('envelope-id', presentTexts([report.envelopeId]), ['return-path'], domains.returnPath)
-  for (const [candidate, domain] of returnedMessageIds(report).flatMap(splitMessageId)) {
-    const token = readCandidate(candidate, ['message-id'], [domain])
-    // Any other left part is the choice of a client, or a guess.
-    if (token?.state === 'valid') found.push({ via: 'message-id', token })
-  }
-  return found
+  return [...found, ...findMessageIdTokens(report, readCandidate)]
+}
+
+/** The returned Message-ID, if we made it. Any other left part is the choice of a client, or a guess. */
+function findMessageIdTokens(report: Report, readCandidate: TokenReader): readonly TokenReference[] {
+  return returnedMessageIds(report)
+    .flatMap(splitMessageId)
+    .flatMap(([left, domain]) => {
+      const token = readCandidate(left, ['message-id'], [domain])
+      return token?.state === 'valid' ? [{ via: 'message-id', token }] : []
+    })
 }
 
 function createTokenReader(keyFor: TokenKeyLookup): TokenReader {
