@@ -6,7 +6,7 @@
  *
  * Pure and total. RFC 5321 §4.2, §4.3.2 (which replies a command may have). See also: smtp-client/mail-transaction.
  */
-import type { AttemptError } from '../ledger/facts/delivery-facts.ts'
+import type { DialogueError } from '../ledger/facts/delivery-facts.ts'
 import { MAX_REPLY_LENGTH } from '../mail/smtp/reply.ts'
 import type { SmtpOutcome, SmtpPhase } from './transport.ts'
 
@@ -29,7 +29,7 @@ export function outcomeOfReply(raw: string, phase: SmtpPhase, mx: string | null)
 }
 
 /** The outcome of an attempt that had no reply. */
-export function errorOutcome(error: AttemptError, text: string, mx: string | null): SmtpOutcome {
+export function errorOutcome(error: DialogueError, text: string, mx: string | null): SmtpOutcome {
   return { kind: 'error', error, text: sanitise(text), mx }
 }
 

@@ -6,7 +6,7 @@
  *
  * Types only. RFC 5321 §3 (the phases), §4.2.1 (replies). See also: smtp-client/smtp-transport (the one that speaks SMTP), smtp-client/routing.
  */
-import type { AttemptError } from '../ledger/facts/delivery-facts.ts'
+import type { DialogueError } from '../ledger/facts/delivery-facts.ts'
 
 /** One message to one recipient. The lines of `raw` end in CRLF. */
 export type OutgoingMail = {
@@ -30,7 +30,7 @@ export type SmtpPhase = 'route' | 'greeting' | 'ehlo' | 'starttls' | 'mail' | 'r
 /** `text` is the whole reply with its code, at most MAX_REPLY_LENGTH characters; `mx` is the host that replied. */
 export type SmtpOutcome =
   | { readonly kind: 'reply'; readonly code: number; readonly text: string; readonly mx: string | null; readonly phase: SmtpPhase }
-  | { readonly kind: 'error'; readonly error: AttemptError; readonly text: string; readonly mx: string | null }
+  | { readonly kind: 'error'; readonly error: DialogueError; readonly text: string; readonly mx: string | null }
 
 export type Transport = {
   /** Never rejects. */

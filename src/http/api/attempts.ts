@@ -7,7 +7,7 @@
  * See also: service/submit/reported-attempts.
  */
 import { z } from 'zod'
-import { ATTEMPT_ERRORS } from '../../ledger/facts/delivery-facts.ts'
+import { DIALOGUE_ERRORS } from '../../ledger/facts/delivery-facts.ts'
 import { Fault } from '../../errors.ts'
 import type { ReportAttempts, ReportedAttempt } from '../../service/submit/reported-attempts.ts'
 import type { Authorizer } from '../server/authorize.ts'
@@ -24,7 +24,7 @@ const attemptSchema = strictObject({
   emailId: z.string().min(1).max(1_024),
   code: z.int().min(200).max(599).nullable().describe('The reply code; null if there was no reply'),
   text: z.string().max(20_000).default('').describe('The text of the reply, all lines'),
-  error: z.enum(ATTEMPT_ERRORS).optional().describe('Why there was no reply'),
+  error: z.enum(DIALOGUE_ERRORS).optional().describe('Why there was no reply'),
   mx: z.string().max(255).optional(),
   egressIp: z.union([z.ipv4(), z.ipv6()]).optional(),
   attempt: z.int().min(0).max(1_000_000).optional().describe('The number of the attempt; a number that is reported again counts once'),

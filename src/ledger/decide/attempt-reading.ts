@@ -15,13 +15,13 @@ import type { BackoffClass, ProviderHint, Verdict } from '../../classify/verdict
 import { redactLocalParts } from '../../mail/redact-local-parts.ts'
 import { collapseWhitespace, parseReply } from '../../mail/smtp/reply.ts'
 import { parseStatedDelayMs } from '../../mail/smtp/stated-delay.ts'
-import type { AttemptError } from '../facts/delivery-facts.ts'
+import type { DialogueError } from '../facts/delivery-facts.ts'
 import type { ObservedAttempt } from './attempt.ts'
 
 /** How an attempt ended: with a reply, or without one. `mx` is the host that spoke; null: none did. */
 export type DialogueOutcome =
   | { readonly kind: 'reply'; readonly code: number; readonly text: string; readonly mx: string | null }
-  | { readonly kind: 'error'; readonly error: AttemptError; readonly text: string; readonly mx: string | null }
+  | { readonly kind: 'error'; readonly error: DialogueError; readonly text: string; readonly mx: string | null }
 
 /** The attempt whose outcome is read. `site` is used if no host replied. */
 export type AttemptSubject = { readonly attempt: number; readonly egressIp: string; readonly site: string; readonly domain: string }
@@ -106,7 +106,7 @@ const UNREACHABLE_BY_ERROR = {
   timeout: 'connect',
   tls: 'dropped',
   dropped: 'dropped',
-} as const satisfies Record<AttemptError, 'dns' | 'connect' | 'dropped'>
+} as const satisfies Record<DialogueError, 'dns' | 'connect' | 'dropped'>
 
 function refusedResult(table: RuleTable, { code, text }: ObservedAttempt, verdict: Verdict): RefusedAttempt {
   const { reason, backoffClass, deferral, evidence } = verdict
@@ -147,7 +147,7 @@ const NO_REPLY: ObservedAttempt = {
 export function readUncertainAttempt(subject: Pick<AttemptSubject, 'attempt' | 'domain'>, table: RuleTable): RecordedAttempt {
   const text = 'the sending node ended before it recorded the reply'
   const { site } = siteOf(table, { domain: subject.domain })
-  const attempt: ObservedAttempt = { ...NO_REPLY, n: subject.attempt, text, error: 'dropped', site }
+  const attempt: ObservedAttempt = { ...NO_REPLY, n: subject.attempt, text, error: 'unknown', site }
   return { attempt, verdict: classifyAttempt(table, subject.domain, attempt) }
 }
 

@@ -54,9 +54,12 @@ export type StubData = { readonly tie: MatchProvenance }
 
 export const STUB_FIELDS = { tie: 'text' } as const satisfies FieldClasses<StubData>
 
-/** Why an attempt got no SMTP reply. */
-export const ATTEMPT_ERRORS = ['dns', 'connect', 'timeout', 'tls', 'dropped'] as const
-export type AttemptError = (typeof ATTEMPT_ERRORS)[number]
+/** Why an attempt got no SMTP reply, as a client observes it. */
+export const DIALOGUE_ERRORS = ['dns', 'connect', 'timeout', 'tls', 'dropped'] as const
+export type DialogueError = (typeof DIALOGUE_ERRORS)[number]
+
+/** Why no SMTP reply is recorded. `unknown`: the sending node fell silent, and nobody knows whether the server accepted the message. */
+export type AttemptError = DialogueError | 'unknown'
 
 export type AttemptData = {
   readonly n: number | null

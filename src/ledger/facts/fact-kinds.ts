@@ -73,7 +73,9 @@ const ROWS = {
     version: 1,
     isLoose: false,
     fields: ATTEMPT_FIELDS,
-    dedupKey: ({ n, code, text, error, mx, egressIp, final }) => `attempt:${n ?? digestOf([code, text, error, mx, egressIp, final])}`,
+    // An attempt of unknown fate must not hide its real outcome, which the sending node may report later.
+    dedupKey: ({ n, code, text, error, mx, egressIp, final }) =>
+      `attempt:${n ?? digestOf([code, text, error, mx, egressIp, final])}${error === 'unknown' ? ':unknown' : ''}`,
   }),
   failed: defineKind<FailedData>({
     version: 1,

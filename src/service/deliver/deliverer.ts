@@ -73,6 +73,10 @@ type DelivererState = {
   /** Null: this node does not deliver. */
   loop: DeliveryLoop | null
   isClosing: boolean
+  /** On the monotonic clock. */
+  closeDeadline: number
+  /** Ended sessions whose last attempts are still running. Never reject. */
+  readonly draining: Set<Promise<unknown>>
 }
 
 /** Creates the deliverer; it does nothing until `start`. */
@@ -81,7 +85,16 @@ export function createDeliverer(context: Context, options: DelivererOptions): De
   const { wake } = wakeup
   const { transport, render, maxInFlightBytes, resolveDestination } = options
   const sender = createMailSender(context, { transport, render, resolveDestination, maxInFlightBytes })
-  const state: DelivererState = { context, options, wakeup, sender, loop: null, isClosing: false }
+  const state: DelivererState = {
+    context,
+    options,
+    wakeup,
+    sender,
+    loop: null,
+    isClosing: false,
+    closeDeadline: Infinity,
+    draining: new Set(),
+  }
   let running: Promise<void> | null = null
   return {
     start: () => {
@@ -93,8 +106,10 @@ export function createDeliverer(context: Context, options: DelivererOptions): De
     },
     close: async () => {
       state.isClosing = true
+      state.closeDeadline = Math.min(state.closeDeadline, performance.now() + options.closeTimeoutMs)
       wake()
       await running
+      await Promise.all(state.draining)
     },
     isDelivering: () => state.loop?.session.isLoaded === true && !state.loop.session.isEnding,
   }
@@ -202,25 +217,38 @@ function startLeaseRenewal({ context, options, wakeup }: DelivererState, loop: D
   }
 }
 
-/** Begins no more attempts, waits for running ones, commits their outcomes, and releases the lease. */
-async function endSession({ context, options }: DelivererState, loop: DeliveryLoop): Promise<void> {
-  const { session } = loop
+/**
+ * Begins no more attempts, commits the outcomes of running ones, and releases the lease. A node that has lost its lease waits for them in the background, since
+ * nobody else knows them, and is on standby meanwhile.
+ */
+async function endSession(state: DelivererState, loop: DeliveryLoop): Promise<void> {
   loop.stop()
-  const timeout = new AbortController()
-  await Promise.race([
-    loop.waitUntilIdle(),
-    sleep(options.closeTimeoutMs, undefined, { signal: timeout.signal, ref: false }).catch(() => undefined),
-  ])
-  timeout.abort()
-  for (let ticks = 0; ticks < MAX_FINAL_TICKS && hasUnwritten(session); ticks++) await loop.tick()
-  const { log } = context.telemetry
-  if (session.sendingCount > 0)
-    log.warn({ mails: session.sendingCount }, 'attempts were still running at shutdown; their messages will be sent again')
-  await releaseLease(context, session.lease).catch((error: unknown) => log.error({ err: error }, 'delivery lease could not be released'))
+  const draining: Promise<unknown> = drain(state, loop).then(() => state.draining.delete(draining))
+  state.draining.add(draining)
+  if (!state.isClosing) return
+  await Promise.all(state.draining)
+  const { log } = state.context.telemetry
+  await releaseLease(state.context, loop.session.lease).catch((error: unknown) => {
+    log.error({ err: error }, 'delivery lease could not be released')
+  })
 }
 
-/** One tick for the results of the last attempts, and more for thousands of ends without an attempt. */
-const MAX_FINAL_TICKS = 20
+/** Commits outcomes until no attempt is running and everything is written, or until the time to close is over. Never rejects. */
+async function drain(state: DelivererState, loop: DeliveryLoop): Promise<void> {
+  const { session } = loop
+  for (;;) {
+    await loop.tick()
+    if (session.sendingCount === 0 && !hasUnwritten(session)) return
+    if (performance.now() >= state.closeDeadline) break
+    await sleep(DRAIN_INTERVAL_MS)
+  }
+  const unwritten = session.updates.length + session.endedUpdates.length
+  const text = 'outcomes of attempts were not committed at shutdown; their messages will be sent again'
+  state.context.telemetry.log.warn({ running: session.sendingCount, unwritten }, text)
+}
+
+/** How often the results of the last attempts are committed. */
+const DRAIN_INTERVAL_MS = 50
 
 const hasUnwritten = ({ updates, endedUpdates, transitions, awaitingMark }: SessionView): boolean =>
   updates.length + endedUpdates.length + transitions.length + awaitingMark.length > 0

@@ -75,6 +75,18 @@ export const isEmptyBatch = (batch: DeliveryBatch): boolean =>
   isEmptyKeyChanges(batch.keyChanges) &&
   batch.maxNewMessages + batch.maxLateReports === 0
 
+/**
+ * What a node may write that has lost the lease: the replies to its own attempts, which nobody else knows. That a message ended without an attempt, or was
+ * given up after one, is for the new holder of the lease to decide.
+ */
+export const outcomesOnly = (batch: DeliveryBatch): DeliveryBatch => ({
+  ...keyChangesBatch(batch.lease, NO_KEY_CHANGES),
+  updates: batch.updates.flatMap((update) => {
+    if (update.kind === 'ended') return []
+    return update.kind === 'attempted' && update.end === 'given-up' ? [{ ...update, end: null }] : [update]
+  }),
+})
+
 /** The updates, the transitions and the commands of a batch, each message and each transition in a batch of its own. Marks and claims are left out. */
 export function splitBatch(batch: DeliveryBatch): readonly DeliveryBatch[] {
   const emptyBatch: DeliveryBatch = { ...keyChangesBatch(batch.lease, NO_KEY_CHANGES), giveUpDays: batch.giveUpDays }

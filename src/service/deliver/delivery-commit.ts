@@ -1,9 +1,12 @@
 /**
  * delivery-commit - writes what a delivery session has collected, and marks what is about to be sent, in one durable transaction
  *
- * The order of the writes: the queue rows that end or stay; backoff keys and commands; then, only if this node holds the lease, the marks; last, the facts
- * with their projections and outbox rows. All of it is one transaction, so a message is never marked for its next attempt before its last one is stored, and a
- * node without the lease sends nothing.
+ * The order of the writes: the queue rows that end or stay; backoff keys and commands; the marks; last, the facts with their projections and outbox rows. All
+ * of it is one transaction, so a message is never marked for its next attempt before its last one is stored.
+ *
+ * The transaction begins with a check of the lease. A node that has lost it (frozen, or cut off from the store) writes only what it alone knows: the replies to
+ * its own attempts (service/deliver/delivery-batch, outcomesOnly). The node that took the lease over owns everything else. The removal or the requeuing of a
+ * row is fenced by the mark of the attempt: it leaves a row alone that another node has marked since.
  *
  * May run again from its start: it changes nothing outside the store. See also: service/deliver/delivery-batch, service/deliver/delivery-loop,
  * ledger/decide/attempt.
@@ -26,6 +29,7 @@ import {
   markDispatchedForOperator,
   requeueMessagesForOperator,
   type QueuedMessage,
+  removeAttemptedMessagesForOperator,
   removeQueuedMessagesForOperator,
   claimNewMessagesForOperator,
   type QueuedMessageSummary,
@@ -37,7 +41,7 @@ import type { AccountSnapshot } from '../account-cache.ts'
 import { verdictOfBlockingKey } from '../../ledger/decide/attempt-reading.ts'
 import type { Context } from '../context.ts'
 import { transact, type LedgerTransaction } from '../transact.ts'
-import { isEmptyKeyChanges, keyChangesBatch, type DeliveryBatch } from './delivery-batch.ts'
+import { isEmptyKeyChanges, keyChangesBatch, outcomesOnly, type DeliveryBatch } from './delivery-batch.ts'
 import type { SessionView } from './delivery-session.ts'
 import type { KeyPersistence } from './key-persistence.ts'
 import type { MailUpdate } from './mail-update.ts'
@@ -46,7 +50,7 @@ import { traceUpdates } from './trace-attempt.ts'
 export type CommittedBatch = {
   /** The messages that were marked. */
   readonly dispatched: readonly QueuedMessage[]
-  /** False: another node has the lease, and nothing was marked. */
+  /** False: another node has the lease. Only the outcomes of attempts were written. */
   readonly isLeaseHeld: boolean
   readonly newMessages: readonly QueuedMessageSummary[]
   readonly lateReports: readonly QueuedFeedback[]
@@ -59,18 +63,18 @@ export type CommittedBatch = {
 export async function commitBatch(context: Context, snapshot: AccountSnapshot, batch: DeliveryBatch): Promise<CommittedBatch> {
   const { committed, ledger } = await transact(context, batchNeedsOf(context, snapshot, batch), async (transaction) => {
     const { db, ledgerState } = transaction
-    decideUpdates({ context, snapshot, batch, transaction })
+    const isLeaseHeld = await holdsLease(db, batch.lease)
+    const held = isLeaseHeld ? batch : outcomesOnly(batch)
+    decideUpdates({ context, snapshot, batch: held, transaction })
     const facts = ledgerState.newFacts
-    await updateQueueRows(db, batch.updates)
+    await updateQueueRows(db, held.updates)
     const [, , newMessages, lateReports] = await Promise.all([
-      saveBackoffKeysForOperator(db, batch.keyChanges.rows, batch.keyChanges.removed),
-      settleQueueCommandsForOperator(db, batch.commands),
-      batch.maxNewMessages === 0 ? [] : claimNewMessagesForOperator(db, batch.maxNewMessages),
-      batch.maxLateReports === 0 ? [] : takeQueuedFeedbackForOperator(db, batch.maxLateReports),
+      saveBackoffKeysForOperator(db, held.keyChanges.rows, held.keyChanges.removed),
+      settleQueueCommandsForOperator(db, held.commands),
+      held.maxNewMessages === 0 ? [] : claimNewMessagesForOperator(db, held.maxNewMessages),
+      held.maxLateReports === 0 ? [] : takeQueuedFeedbackForOperator(db, held.maxLateReports),
     ])
-    const isLeaseHeld = batch.refsToMark.length === 0 || (await holdsLease(db, batch.lease))
-    const isMarking = isLeaseHeld && batch.refsToMark.length > 0
-    const dispatched = isMarking ? await markDispatchedForOperator(db, batch.refsToMark, batch.dispatchedAt) : []
+    const dispatched = held.refsToMark.length === 0 ? [] : await markDispatchedForOperator(db, held.refsToMark, held.dispatchedAt)
     return { result: { committed: { dispatched, isLeaseHeld, newMessages, lateReports, facts }, ledger: ledgerState } }
   })
   traceUpdates(context.telemetry, batch.updates, ledger)
@@ -179,12 +183,18 @@ function lastAttemptOf(ledgerState: LedgerState, deliveryId: string): AttemptDat
 
 async function updateQueueRows(db: Database, updates: readonly MailUpdate[]): Promise<void> {
   const removed: QueuedMessageRef[] = []
+  const attempted: Parameters<typeof removeAttemptedMessagesForOperator>[1][number][] = []
   const requeued: Parameters<typeof requeueMessagesForOperator>[1][number][] = []
   for (const update of updates) {
-    if (update.kind === 'ended' || (update.kind === 'attempted' && update.end !== null)) removed.push(update.ref)
+    if (update.kind === 'ended') removed.push(update.ref)
+    else if (update.kind === 'attempted' && update.end !== null) attempted.push({ ...update.ref, dispatchedAt: update.dispatchedAt })
     else requeued.push({ ...update.ref, ...update.retry, dispatchedAt: update.dispatchedAt })
   }
-  await Promise.all([removeQueuedMessagesForOperator(db, inLockOrder(removed)), requeueMessagesForOperator(db, inLockOrder(requeued))])
+  await Promise.all([
+    removeQueuedMessagesForOperator(db, inLockOrder(removed)),
+    removeAttemptedMessagesForOperator(db, inLockOrder(attempted)),
+    requeueMessagesForOperator(db, inLockOrder(requeued)),
+  ])
 }
 
 /** Every transaction locks the rows in the same order, so that two of them cannot deadlock. */

@@ -70,17 +70,15 @@ export type DeliveryLoop = {
   readonly extendLease: (leaseUntil: number) => void
   /** Begins no more attempts. */
   readonly stop: () => void
-  /** Resolves when no attempt is being sent. */
-  readonly waitUntilIdle: () => Promise<void>
 }
 
-type LoopState = LoopOptions & { readonly session: DeliverySession; readonly loader: QueueLoader; readonly idleWaiters: (() => void)[] }
+type LoopState = LoopOptions & { readonly session: DeliverySession; readonly loader: QueueLoader }
 
 /** Creates the loop with a new session. The caller calls `tick` again and again, one at a time. */
 export function createDeliveryLoop(options: LoopOptions, { lease, queue, leaseUntil }: SessionStart): DeliveryLoop {
   const session = createSession(lease, queue, leaseUntil)
   const loader = createQueueLoader(options.context, options.resolveDestination, (messages) => enqueueResolved(loop, messages))
-  const loop: LoopState = { ...options, session, loader, idleWaiters: [] }
+  const loop: LoopState = { ...options, session, loader }
   return {
     session,
     restoreKeys: () => options.keyPersistence.restore(options.context.engine.read, queue, options.context.now()),
@@ -95,9 +93,6 @@ export function createDeliveryLoop(options: LoopOptions, { lease, queue, leaseUn
     stop: () => {
       stopSession(session)
       startAttempts(loop)
-    },
-    waitUntilIdle: async () => {
-      while (session.sendingCount > 0) await new Promise<void>((resolve) => loop.idleWaiters.push(resolve))
     },
   }
 }
@@ -203,6 +198,10 @@ async function commitPending(loop: LoopState, snapshot: AccountSnapshot): Promis
 
 function applyCommitted(loop: LoopState, committed: CommittedBatch, batch: DeliveryBatch): void {
   const { context, session } = loop
+  if (!committed.isLeaseHeld) {
+    endWithoutLease(loop)
+    return
+  }
   if (batch.refsToMark.length > 0) moveToReady(loop, committed, batch.refsToMark.length)
   if (committed.newMessages.length > 0) session.updates.push(...loop.loader.add(committed.newMessages))
   // A full claim may have left more in the store.
@@ -213,15 +212,17 @@ function applyCommitted(loop: LoopState, committed: CommittedBatch, batch: Deliv
   context.counterBuffer.count(committed.facts)
 }
 
-/** Marked attempts may begin; without the lease nothing begins. */
-function moveToReady(loop: LoopState, { dispatched, isLeaseHeld }: CommittedBatch, count: number): void {
+/** Another node delivers: nothing more begins here. */
+function endWithoutLease(loop: LoopState): void {
   const { context, session } = loop
-  if (!isLeaseHeld) {
-    context.telemetry.log.warn({ term: session.lease.term }, 'delivery lease lost; no more attempts begin')
-    stopSession(session)
-    for (const attempt of takeRecalled(session)) returnUnsent(loop, attempt)
-    return
-  }
+  context.telemetry.log.warn({ term: session.lease.term }, 'delivery lease lost; no more attempts begin')
+  stopSession(session)
+  for (const attempt of takeRecalled(session)) returnUnsent(loop, attempt)
+}
+
+/** Marked attempts may begin. */
+function moveToReady(loop: LoopState, { dispatched }: CommittedBatch, count: number): void {
+  const { context, session } = loop
   for (const { dispatch, ref } of markReady(session, count, dispatched)) {
     applyEvents(loop, withdrawMessage(session.queue, dispatch.mailId, context.now()))
     context.telemetry.log.info({ account: ref.account, deliveryId: ref.deliveryId }, 'message is no longer in the store and is not sent')
@@ -266,7 +267,6 @@ async function runAttempt(loop: LoopState, { attempt, mail }: ReadyAttempt): Pro
     if (session.pendingAttempts.has(attempt.dispatch.number)) endAttempt(loop, attempt, { kind: 'unbuilt' })
   } finally {
     session.sendingCount -= 1
-    if (session.sendingCount === 0) for (const resolveIdle of loop.idleWaiters.splice(0)) resolveIdle()
     startAttempts(loop)
   }
 }

@@ -11,7 +11,7 @@ import type { Verdict } from '../../classify/verdict.ts'
 import type { AccountSettings } from '../../ledger/account-settings.ts'
 import { classifyAttempt } from '../../ledger/decide/attempt-reading.ts'
 import { decideAttempt, type ObservedAttempt } from '../../ledger/decide/attempt.ts'
-import type { AttemptError } from '../../ledger/facts/delivery-facts.ts'
+import type { DialogueError } from '../../ledger/facts/delivery-facts.ts'
 import type { FactOf } from '../../ledger/facts/fact.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import { parseReply } from '../../mail/smtp/reply.ts'
@@ -24,7 +24,7 @@ export type ReportedAttempt = {
   readonly emailId: string
   readonly code: number | null
   readonly text: string
-  readonly error: AttemptError | null
+  readonly error: DialogueError | null
   readonly mx: string | null
   readonly egressIp: string | null
   readonly attempt: number | null

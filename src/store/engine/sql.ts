@@ -42,7 +42,7 @@ function translateUncached(kind: EngineKind, sql: string): string {
 /** Translates a statement with `{keys}`. The parameters of the keys follow the `precedingParameters` first ones. */
 export function translateKeyedSql(kind: EngineKind, sql: string, types: KeyTuples['types'], precedingParameters: number): string {
   return cachedStatement(`${kind} ${precedingParameters} ${types.join()} ${sql}`, () =>
-    translateUncached(kind, sql).replace(
+    translateUncached(kind, sql).replaceAll(
       '{keys}',
       kind === 'postgres' ? arrayKeyTable(types, precedingParameters) : jsonKeyTable(types, precedingParameters),
     ),

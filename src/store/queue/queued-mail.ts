@@ -209,13 +209,30 @@ export async function requeueMessagesForOperator(db: Database, mails: readonly R
   await db.inKeys(sql, { types: ['int', 'text', 'int', 'int', 'int', 'text', 'int'], rows })
 }
 
+const DELETE_MESSAGES = `delete from queue_mails where (account_id, delivery_id, delivery_month) in (select k.k1, k.k2, k.k3 from {keys} k)`
+
 /** Removes messages, and the bodies that no message needs any more. Returns how many messages existed. Idempotent. */
 export async function removeQueuedMessagesForOperator(db: Database, refs: readonly QueuedMessageRef[]): Promise<number> {
-  const removed = await db.inKeys(
-    `delete from queue_mails where (account_id, delivery_id, delivery_month) in (select k.k1, k.k2, k.k3 from {keys} k)
-     returning account_id, body_id`,
-    messageKeys(refs),
-  )
+  return removeUnneededBodies(db, await db.inKeys(`${DELETE_MESSAGES} returning account_id, body_id`, messageKeys(refs)))
+}
+
+/** A message whose last attempt has ended. `dispatchedAt` is the mark of that attempt. */
+type AttemptedMessage = QueuedMessageRef & { readonly dispatchedAt: number }
+
+/**
+ * As {@link removeQueuedMessagesForOperator}, for messages whose attempt has ended. A message that another node has marked meanwhile stays: that node
+ * records the outcome of its own attempt.
+ */
+export async function removeAttemptedMessagesForOperator(db: Database, mails: readonly AttemptedMessage[]): Promise<number> {
+  const sql = `${DELETE_MESSAGES} and (dispatched_at is null
+      or (account_id, delivery_id, delivery_month, dispatched_at) in (select k.k1, k.k2, k.k3, k.k4 from {keys} k))
+    returning account_id, body_id`
+  const rows = mails.map(({ account, deliveryId, deliveryMonth, dispatchedAt }) => [account, deliveryId, deliveryMonth, dispatchedAt])
+  return removeUnneededBodies(db, await db.inKeys(sql, { types: ['int', 'text', 'int', 'int'], rows }))
+}
+
+/** Removes the bodies that only these removed messages needed. Returns the number of messages. */
+async function removeUnneededBodies(db: Database, removed: readonly SqlRow[]): Promise<number> {
   const counts = Map.groupBy(removed, (row) => `${Number(row['account_id'])} ${String(row['body_id'])}`)
   const rows = [...counts.values()].map((group) => [...bodyKey(group[0] ?? {}), group.length])
   const keys: KeyTuples = { types: ['int', 'text', 'int'], rows: rows.toSorted(compareKeys) }

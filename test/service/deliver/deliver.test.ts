@@ -218,7 +218,7 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     await waitUntil(async () => (await waiting()) === 0)
     expect(namesSent().toSorted()).toEqual([id, other].toSorted())
     expect((await factsFor(mail.deliveryId)).map(({ data }) => data)).toMatchObject([
-      { n: 1, error: 'dropped', final: false },
+      { n: 1, error: 'unknown', final: false },
       { n: 2, code: 250 },
     ])
     expect((await context.telemetry.metrics()).text).toContain('bounced_queue_uncertain_total 1')

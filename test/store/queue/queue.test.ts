@@ -9,6 +9,7 @@ import {
   listQueuedMessagesForOperator,
   requeueMessagesForOperator,
   type QueueCursor,
+  removeAttemptedMessagesForOperator,
   removeQueuedMessagesForOperator,
   claimNewMessagesForOperator,
   type QueuedMessageSummary,
@@ -118,6 +119,17 @@ describe.each(engines)('queue: $kind', ({ open }) => {
     expect(await engine.tx((db) => removeQueuedMessagesForOperator(db, [ref(2)]))).toBe(1)
     expect(await findQueuedBody(engine.read, 1, 'a')).toBeNull()
     expect(await findQueuedBody(engine.read, 2, 'a')).toBe('{"subject":"a"}')
+  })
+
+  test('an ended attempt removes its message only while no other node has marked it', async () => {
+    const { engine } = await open()
+    await engine.tx((db) => addQueuedMessages(db, 1, body('a'), [mail(1), mail(2), mail(3)]))
+    await engine.tx((db) => markDispatchedForOperator(db, [ref(1), ref(2)], T0 + 10))
+    await engine.tx((db) => markDispatchedForOperator(db, [ref(2)], T0 + 50))
+    const ended = [ref(1), ref(2), ref(3)].map((each) => ({ ...each, dispatchedAt: T0 + 10 }))
+    expect(await engine.tx((db) => removeAttemptedMessagesForOperator(db, ended))).toBe(2)
+    expect(await listQueuedMessagesForOperator(engine.read, null, 10)).toMatchObject([{ ...ref(2), dispatchedAt: T0 + 50 }])
+    expect(await findQueuedBody(engine.read, 1, 'a')).toBe('{"subject":"a"}')
   })
 
   test('queues a message once', async () => {
