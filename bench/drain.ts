@@ -135,6 +135,7 @@ async function submitTemplate(context: Parameters<typeof createSubmit>[0]): Prom
         emailType: 'batch',
         tracking: ACCOUNT_DEFAULT_TRACKING,
       },
+      originatorDomains: ['example.org'],
       recipients: [{ recipient: 'first@d0.example.net', variables: { '%name%': 'first' } }],
       label: null,
       userHeaders: {},

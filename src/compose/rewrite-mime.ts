@@ -26,6 +26,7 @@ import {
   type HeaderFieldLine,
 } from './header-line.ts'
 import { encodeBase64Lines, encodeQuotedPrintable } from './transfer-encoding.ts'
+import { isOriginatorField, substituteDisplayName } from './originator.ts'
 import { toHeaderText } from './substitute.ts'
 
 type RewriteOptions = {
@@ -64,12 +65,24 @@ export function rewriteMail(raw: Uint8Array, { fields, droppedFields, defaultFie
   const lines: string[] = []
   for (const [name, value] of [...Object.entries(fields), ...missing]) lines.push(foldHeaderField(name, value))
   for (const field of kept) {
-    const line = substitute === null || STRUCTURAL_FIELD.test(field.name) ? toAsciiField(field) : substituteInField(field, substitute)
+    const line = rewriteField(field, substitute)
     if (line === null) return null
     lines.push(line)
   }
   const body = rootEdit?.body ?? applyEdits(mime, edits)
   return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body}`, 'latin1')
+}
+
+function rewriteField(field: HeaderFieldLine, substitute: RewriteOptions['substitute']): string | null {
+  if (isOriginatorField(field.name)) return rewriteOriginator(field, substitute)
+  return substitute === null || STRUCTURAL_FIELD.test(field.name) ? toAsciiField(field) : substituteInField(field, substitute)
+}
+
+/** Only the display name changes: recipients must see the address that submission checked. */
+function rewriteOriginator(field: HeaderFieldLine, substitute: RewriteOptions['substitute']): string | null {
+  if (substitute === null && !/[\x80-\xff]/.test(field.text)) return refoldHeaderField(field)
+  const value = substituteDisplayName(field, substitute ?? ((text) => text))
+  return value === null ? toAsciiField(field) : foldHeaderField(fieldNameOf(field), value)
 }
 
 /** A field in ASCII and in short lines, as every relay accepts it. Octets beyond ASCII are read as UTF-8 (RFC 6532). */

@@ -102,6 +102,11 @@ export const REFUSALS = {
   },
   badRecipient: { code: 550, status: '5.1.3', text: 'Invalid recipient address' },
   noSender: { code: 554, status: '5.6.0', text: 'A mail must have one From field with one address' },
+  ambiguousSender: {
+    code: 550,
+    status: '5.6.0',
+    text: 'Mail programs could read From, Sender or Resent-From differently; write one address as "Name" <local@domain>',
+  },
   largeHeader: { code: 554, status: '5.3.4', text: 'The header of the mail exceeds 256 KiB, not counting X-SMTPAPI' },
   extension: {
     code: 554,
@@ -111,7 +116,11 @@ export const REFUSALS = {
   manySeparate: { code: 554, status: '5.5.3', text: 'X-SMTPAPI names more than 100 recipients' },
   tooGrown: { code: 554, status: '5.3.4', text: 'Mail is too large after substitution of its variables' },
   noLabel: { code: 554, status: '5.7.0', text: 'The label in the user name does not exist' },
-  notYourDomain: { code: 550, status: '5.7.1', text: 'The account is not allowed to send from the domain in From (senderDomains)' },
+  notYourDomain: {
+    code: 550,
+    status: '5.7.1',
+    text: 'The account is not allowed to send from a domain in From, Sender or Resent-From (senderDomains)',
+  },
   quota: { code: 452, status: '4.7.0', text: 'Daily recipient limit of the account reached (submission.recipientsPerDay)' },
 } as const satisfies Record<string, SmtpRefusal>
 

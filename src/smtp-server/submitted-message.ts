@@ -8,12 +8,13 @@
  */
 import { splitHeaderFields, fieldValueOf, fieldNameOf, type HeaderFieldLine } from '../compose/header-line.ts'
 import { parseSenderMessageId } from '../compose/header-set.ts'
+import { readOriginators } from '../compose/originator.ts'
 import { hasValuesForAll, readXSmtpApi, ACCOUNT_DEFAULT_TRACKING, variablesOfRecipient, type XSmtpApi } from '../compose/x-smtpapi.ts'
-import { extractAddresses, parseBareAddress } from '../mail/mime/address.ts'
+import { parseBareAddress } from '../mail/mime/address.ts'
 import { decodeEncodedWords } from '../mail/mime/header.ts'
 import type { Submission } from '../service/submit/submit.ts'
 
-type Unacceptable = { readonly ok: false; readonly refusal: 'largeHeader' | 'noSender' | 'extension' | 'manySeparate' }
+type Unacceptable = { readonly ok: false; readonly refusal: 'largeHeader' | 'noSender' | 'ambiguousSender' | 'extension' | 'manySeparate' }
 
 type SubmittedMessage = { readonly ok: true; readonly submission: Submission } | Unacceptable
 
@@ -39,8 +40,8 @@ export function parseSubmittedMessage(raw: Uint8Array, { recipients, labelId }: 
   const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength)
   const fields = splitHeaderFields(headerOf(bytes))
   if (fieldBytes(fields) > MAX_HEADER_BYTES) return { ok: false, refusal: 'largeHeader' }
-  const from = fromOf(fields)
-  if (from === null) return { ok: false, refusal: 'noSender' }
+  const originators = readOriginators(fields)
+  if (typeof originators === 'string') return { ok: false, refusal: originators === 'noSender' ? 'noSender' : 'ambiguousSender' }
   const extension = extensionOf(fields)
   if ('refusal' in extension) return extension
   const all = extension.to ?? recipients
@@ -48,7 +49,8 @@ export function parseSubmittedMessage(raw: Uint8Array, { recipients, labelId }: 
   return {
     ok: true,
     submission: {
-      body: bodyOf(bytes, { fields, from, extension }),
+      body: bodyOf(bytes, { fields, from: originators.from, extension }),
+      originatorDomains: originators.domains,
       recipients: all.map((recipient, index) => ({
         recipient: parseBareAddress(recipient) ?? recipient,
         variables: variablesOfRecipient(extension.sub, index),
@@ -98,18 +100,6 @@ const fieldBytes = (fields: readonly HeaderFieldLine[]): number =>
 function headerOf(bytes: Buffer): string {
   const end = bytes.indexOf('\r\n\r\n')
   return bytes.subarray(0, end < 0 ? bytes.length : end).toString('latin1')
-}
-
-/** Returns the only address of the only From (RFC 5322 §3.6). With two, the signed sender could differ from the one that is shown. */
-function fromOf(fields: readonly HeaderFieldLine[]): string | null {
-  const found = fields.filter(({ name }) => name === 'from')
-  const [only] = found
-  if (only === undefined || found.length > 1) return null
-  const value = decodedValue(only)
-  const bare = parseBareAddress(value)
-  if (bare !== null) return bare
-  const addresses = extractAddresses(value, 2)
-  return addresses.length === 1 ? (addresses[0]?.address ?? null) : null
 }
 
 /** Returns a field's value unfolded and decoded. Mail programs write a value with quotes as encoded words (RFC 2047). */

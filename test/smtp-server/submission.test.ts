@@ -207,7 +207,8 @@ describe('mails', () => {
     // mail                                                                  reply
     ['Subject: no sender\n\nHello', /^554 5\.6\.0 A mail must have one From/],
     ['From: a@example.com\nFrom: b@example.com\n\nHello', /^554 5\.6\.0 A mail must have one From/],
-    ['From: a@example.com, b@example.com\n\nHello', /^554 5\.6\.0 A mail must have one From/],
+    ['From: a@example.com, b@example.com\n\nHello', /^550 5\.6\.0 Mail programs could read/],
+    ['From: b@example.net(<a@example.com>)\n\nHello', /^550 5\.6\.0 Mail programs could read/],
     [`X-SMTPAPI: nonsense!\n${MAIL}`, /^554 5\.6\.0 X-SMTPAPI/],
     [`X-SMTPAPI: {"sub":{"%n%":["Ann","Bob"]}}\n${MAIL}`, /^554 5\.6\.0 X-SMTPAPI/],
     [`X-SMTPAPI: ${folded({ to: many(101) })}\n${MAIL}`, /^554 5\.5\.3 /],

@@ -8,6 +8,7 @@
  */
 import { readXSmtpApi, type XSmtpApiResult } from '../../compose/x-smtpapi.ts'
 import { isReservedHeader } from '../../compose/header-set.ts'
+import { readOriginator, readShownDomains, type Originator } from '../../compose/originator.ts'
 import { asObject, asString } from '../../mail/mime/json-reader.ts'
 import { parseBareAddress, parseAddress } from '../../mail/mime/address.ts'
 import { readList, readWhole, defineParameter } from './parameters.ts'
@@ -29,8 +30,11 @@ const MAX_LISTED_ADDRESSES = 10_000
 /** One line without control characters, because a line break would inject a header. */
 const readLine = (text: string): string | null => (text.length <= MAX_LINE_LENGTH && !CONTROL_CHARACTERS.test(text) ? text : null)
 
+/** A name in From, which must not look like an address that nobody has checked. */
+const readFromName = (text: string): string | null => (readLine(text) === null || readShownDomains(text) === null ? null : text)
+
 /** An address with or without a display name. */
-const readFrom = (text: string): string | null =>
+const readAddressLine = (text: string): string | null =>
   text.length <= MAX_LINE_LENGTH && !CONTROL_CHARACTERS.test(text) && parseAddress(text) !== null ? text : null
 
 /** An invalid address is accepted; its message gets the sub status 404. */
@@ -43,7 +47,7 @@ function readRecipients(text: string): readonly string[] | null {
 
 function readReplyTo(text: string): readonly string[] | null {
   const found = readList(MAX_REPLY_TO_ADDRESSES)(text)
-  return found === null || found.some((each) => readFrom(each) === null) ? null : found
+  return found === null || found.some((each) => readAddressLine(each) === null) ? null : found
 }
 
 const HEADER_NAME = /^[!-9;-~]{1,76}$/
@@ -83,12 +87,18 @@ type HeaderMap = Readonly<Record<string, string>>
 
 /** Checked before the recipients, because xsmtpapi may contain them. */
 export const SENDER_PARAMETERS = {
-  from: defineParameter<string>({ names: ['from'], missingCode: 40801, invalidCode: 40802, read: readFrom, defaultValue: '' }),
+  from: defineParameter<Originator>({
+    names: ['from'],
+    missingCode: 40801,
+    invalidCode: 40802,
+    read: readOriginator,
+    defaultValue: { displayName: '', address: '', domains: [] },
+  }),
   fromName: defineParameter<string | null>({
     names: ['fromName', 'fromname'],
     missingCode: null,
     invalidCode: 40802,
-    read: readLine,
+    read: readFromName,
     defaultValue: null,
   }),
   xsmtpapi: defineParameter<SmtpApiValue>({

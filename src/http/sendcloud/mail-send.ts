@@ -9,6 +9,7 @@
  */
 import type { FastifyRequest } from 'fastify'
 import { parseSenderMessageId } from '../../compose/header-set.ts'
+import { readShownDomains } from '../../compose/originator.ts'
 import {
   MAX_XSMTPAPI_RECIPIENTS,
   ACCOUNT_DEFAULT_TRACKING,
@@ -132,8 +133,8 @@ function toSubmission(
   const messageIdHeader = Object.entries(headers).find(([name]) => name.toLowerCase() === 'message-id')?.[1]
   return {
     body: {
-      from: parseBareAddress(from) ?? from,
-      fromName: fromName ?? readDisplayName(from),
+      from: from.address,
+      fromName: fromName ?? (from.displayName === '' ? null : from.displayName),
       replyTo,
       ...visibleRecipients,
       subject,
@@ -147,17 +148,9 @@ function toSubmission(
       emailType: 'trigger',
       tracking: smtpApi.tracking,
     },
+    originatorDomains: [...from.domains, ...(readShownDomains(fromName ?? '') ?? [])],
     label: labelId > 0 ? { id: labelId } : labelName === null ? null : { name: labelName },
     userHeaders: headers,
     requestId: sendRequestId,
   }
-}
-
-/** The display name: `News <news@example.com>` → `News`. */
-function readDisplayName(from: string): string | null {
-  const name = from
-    .slice(0, Math.max(0, from.indexOf('<')))
-    .trim()
-    .replaceAll(/^"|"$/g, '')
-  return name === '' ? null : name
 }

@@ -11,6 +11,7 @@ import { hashCanonicalBody, hashMail, type HashedMail } from '../../compose/dkim
 import { breakLongWords } from '../../compose/header-line.ts'
 import { buildTrackingHeaders } from '../../compose/tracking-headers.ts'
 import { hasListUnsubscribe, removeUnpairedUnsubscribePost } from '../../compose/header-set.ts'
+import { withoutAddress } from '../../compose/originator.ts'
 import { rewriteMail } from '../../compose/rewrite-mime.ts'
 import { createSubstitutionTemplate, toHeaderText, type SubstitutionTemplate, type SubstituteText } from '../../compose/substitute.ts'
 import { normaliseAddress } from '../../correlate/address-hash.ts'
@@ -101,7 +102,7 @@ function messageOf(mail: RenderInput, body: Composition, { trackingHeaders, subs
   const line = (value: string): string => breakLongWords(toHeaderText(text(value)))
   const senderHeaders = Object.entries(removeUnpairedUnsubscribePost(body.headers)).map(([name, value]) => [name, line(value)] as const)
   const message: MessageFields = {
-    from: { name: line(body.fromName ?? ''), address: body.from },
+    from: { name: substituteName(body.fromName ?? '', line), address: body.from },
     to: body.to ?? [mail.recipient],
     cc: body.cc,
     replyTo: body.replyTo,
@@ -115,6 +116,12 @@ function messageOf(mail: RenderInput, body: Composition, { trackingHeaders, subs
     boundarySeed: mail.bodyId,
   }
   return { message, isShareable: ({ containsName }) => ![body.html, body.plain].some((each) => each !== null && containsName(each)) }
+}
+
+/** A name whose variables made an address of it is left out: nobody has checked that address. */
+function substituteName(name: string, line: (text: string) => string): string {
+  const substituted = line(name)
+  return substituted === name ? name : withoutAddress(substituted)
 }
 
 function rewriteRaw(mail: RenderInput, body: Composition, { trackingHeaders, substitute }: PersonalHeaders): Buffer {

@@ -31,6 +31,8 @@ import { createDeliveryIdAllocator } from './delivery-ids.ts'
 export type Submission = {
   /** `label` and `apiUser` are added here. */
   readonly body: Omit<Composition, 'label' | 'apiUser'>
+  /** The domains of all addresses that a reader can see in From, Sender, Resent-From and Resent-Sender (compose/originator). */
+  readonly originatorDomains: readonly string[]
   /** The order of the recipients gives their emailIds. Text that is not an address gets status 404. */
   readonly recipients: readonly { readonly recipient: string; readonly variables: Readonly<Record<string, string>> }[]
   /** A label by its number, which must exist, or by its name, which is created if needed. */
@@ -75,8 +77,9 @@ export function createSubmit(context: Context, { onQueued, recipientsPerDay = nu
     if (canExceedSizeBound(submission.body, variables))
       throw new Fault('bad_request', 'the message is too large with its variables substituted')
     const snapshot = await context.accountCache.snapshot()
-    if (!maySendFrom(snapshot.settingsOf(caller.account).senderDomains, sender.domain))
-      throw new Fault('forbidden', 'this account may not send from this domain (setting senderDomains)')
+    const { senderDomains } = snapshot.settingsOf(caller.account)
+    const foreign = [sender.domain, ...submission.originatorDomains].find((domain) => !maySendFrom(senderDomains, domain))
+    if (foreign !== undefined) throw new Fault('forbidden', `this account may not send from ${foreign} (setting senderDomains)`)
     const at = context.now()
     const ids = await allocateIds(caller.account, submission.recipients.length, at)
     const messageId = `${ids[0] ?? ''}m`

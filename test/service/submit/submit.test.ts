@@ -39,6 +39,7 @@ const body: Submission['body'] = {
 
 const to = (...recipients: string[]): Submission => ({
   body,
+  originatorDomains: [],
   recipients: recipients.map((recipient) => ({ recipient, variables: {} })),
   label: null,
   userHeaders: {},
@@ -79,6 +80,22 @@ describe.each(engines)('submit: $kind', ({ open }) => {
       (error: unknown) => (error instanceof Fault ? error.code : error),
     )
     expect([outcome, (await waiting()).length]).toEqual(isAllowed ? [18, 1] : ['forbidden', 0])
+  })
+
+  test('each domain that a reader can see as an originator must be allowed', async () => {
+    await changeAccountSettings(context, {
+      account: 1,
+      actor: 'operator',
+      byOperator: true,
+      change: { senderDomains: ['example.com'] },
+      version: null,
+    })
+    const call = to('joe@example.net')
+    await expect(submit(alice, { ...call, originatorDomains: ['example.com', 'victim.example'] })).rejects.toMatchObject({
+      code: 'forbidden',
+      message: expect.stringContaining('victim.example'),
+    })
+    expect((await submit(alice, { ...call, originatorDomains: ['news.example.com'] })).recipients).toHaveLength(1)
   })
 
   test('recipients are queued unless a list suppresses them or their address is malformed', async () => {
