@@ -61,11 +61,12 @@ const listener = await startReportListener({
   port: 0,
   hostname: RETURN_PATH,
   proxyPeers: [],
+  trustedRelays: [],
   tls: null,
   limits: { ...LIMITS, ...unlimited },
   telemetry: shop.telemetry,
   now: Date.now,
-  router: createIncomingRouter({ reportDomains: [RETURN_PATH], reports: receiver, inbound: null }),
+  router: createIncomingRouter({ domains: { returnPath: [RETURN_PATH], feedback: [] }, reports: receiver, inbound: null }),
 })
 process.send?.({ port: listener.port, known })
 process.once('disconnect', () => process.exit())

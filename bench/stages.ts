@@ -149,11 +149,16 @@ async function measureListener(context: Context): Promise<number> {
     port: 0,
     hostname: RETURN_PATH,
     proxyPeers: [],
+    trustedRelays: [],
     tls: null,
     limits: { ...LIMITS, ...UNLIMITED },
     telemetry: context.telemetry,
     now: Date.now,
-    router: createIncomingRouter({ reportDomains: [RETURN_PATH], reports: { submit: async () => undefined }, inbound: null }),
+    router: createIncomingRouter({
+      domains: { returnPath: [RETURN_PATH], feedback: [] },
+      reports: { submit: async () => undefined },
+      inbound: null,
+    }),
   })
   const load = (): Promise<unknown> =>
     new Promise((resolve) =>

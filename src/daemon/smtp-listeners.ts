@@ -60,8 +60,9 @@ export async function openInboundListener(
     host: settings.host,
     port: settings.smtp.port,
     limits: smtpLimitsOf(settings),
+    trustedRelays: settings.smtp.trustedRelays,
     router: createIncomingRouter({
-      reportDomains: [settings.returnPathDomain, settings.feedbackDomain],
+      domains: context.domains,
       reports: receiver,
       inbound: outbound.forwarder,
     }),

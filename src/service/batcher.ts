@@ -11,10 +11,10 @@
 import { isItemFault, isRetryable } from '../errors.ts'
 
 type BatchOptions<In, Out> = {
-  /** A batch is closed at this number of items, or at this number of bytes, measured by `sizeOf`. */
+  /** A batch is closed at this number of items, or at this number of bytes. Bytes that items share count once. */
   readonly maxItems: number
   readonly maxBytes: number
-  readonly sizeOf: (item: In) => number
+  readonly bytesOf: (item: In) => Uint8Array
   /** Batches processed at the same time: 1 for a store with one writer. */
   readonly maxConcurrent: number
   /** Processes a batch, all or nothing. Resolves to results in the order of the items. */
@@ -71,10 +71,13 @@ export function createBatcher<In, Out>(options: BatchOptions<In, Out>): Batcher<
 }
 
 function takeBatch<In, Out>(queue: PendingItem<In, Out>[], options: BatchOptions<In, Out>): PendingItem<In, Out>[] {
+  const counted = new Set<Uint8Array>()
   let bytes = 0
   let count = 0
   for (const { item } of queue) {
-    bytes += options.sizeOf(item)
+    const content = options.bytesOf(item)
+    if (!counted.has(content)) bytes += content.length
+    counted.add(content)
     if (count > 0 && (count >= options.maxItems || bytes > options.maxBytes)) break
     count++
   }

@@ -34,6 +34,11 @@ const smtpSettings = z.strictObject({
     'Load balancers that must send a PROXY header, version 1 or 2 (addresses, or networks such as 192.0.2.0/24)',
     'none: anyone can forge the header, so it is accepted from listed load balancers only',
   ),
+  trustedRelays: setting(
+    z.array(nonEmptyText).default([]),
+    'Your own mail servers that pass reports on (addresses or networks); their mail with a null sender may have several Return-Path addresses',
+    'none: a report is about one message, so a second address multiplies the work of a mail; loopback is always trusted',
+  ),
 })
 
 const tlsSettings = z.strictObject({

@@ -15,20 +15,24 @@
  *
  * RFC 5321 §4.5.1 (postmaster). See also: smtp-server/report-session, service/receive/receive, service/forward/forward-mail.
  */
+import type { TokenDomains } from '../correlate/references.ts'
 import type { IncomingMail } from '../service/receive/incoming-mail.ts'
+import { isReportRoleAddress } from '../service/receive/match-and-decide.ts'
 
 type IncomingDestination = 'reports' | 'inbound'
 
 export type IncomingRouter = {
   /** Returns where mail for an address goes, null when it is refused. Rejects when the inbound domains cannot be looked up. */
   readonly destinationOf: (recipient: string) => Promise<IncomingDestination | null>
+  /** Returns whether an address is for the reports about one message: at a Return-Path domain, and not a role mailbox (RFC 2142). */
+  readonly isTokenAddress: (recipient: string) => boolean
   /** Hands over the mail of one recipient. Resolves when it is committed. Rejects with the Fault of its destination. */
   readonly submit: (mail: IncomingMail) => Promise<void>
 }
 
 type IncomingRouterOptions = {
-  /** The Return-Path and feedback domains, lower case. */
-  readonly reportDomains: readonly string[]
+  /** The Return-Path and feedback domains, lower case: both take reports. */
+  readonly domains: TokenDomains
   /** Report processing. Resolves when the mail is committed. */
   readonly reports: { readonly submit: (mail: IncomingMail) => Promise<unknown> }
   /** Inbound mail of accounts; null when no account has a domain. `submit` resolves to false when no account owns the domain. */
@@ -41,7 +45,8 @@ type IncomingRouterOptions = {
 type Route = { readonly destination: IncomingDestination; readonly matches: (recipient: string) => boolean | Promise<boolean> }
 
 /** Creates the router. A report domain that is also an inbound domain takes reports: a lost bounce costs more than a lost copy. */
-export function createIncomingRouter({ reportDomains, reports, inbound }: IncomingRouterOptions): IncomingRouter {
+export function createIncomingRouter({ domains, reports, inbound }: IncomingRouterOptions): IncomingRouter {
+  const reportDomains = [...domains.returnPath, ...domains.feedback]
   /** The first route that matches decides. */
   const routes: readonly Route[] = [
     { destination: 'reports', matches: (recipient) => recipient.toLowerCase() === 'postmaster' },
@@ -54,6 +59,7 @@ export function createIncomingRouter({ reportDomains, reports, inbound }: Incomi
   }
   return {
     destinationOf,
+    isTokenAddress: (recipient) => domains.returnPath.includes(domainOf(recipient) ?? '') && !isReportRoleAddress(recipient),
     submit: async (mail) => {
       const destination = await destinationOf(mail.envelope.to)
       const isInbound = destination === 'inbound' && (await inbound?.submit(mail)) === true

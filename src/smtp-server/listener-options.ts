@@ -35,7 +35,11 @@ export type ListenerOptions = {
 export type CommonListenerOptions = Omit<ListenerOptions, 'gauges' | 'isAuthOffered' | 'oversizeRefusal'>
 
 /** The listener for reports and inbound mail. */
-export type ReportListenerOptions = CommonListenerOptions & { readonly router: IncomingRouter }
+export type ReportListenerOptions = CommonListenerOptions & {
+  readonly router: IncomingRouter
+  /** Mail servers of the operator: addresses or networks. Their mail may have several token addresses. */
+  readonly trustedRelays: readonly string[]
+}
 
 /** Bytes, counts and milliseconds. settings/schema gives the reason of each default. */
 export type ListenerLimits = PeerLimits &

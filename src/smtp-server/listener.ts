@@ -33,9 +33,10 @@ const CHECK_INTERVAL_MS = 1_000
 
 const GAUGES = { connections: 'bounced_smtp_connections', bodies: 'bounced_smtp_body_bytes' } as const
 
-/** Opens the report listener. Resolves once it listens. Faults: config_invalid (proxyPeers). */
-export function startReportListener(options: ReportListenerOptions): Promise<SmtpListener> {
-  return startListener({ ...options, gauges: GAUGES }, (state) => createReportServer(state, options.router))
+/** Opens the report listener. Resolves once it listens. Faults: config_invalid (proxyPeers, trustedRelays). */
+export async function startReportListener(options: ReportListenerOptions): Promise<SmtpListener> {
+  const isTrustedRelay = createAddressMatcher(options.trustedRelays, 'smtp.trustedRelays')
+  return startListener({ ...options, gauges: GAUGES }, (state) => createReportServer(state, options.router, isTrustedRelay))
 }
 
 /** Opens a listener whose sessions are executed by the given server. Resolves once it listens. Faults: config_invalid (proxyPeers). */
@@ -71,7 +72,7 @@ export async function startListener(
 function createAdmissionControl(state: ListenerState, smtpServer: SMTPServer): AdmissionControl {
   const { limits, telemetry, proxyPeers } = state.options
   return {
-    isTrustedProxy: createAddressMatcher(proxyPeers),
+    isTrustedProxy: createAddressMatcher(proxyPeers, 'smtp.proxyPeers'),
     pendingSockets: state.pendingSockets,
     // 80 bits.
     createSessionId: () => randomBytes(10).toString('hex'),

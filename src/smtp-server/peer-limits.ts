@@ -27,8 +27,14 @@ export type PeerCounters = {
 
 const MINUTE_MS = 60_000
 
-/** Creates a test for addresses in `entries` (addresses, or networks such as 192.0.2.0/24). Faults: config_invalid (an entry is neither). */
-export function createAddressMatcher(entries: readonly string[]): (address: string) => boolean {
+/** Returns whether a normalised address is one of this machine. */
+export const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.')
+
+/**
+ * Creates a test for addresses in `entries` (addresses, or networks such as 192.0.2.0/24) of a setting. Faults: config_invalid (an entry is
+ * neither).
+ */
+export function createAddressMatcher(entries: readonly string[], settingName: string): (address: string) => boolean {
   const list = new BlockList()
   for (const entry of entries) {
     const [address = '', prefix] = entry.split('/')
@@ -36,7 +42,7 @@ export function createAddressMatcher(entries: readonly string[]): (address: stri
     const longest = family === 'ipv6' ? 128 : 32
     const length = prefix === undefined ? longest : /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1
     if (isIP(address) === 0 || length < 0 || length > longest)
-      throw new Fault('config_invalid', `smtp.proxyPeers: ${entry} is neither an address nor a network`)
+      throw new Fault('config_invalid', `${settingName}: ${entry} is neither an address nor a network`)
     list.addSubnet(address, length, family)
   }
   return (address) => isIP(address) !== 0 && list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')

@@ -29,6 +29,11 @@ export const REFUSALS = {
     status: '4.5.3',
     text: 'Too many recipients, please send the remaining ones in another mail (limits.recipientsPerMail)',
   },
+  tokens: {
+    code: 452,
+    status: '4.5.3',
+    text: 'One Return-Path address for each mail with a null sender, please send the other recipients in another mail (smtp.trustedRelays)',
+  },
   size: { code: 552, status: '5.3.4', text: 'Mail exceeds the SIZE of the EHLO reply (limits.advertisedSize)' },
   submissionSize: { code: 552, status: '5.3.4', text: 'Mail exceeds the SIZE of the EHLO reply (submission.mailBytes)' },
   mails: {

@@ -11,18 +11,19 @@ import { isRetryable } from '../errors.ts'
 import { readBody } from './body-reader.ts'
 import type { IncomingRouter } from './incoming-router.ts'
 import type { ListenerState } from './listener-options.ts'
-import { createRefusalError } from './refusals.ts'
+import { isLoopback } from './peer-limits.ts'
+import { createRefusalError, type RefusalName } from './refusals.ts'
 import { refuseBlockedPeer, beginTransaction, smtpServerOptions } from './session-options.ts'
 
 /** Creates the SMTP server of the report listener. It executes sessions; the listener accepts the connections. */
-export function createReportServer(state: ListenerState, router: IncomingRouter): SMTPServer {
+export function createReportServer(state: ListenerState, router: IncomingRouter, isTrustedRelay: (address: string) => boolean): SMTPServer {
   const server = new SMTPServer({
     ...smtpServerOptions(state, { banner: 'bounced', disabled: ['AUTH'] }),
     onMailFrom: (_address, session, done) => {
       void refuseBlockedPeer(state, session, { done, otherwiseReply: () => beginTransaction(state, session) })
     },
     onRcptTo: (address, session, done) => {
-      void handleRcpt(state, { router, address, session, done })
+      void handleRcpt(state, { router, isTrustedRelay, address, session, done })
     },
     onData: (stream, session, done) => {
       void handleData(state, { router, stream, session, done })
@@ -34,19 +35,34 @@ export function createReportServer(state: ListenerState, router: IncomingRouter)
 
 type RcptRequest = {
   readonly router: IncomingRouter
+  readonly isTrustedRelay: (address: string) => boolean
   readonly address: SMTPServerAddress
   readonly session: SMTPServerSession
   readonly done: (error?: Error | null) => void
 }
 
-async function handleRcpt(state: ListenerState, { router, address, session, done }: RcptRequest): Promise<void> {
+async function handleRcpt(state: ListenerState, request: RcptRequest): Promise<void> {
+  const { router, address, session, done } = request
   try {
     const destination = await router.destinationOf(address.address)
     state.options.telemetry.log.debug({ sessionId: session.id, to: address.address, destination }, 'smtp recipient routed')
-    done(destination === null ? createRefusalError('relay') : null)
+    const refusal: RefusalName | null = destination === null ? 'relay' : hasOtherToken(request) ? 'tokens' : null
+    done(refusal === null ? null : createRefusalError(refusal))
   } catch (error) {
     done(errorReplyFor(state, session, error))
   }
+}
+
+/**
+ * Whether a stranger's mail with a null sender has a token address already. A report is about one message, so a genuine one has one; each
+ * further token would multiply the work and the records that one DATA causes. The client retries the rest (RFC 5321 §4.5.3.1.10).
+ */
+function hasOtherToken({ router, isTrustedRelay, address, session }: RcptRequest): boolean {
+  const { mailFrom, rcptTo } = session.envelope
+  if ((mailFrom !== false && mailFrom.address !== '') || isLoopback(session.remoteAddress) || isTrustedRelay(session.remoteAddress))
+    return false
+  const added = address.address.toLowerCase()
+  return router.isTokenAddress(added) && rcptTo.some((each) => router.isTokenAddress(each.address) && each.address.toLowerCase() !== added)
 }
 
 type DataRequest = {

@@ -22,6 +22,7 @@ import type { Submission, SubmissionResult } from '../service/submit/submit.ts'
 import { readBody } from './body-reader.ts'
 import { startListener, type SmtpListener } from './listener.ts'
 import type { CommonListenerOptions, ListenerState } from './listener-options.ts'
+import { isLoopback } from './peer-limits.ts'
 import { createRefusalError, type RefusalName } from './refusals.ts'
 import { beginTransaction, smtpServerOptions } from './session-options.ts'
 import { parseSubmittedMessage } from './submitted-message.ts'
@@ -48,8 +49,6 @@ export function startSubmissionListener(options: SubmissionListenerOptions): Pro
     createSubmissionServer(state, options),
   )
 }
-
-const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.')
 
 function createSubmissionServer(state: ListenerState, options: SubmissionListenerOptions): SMTPServer {
   const server = new SMTPServer({

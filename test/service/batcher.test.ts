@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { Fault } from '../../src/errors.ts'
 import { createBatcher } from '../../src/service/batcher.ts'
 
-type Item = { readonly n: number; readonly bad?: boolean }
+type Item = { readonly n: number; readonly bad?: boolean; readonly content?: Uint8Array }
 
 function batcher(over: Partial<Parameters<typeof createBatcher<Item, string>>[0]> = {}): {
   batches: number[][]
@@ -17,7 +17,7 @@ function batcher(over: Partial<Parameters<typeof createBatcher<Item, string>>[0]
   const made = createBatcher<Item, string>({
     maxItems: 10,
     maxBytes: 1_000,
-    sizeOf: () => 1,
+    bytesOf: ({ content }) => content ?? new Uint8Array(1),
     maxConcurrent: 1,
     processBatch: async (items) => {
       if (items.some((item) => item.bad === true)) throw new Error('bad')
@@ -40,9 +40,19 @@ test('concurrent items share a batch, up to the limit of items', async () => {
 })
 
 test('the limit of bytes closes a batch, and an item above it gets a batch of its own', async () => {
-  const { batches, submit } = batcher({ sizeOf: ({ n }) => (n === 2 ? 5_000 : 400) })
+  const { batches, submit } = batcher({ bytesOf: ({ n }) => new Uint8Array(n === 2 ? 5_000 : 400) })
   await Promise.all(numbers(5).map(submit))
   expect(batches).toEqual([[0, 1], [2], [3, 4]])
+})
+
+test('bytes that items share count once', async () => {
+  const { batches, submit } = batcher()
+  const [shared, other] = [new Uint8Array(600), new Uint8Array(600)]
+  await Promise.all([shared, shared, shared, other, other].map((content, n) => submit({ n, content })))
+  expect(batches).toEqual([
+    [0, 1, 2],
+    [3, 4],
+  ])
 })
 
 test('one failing item among 99 good ones fails alone', async () => {

@@ -36,7 +36,7 @@ function createFixture({ commit = () => Promise.resolve() }: { readonly commit?:
     },
   }
   const reports = { submit: (mail: IncomingMail) => save('reports', mail) }
-  const router = createIncomingRouter({ reportDomains: ['bounce.example.com', 'fbl.example.com'], reports, inbound })
+  const router = createIncomingRouter({ domains: { returnPath: ['bounce.example.com'], feedback: ['fbl.example.com'] }, reports, inbound })
   return { router, committed, inboundDomains }
 }
 
@@ -93,7 +93,7 @@ test('an account that loses its domain after RCPT TO: the mail is processed as a
 test('an account that loses its domain while its mail is submitted: the mail is processed as a report', async () => {
   const { committed } = createFixture()
   const router = createIncomingRouter({
-    reportDomains: [],
+    domains: { returnPath: [], feedback: [] },
     reports: { submit: (mail) => Promise.resolve(committed.push(mail.envelope.to)) },
     inbound: { accepts: () => Promise.resolve(true), submit: () => Promise.resolve(false) },
   })
@@ -103,7 +103,7 @@ test('an account that loses its domain while its mail is submitted: the mail is 
 
 test('without inbound domains only reports are accepted', async () => {
   const router = createIncomingRouter({
-    reportDomains: ['bounce.example.com'],
+    domains: { returnPath: ['bounce.example.com'], feedback: [] },
     reports: { submit: () => Promise.resolve() },
     inbound: null,
   })
@@ -139,7 +139,7 @@ describe('over SMTP, one mail for a report address and an inbound address', () =
 
   test('RCPT TO is deferred when the inbound domains cannot be looked up; report addresses are still accepted', async () => {
     const router = createIncomingRouter({
-      reportDomains: ['bounce.example.com'],
+      domains: { returnPath: ['bounce.example.com'], feedback: [] },
       reports: { submit: () => Promise.resolve() },
       inbound: { accepts: () => Promise.reject(new Fault('store_busy', 'down')), submit: () => Promise.resolve(false) },
     })

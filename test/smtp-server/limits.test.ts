@@ -37,7 +37,7 @@ const addresses = [
 test.each(addresses)('normalised %s', (address, want) => expect(normaliseIp(address)).toBe(want))
 
 describe('listed peers', () => {
-  const isListed = createAddressMatcher(['192.0.2.7', '198.51.100.0/24', '2001:db8::/32'])
+  const isListed = createAddressMatcher(['192.0.2.7', '198.51.100.0/24', '2001:db8::/32'], 'smtp.proxyPeers')
   const cases = [
     ['192.0.2.7', true],
     ['192.0.2.8', false],
@@ -49,9 +49,9 @@ describe('listed peers', () => {
     ['mx.example.net', false],
   ] as const
   test.each(cases)('%s: %s', (address, want) => expect(isListed(address)).toBe(want))
-  test('an empty list matches no address', () => expect(createAddressMatcher([])('192.0.2.7')).toBe(false))
+  test('an empty list matches no address', () => expect(createAddressMatcher([], 'smtp.proxyPeers')('192.0.2.7')).toBe(false))
   test.each(['lb.example.net', '192.0.2.7/33', '192.0.2.7/', '192.0.2.7/x', '*', ''])('%j is refused at startup', (entry) => {
-    expect(() => createAddressMatcher([entry])).toThrow(Fault)
+    expect(() => createAddressMatcher([entry], 'smtp.proxyPeers')).toThrow(Fault)
   })
 })
 

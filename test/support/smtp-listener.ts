@@ -44,6 +44,7 @@ export type ListenerOverrides = {
   readonly log?: Telemetry['log']
   readonly tls?: boolean
   readonly proxyPeers?: readonly string[]
+  readonly trustedRelays?: readonly string[]
 }
 
 export type StartedListener = {
@@ -72,7 +73,7 @@ export async function startListener(options: ListenerOverrides = {}): Promise<St
     received.push(mail)
   }
   const reportRouter = createIncomingRouter({
-    reportDomains: ['bounce.example.com', 'fbl.example.com'],
+    domains: { returnPath: ['bounce.example.com'], feedback: ['fbl.example.com'] },
     reports: { submit },
     inbound: null,
   })
@@ -81,6 +82,7 @@ export async function startListener(options: ListenerOverrides = {}): Promise<St
     port: 0,
     hostname: 'bounce.example.com',
     proxyPeers: options.proxyPeers ?? [],
+    trustedRelays: options.trustedRelays ?? [],
     tls: options.tls === true ? { key: tlsFile('key.pem'), cert: tlsFile('cert.pem') } : null,
     limits: { ...LIMITS, ...options.limits },
     telemetry,

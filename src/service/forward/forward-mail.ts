@@ -17,6 +17,7 @@ import { accountScopedKey, type LoadedLedgerState } from '../../store/facts/ledg
 import { createBatcher } from '../batcher.ts'
 import type { Context } from '../context.ts'
 import { reportDigest, type IncomingMail } from '../receive/incoming-mail.ts'
+import { oncePerData } from '../receive/once-per-data.ts'
 import { transact } from '../transact.ts'
 
 export type ForwardReceiver = {
@@ -43,7 +44,7 @@ export function createForwardReceiver(context: Context): ForwardReceiver {
   const batcher = createBatcher<ForwardItem, boolean>({
     maxItems: MAX_MAILS,
     maxBytes: MAX_BYTES,
-    sizeOf: ({ mail }) => mail.raw.length,
+    bytesOf: ({ mail }) => mail.raw,
     maxConcurrent: 1,
     processBatch: (items) => saveBatch(context, items),
     handleFailedItem: (_item, error) => Promise.reject(error),
@@ -68,7 +69,7 @@ const domainOf = (address: string): string => address.slice(address.lastIndexOf(
 
 /** Stores all items in one transaction. Resolves to whether each of them was new. */
 async function saveBatch(context: Context, items: readonly ForwardItem[]): Promise<readonly boolean[]> {
-  const messageIds = items.map(({ mail }) => referencedMessageIds(mail.raw))
+  const messageIds = items.map(({ mail }) => referencedMessageIds(mail))
   const needs = {
     subjects: items.map(({ account, digest }) => ({ account, subject: `mail:${digest}` })),
     messageIdHeaders: items.flatMap(({ account }, n) => (messageIds[n] ?? []).map((messageIdHeader) => ({ account, messageIdHeader }))),
@@ -103,11 +104,11 @@ const MAX_MESSAGE_IDS = 20
 const HEADER_BYTES = 65_536
 
 /** The Message-IDs in References and In-Reply-To, the most recent first. Total. RFC 5322 §3.6.4. */
-function referencedMessageIds(raw: Uint8Array): readonly string[] {
+const referencedMessageIds = oncePerData(({ raw }: Pick<IncomingMail, 'raw'>): readonly string[] => {
   const { headers } = parseMime(raw.subarray(0, HEADER_BYTES), { isShallow: true }).root
   const fields = [getRawHeader(headers, 'references') ?? '', getRawHeader(headers, 'in-reply-to') ?? ''].join(' ')
   return [...new Set(fields.match(/<[^<>\s]{1,990}>/g)?.map(bareMessageId))].toReversed().slice(0, MAX_MESSAGE_IDS)
-}
+})
 
 /** The delivery that the mail replies to. A Message-ID that belongs to two deliveries identifies neither. */
 function referencedDelivery({ byMessageIdHeader }: LoadedLedgerState, account: number, ids: readonly string[]): string | null {

@@ -8,7 +8,7 @@
 import { hash } from 'node:crypto'
 
 export type IncomingMail = {
-  /** The DATA bytes; only the first {@link TRUNCATED_MAIL_BYTES} of a mail over the size limit. */
+  /** The DATA bytes; only the first {@link TRUNCATED_MAIL_BYTES} of a mail over the size limit. The recipients of one DATA share the object. */
   readonly raw: Uint8Array
   /** The size of the received mail in bytes; larger than `raw` if truncated. */
   readonly size: number

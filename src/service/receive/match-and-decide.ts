@@ -113,7 +113,7 @@ export function decideForMatch({ context, snapshot, loaded, item }: MatchContext
     verdicts: verdictsOf(context, item, match.delivery),
     match,
     digest,
-    isForHumans: isRoleAddress(mail.envelope.to) && references.length === 0,
+    isForHumans: isReportRoleAddress(mail.envelope.to) && references.length === 0,
     isDoubleBounce: isDoubleBounce(report, context.domains),
     reporter: reporterOf(report, authentication),
     settings: snapshot.settingsOf(match.account),
@@ -182,7 +182,8 @@ function verdictsOf(
 /** RFC 5321 §4.5.1, RFC 2142. */
 const ROLE_MAILBOXES = new Set(['postmaster', 'abuse'])
 
-const isRoleAddress = (to: string): boolean => ROLE_MAILBOXES.has((to.split('@')[0] ?? '').toLowerCase())
+/** Whether an address is one that every domain has for people. */
+export const isReportRoleAddress = (to: string): boolean => ROLE_MAILBOXES.has((to.split('@')[0] ?? '').toLowerCase())
 
 /** The aligned DKIM domain, else the domain of From. */
 function reporterOf(report: Report, { dkim }: AuthenticationResults): string {

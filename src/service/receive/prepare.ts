@@ -18,6 +18,7 @@ import type { Report, ReportKind } from '../../mail/report.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import { reportDigest, type IncomingMail } from './incoming-mail.ts'
 import type { Context } from '../context.ts'
+import { oncePerData } from './once-per-data.ts'
 
 export type PreparedMail = {
   readonly mail: IncomingMail
@@ -37,7 +38,7 @@ export async function prepareMail(
   snapshot: AccountSnapshot,
   mail: IncomingMail,
 ): Promise<PreparedMail> {
-  const report = parseSafely(context, mail)
+  const report = parseOnce(mail, context)
   const references = findReferences({ report, rcpt: mail.envelope.to, domains: context.domains, keyFor: snapshot.keyFor })
   const hasToken = references.some((reference) => 'token' in reference && reference.token.state === 'valid')
   const isProofRequired =
@@ -62,12 +63,18 @@ function feedsSharedList(snapshot: AccountSnapshot, references: readonly MailRef
 
 const mailToVerify = ({ raw, peer, helo, envelope }: IncomingMail): MailToVerify => ({ raw, peer, helo, from: envelope.from })
 
+/** The report of a mail, parsed once whatever the number of its recipients. */
+const parseOnce = oncePerData(parseSafely)
+
 /** `parseReport` never throws. If a defect makes it throw, the mail becomes an `unreadable` report and the batch continues. */
-function parseSafely(context: Context, mail: IncomingMail): Report {
+function parseSafely(mail: IncomingMail, context: Context): Report {
+  const startedAt = performance.now()
   try {
     return parseReport(mail.raw)
   } catch (error) {
     context.telemetry.log.error({ sessionId: mail.sessionId, err: error }, 'mail could not be parsed; it is stored as unreadable')
     return parseReport(new Uint8Array(0))
+  } finally {
+    context.telemetry.observe('bounced_receive_stage_seconds', (performance.now() - startedAt) / 1_000, { stage: 'parse' })
   }
 }

@@ -19,6 +19,7 @@ import { createBatcher } from '../batcher.ts'
 import type { FloodMonitor } from './flood-monitor.ts'
 import { matchAndDecide, momentOf, loadNeedsOf, type MatchContext } from './match-and-decide.ts'
 import type { IncomingMail } from './incoming-mail.ts'
+import { oncePerData } from './once-per-data.ts'
 import type { ReceiveResult } from './receive-result.ts'
 import { prepareMail, type PreparedMail } from './prepare.ts'
 import type { Context } from '../context.ts'
@@ -51,10 +52,11 @@ const MAX_CONCURRENT_BATCHES = { sqlite: 1, postgres: 4 } as const
 
 /** Creates the receiver of a daemon or of a replay. */
 export function createReceiver(context: Context, options: ReceiverOptions): Receiver {
+  const verifyOnce: SignatureVerifier = oncePerData(options.prover)
   const batcher = createBatcher<PreparedMail, ReceiveResult>({
     maxItems: MAX_MAILS,
     maxBytes: MAX_BYTES,
-    sizeOf: ({ mail }) => mail.raw.length,
+    bytesOf: ({ mail }) => mail.raw,
     maxConcurrent: MAX_CONCURRENT_BATCHES[context.engine.kind],
     processBatch: (items) => receiveBatch(context, options, items),
     handleFailedItem: async (item, error) => {
@@ -68,7 +70,7 @@ export function createReceiver(context: Context, options: ReceiverOptions): Rece
   return {
     submit: async (mail) => {
       const snapshot = await context.accountCache.snapshot()
-      const item = await prepareMail(context, options.prover, snapshot, mail)
+      const item = await prepareMail(context, verifyOnce, snapshot, mail)
       options.floodMonitor?.count(item, snapshot)
       const result = await batcher.submit(item)
       logResult(context, mail, result)
