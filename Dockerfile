@@ -6,7 +6,10 @@ RUN npm ci --omit=dev --omit=optional --no-audit --no-fund
 COPY bin ./bin
 COPY src ./src
 COPY fixtures ./fixtures
-ENV NODE_ENV=production BOUNCED_HOST=0.0.0.0 BOUNCED_DATA=/data
+ENV NODE_ENV=production BOUNCED_DATA=/data
+# A container has a loopback of its own, so every listener that is to be published binds to all addresses. The network of the container is private:
+# plain HTTP leaves it only where you publish port 8080. Publish it to loopback or to your TLS proxy (-p 127.0.0.1:8080:8080), never to the world.
+ENV BOUNCED_HOST=0.0.0.0 BOUNCED_HTTP_HOST=0.0.0.0 BOUNCED_HTTP_PLAIN=true
 RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data

@@ -222,7 +222,10 @@ describe('serve', () => {
     const port = String(typeof address === 'object' ? address?.port : 0)
     const ports = { BOUNCED_HTTP_PORT: '0', BOUNCED_SMTP_PORT: '0', [`BOUNCED_${door}_PORT`]: port }
     const done = run(['serve'], { BOUNCED_DATA: folder(), ...ports })
-    expect([done.status, done.err]).toEqual([1, `bounced: port ${port} on 127.0.0.1 is in use; choose another with BOUNCED_${door}_PORT\n`])
+    expect([done.status, done.err]).toEqual([
+      1,
+      `bounced: port ${port} on 127.0.0.1 is in use; choose another with BOUNCED_${door}_PORT or ${door === 'SMTP' ? 'BOUNCED_HOST' : `BOUNCED_${door}_HOST`}\n`,
+    ])
     busy.close()
   })
 

@@ -10,6 +10,7 @@ import type { Command } from 'commander'
 import type { FirstCredentials } from '../daemon/accounts.ts'
 import { startApp } from '../daemon/app.ts'
 import type { App } from '../daemon/app.ts'
+import { localUrlOf } from '../settings/exposure.ts'
 import type { Config } from '../settings/load.ts'
 import { createTelemetry } from '../telemetry.ts'
 import type { Telemetry } from '../telemetry.ts'
@@ -38,8 +39,7 @@ export const serveCommand: DefineCommand = (command) => {
 
 /** Three commands that can be pasted into a shell. */
 function exampleLines({ apiUser, apiKey }: FirstCredentials, httpPort: number, { settings }: Config): string[] {
-  const host = settings.host === '0.0.0.0' || settings.host === '::' ? '127.0.0.1' : settings.host
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${httpPort}`
+  const url = localUrlOf(settings.http.host, httpPort)
   const user = apiKey === null ? `"${apiUser}:$BOUNCED_API_KEY"` : `${apiUser}:${apiKey}`
   const mail = '{"from":"news@example.com","subject":"Hello","recipients":["joe@example.org"]}'
   return [

@@ -29,6 +29,8 @@ import { httpAppOptions, type HttpDependencies } from './http-options.ts'
 import { startCommandServer, type CommandServer } from './command-server.ts'
 import { acquireServeLock, type ServeLock } from './serve-lock.ts'
 import type { StoreCommand } from './store-command.ts'
+import { Fault } from '../errors.ts'
+import { exposureProblemsOf } from '../settings/exposure.ts'
 import { databaseUrlOf } from '../settings/load.ts'
 import type { Runtime } from './bootstrap.ts'
 import type { Settings } from '../settings/schema.ts'
@@ -65,6 +67,7 @@ type Cleanups = (() => unknown)[]
 
 /** Starts the daemon; resolves once it listens. Faults: config_invalid, conflict (port or data folder in use), store_busy, store_newer, rule_invalid. */
 export async function startApp(settings: Settings, telemetry: Telemetry, options: AppOptions = {}): Promise<App> {
+  refuseExposure(settings)
   const cleanups: Cleanups = []
   try {
     const lock = acquireLock(settings, telemetry)
@@ -90,6 +93,11 @@ export async function startApp(settings: Settings, telemetry: Telemetry, options
     for (const cleanUp of cleanups.toReversed()) await cleanUp()
     throw error
   }
+}
+
+function refuseExposure(settings: Settings): void {
+  const problems = exposureProblemsOf(settings)
+  if (problems.length > 0) throw new Fault('config_invalid', problems.join('\n'))
 }
 
 /**
@@ -176,7 +184,7 @@ async function openListeners(
   const { outbound, submit } = http
   const appOptions = httpAppOptions(runtime, http)
   const httpServer = await createHttpApp(appOptions)
-  await explainListenErrors(settings, 'http', () => httpServer.listen({ host: settings.host, port: settings.http.port }))
+  await explainListenErrors(settings, 'http', () => httpServer.listen({ host: settings.http.host, port: settings.http.port }))
   cleanups.push(() => httpServer.close())
   runtime.setHttpPort(portOf(httpServer))
   const reportListener = await explainListenErrors(settings, 'smtp', () => openInboundListener(settings, context, { receiver, outbound }))

@@ -18,6 +18,7 @@ import { loadMasterKey } from '../config/master-key-file.ts'
 import { createVault } from '../config/vault.ts'
 import type { Vault } from '../config/vault.ts'
 import { verifyMasterKey } from './token-keyring.ts'
+import { localUrlOf } from '../settings/exposure.ts'
 import { egressIpsOf } from '../settings/pools.ts'
 import type { Settings } from '../settings/schema.ts'
 import { openEngine } from '../store/engine/open-engine.ts'
@@ -104,8 +105,8 @@ function readRules(settings: Settings): RuleTable {
   return loadRules({ own: settings.rules.folder ?? null })
 }
 
-function publicUrlOf({ publicUrl, host }: Settings, port: number): string {
-  return (publicUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`).replace(/\/$/, '')
+function publicUrlOf({ publicUrl, http }: Settings, port: number): string {
+  return (publicUrl ?? localUrlOf(http.host, port)).replace(/\/$/, '')
 }
 
 /** Loads or makes the key before the store: a store whose key is lost cannot be opened again. */

@@ -25,7 +25,7 @@ import type { Submit } from '../service/submit/submit.ts'
 const LISTEN_ERRORS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'is in use',
   EACCES: 'requires a privilege that this user lacks',
-  EADDRNOTAVAIL: 'is not available: the host (BOUNCED_HOST) is not an address of this machine',
+  EADDRNOTAVAIL: 'is not available: the host is not an address of this machine',
 }
 
 /** Opens a listener and turns its errors into a Fault that names the port and the variable that sets it. Faults: conflict. */
@@ -41,9 +41,9 @@ export async function explainListenErrors<T>(
     const explanation = typeof code === 'string' ? LISTEN_ERRORS[code] : undefined
     if (explanation === undefined) throw cause
     const { port = 0 } = settings[listener]
-    const host = (listener === 'submission' ? settings.submission.host : undefined) ?? settings.host
-    const address = `port ${port} on ${host}`
-    throw new Fault('conflict', `${address} ${explanation}; choose another with BOUNCED_${listener.toUpperCase()}_PORT`, { cause })
+    const hosts = { http: settings.http.host, smtp: settings.host, submission: settings.submission.host ?? settings.host }
+    const variables = `BOUNCED_${listener.toUpperCase()}_PORT or ${listener === 'smtp' ? 'BOUNCED_HOST' : `BOUNCED_${listener.toUpperCase()}_HOST`}`
+    throw new Fault('conflict', `port ${port} on ${hosts[listener]} ${explanation}; choose another with ${variables}`, { cause })
   }
 }
 

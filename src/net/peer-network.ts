@@ -14,6 +14,12 @@ export function normaliseIp(address: string): string {
   return lower.startsWith('::ffff:') && lower.includes('.') ? lower.slice(7) : lower
 }
 
+/** Returns whether an address to bind to, or the address of a client, is on this machine only. Total. */
+export function isLoopback(address: string): boolean {
+  const normalised = normaliseIp(address)
+  return normalised === 'localhost' || normalised === '::1' || (isIPv4(normalised) && normalised.startsWith('127.'))
+}
+
 /**
  * Returns the smallest block of addresses that one client controls: an IPv4 address, or an IPv6 /64. Total.
  *

@@ -5,14 +5,24 @@
  */
 import { z } from 'zod'
 import { HTTP_LIMITS } from '../http/server/body-limits.ts'
-import { positiveInteger, portNumber, setting } from './setting.ts'
+import { nonEmptyText, positiveInteger, portNumber, setting } from './setting.ts'
 
 export const httpSettings = z.strictObject({
   port: setting(portNumber.default(8080), 'Port of the HTTP listener; 0 picks a free one', 'the usual unprivileged port'),
+  host: setting(
+    nonEmptyText.default('127.0.0.1'),
+    'Address that the HTTP listener binds to',
+    'loopback: API keys are sent with every request, so HTTP belongs behind a TLS proxy; a container sets 0.0.0.0, because its loopback is its own',
+  ),
+  plain: setting(
+    z.boolean().default(false),
+    'Allow http.host to be an address of the network although HTTP is not encrypted',
+    'false: without TLS, an apiKey can be read on the network; set it if the network is private, as that of a container is',
+  ),
   trustProxy: setting(
     z.boolean().default(false),
     'Read the client’s address from X-Forwarded-For',
-    'false: any client can send that header; set it only behind a proxy that replaces it',
+    'false: any client can send that header; set it only behind a proxy that replaces it, where nothing else can reach http.host',
   ),
   bodyBytes: setting(
     positiveInteger.default(4 * 1024 * 1024),

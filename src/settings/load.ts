@@ -13,6 +13,7 @@ import { closest } from 'fastest-levenshtein'
 import { parse as parseToml } from 'smol-toml'
 import { z } from 'zod'
 import { Fault } from '../errors.ts'
+import { exposureWarningsOf } from './exposure.ts'
 import { SETTINGS_SCHEMA } from './schema.ts'
 import type { Settings } from './schema.ts'
 import { settingNoteOf } from './setting.ts'
@@ -169,7 +170,7 @@ function warningsOf(settings: Settings): string[] {
     warnings.push('returnPathDomain and feedbackDomain are the same: use two domains, because feedback loops are registered by domain')
   if ((settings.tls.cert === undefined) !== (settings.tls.key === undefined))
     warnings.push('only one of tls.cert and tls.key is set: set both; STARTTLS uses a self-signed certificate')
-  return warnings
+  return [...warnings, ...exposureWarningsOf(settings)]
 }
 
 /** Returns the URL of the database. `sqlite:` alone is a file in the data folder. */

@@ -102,7 +102,7 @@ const floodSettings = z.strictObject({
 export const SETTINGS_SCHEMA = z.strictObject({
   host: setting(
     nonEmptyText.default('127.0.0.1'),
-    'Address that the SMTP and HTTP listeners bind to',
+    'Address that the SMTP listeners bind to',
     'loopback: nothing is reachable from outside until you set it',
   ),
   data: setting(
@@ -132,7 +132,7 @@ export const SETTINGS_SCHEMA = z.strictObject({
   publicUrl: setting(
     z.url().optional(),
     'Public URL of the HTTP listener, for one-click unsubscribe and other links',
-    'http://HOST:PORT, which is enough for a trial only',
+    'http:// with http.host and http.port, which is enough for a trial only',
   ),
   apiUser: setting(
     z

@@ -27,9 +27,6 @@ export type PeerCounters = {
 
 const MINUTE_MS = 60_000
 
-/** Returns whether a normalised address is one of this machine. */
-export const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.')
-
 /**
  * Creates a test for addresses in `entries` (addresses, or networks such as 192.0.2.0/24) of a setting. Faults: config_invalid (an entry is
  * neither).

@@ -11,7 +11,7 @@ import { isRetryable } from '../errors.ts'
 import { readBody } from './body-reader.ts'
 import type { IncomingRouter } from './incoming-router.ts'
 import type { ListenerState } from './listener-options.ts'
-import { isLoopback } from './peer-limits.ts'
+import { isLoopback } from '../net/peer-network.ts'
 import { createRefusalError, type RefusalName } from './refusals.ts'
 import { refuseBlockedPeer, beginTransaction, smtpServerOptions } from './session-options.ts'
 

@@ -1,0 +1,90 @@
+/**
+ * deployment.test - the settings that Dockerfile and compose.yaml make start the daemon, and unsafe ones are refused with the line to set
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { exposureProblemsOf, exposureWarningsOf, localUrlOf } from '../src/settings/exposure.ts'
+import { loadConfig } from '../src/settings/load.ts'
+import { makeTemporaryFolder, startDaemon } from './support/daemon.ts'
+
+const read = (file: string): string => readFileSync(join(import.meta.dirname, '..', file), 'utf8')
+
+/** The variables of the ENV lines. */
+function dockerfileEnvironment(): Record<string, string> {
+  const lines = [...read('Dockerfile').matchAll(/^ENV (.+)$/gm)].map(([, text = '']) => text)
+  return Object.fromEntries(lines.flatMap((line) => line.split(' ')).map((pair) => pair.split('=') as [string, string]))
+}
+
+function composeEnvironment(): Record<string, string> {
+  return Object.fromEntries(
+    [...read('compose.yaml').matchAll(/^ +(BOUNCED_\w+): (.+)$/gm)].map(([, name = '', value = '']) => [name, value]),
+  )
+}
+
+const settingsOf = (env: Record<string, string>): ReturnType<typeof loadConfig>['settings'] => loadConfig(env).settings
+
+test('the daemon starts in the environment of the Dockerfile, with domains of its own, and serves HTTP', async () => {
+  const { BOUNCED_DATA, ...env } = dockerfileEnvironment()
+  expect(BOUNCED_DATA).toBe('/data')
+  const daemon = await startDaemon({ data: makeTemporaryFolder(), env })
+  expect((await daemon.api('GET', '/v1/messages')).status).toBe(200)
+  expect(await daemon.stop()).toBe(0)
+})
+
+test('without domains of its own it is refused, with the variables to set', async () => {
+  const { BOUNCED_DATA: _data, ...env } = dockerfileEnvironment()
+  const started = startDaemon({ env: { ...env, BOUNCED_RETURN_PATH_DOMAIN: '', BOUNCED_FEEDBACK_DOMAIN: '' } })
+  await expect(started).rejects.toThrow(/ended with [12]:[^]*BOUNCED_RETURN_PATH_DOMAIN=[^]*BOUNCED_FEEDBACK_DOMAIN=/)
+})
+
+test('compose.yaml is complete: nothing stops the start, nothing is warned of', () => {
+  const { settings, warnings } = loadConfig({ ...dockerfileEnvironment(), NODE_ENV: 'production', ...composeEnvironment() })
+  expect([exposureProblemsOf(settings), warnings]).toEqual([[], []])
+})
+
+const NAMES = { BOUNCED_RETURN_PATH_DOMAIN: 'b.example.com', BOUNCED_FEEDBACK_DOMAIN: 'fbl.example.com' }
+
+const PROBLEMS = [
+  // environment                                                             lines to set
+  [{}, []],
+  [{ BOUNCED_HOST: '127.1.2.3', BOUNCED_HTTP_HOST: '::1' }, []],
+  [{ BOUNCED_HTTP_HOST: '0.0.0.0' }, ['BOUNCED_HTTP_PLAIN=true']],
+  [{ BOUNCED_HTTP_HOST: '::' }, ['BOUNCED_HTTP_HOST=127.0.0.1']],
+  [{ BOUNCED_HTTP_HOST: '192.0.2.1' }, ['BOUNCED_HTTP_TRUST_PROXY=true']],
+  [{ BOUNCED_HTTP_HOST: '192.0.2.1', BOUNCED_HTTP_TRUST_PROXY: 'true' }, []],
+  [{ BOUNCED_HTTP_HOST: '192.0.2.1', BOUNCED_HTTP_PLAIN: 'true' }, []],
+  [{ BOUNCED_HOST: '0.0.0.0' }, ['BOUNCED_RETURN_PATH_DOMAIN=', 'BOUNCED_FEEDBACK_DOMAIN=']],
+  [{ BOUNCED_HOST: '0.0.0.0', BOUNCED_RETURN_PATH_DOMAIN: 'b.example.com' }, ['BOUNCED_FEEDBACK_DOMAIN=']],
+  [{ BOUNCED_HOST: '0.0.0.0', ...NAMES }, []],
+] as const
+
+test.each(PROBLEMS)('%j is refused for %j', (env, lines) => {
+  const problems = exposureProblemsOf(settingsOf({ ...env }))
+  expect(problems.length).toBe(lines.length)
+  lines.forEach((line, index) => expect(problems[index]).toContain(line))
+})
+
+describe('publicUrl', () => {
+  const WARNED = [
+    // environment                                                       warned
+    [{}, false],
+    [{ BOUNCED_HOST: '0.0.0.0' }, true],
+    [{ BOUNCED_HTTP_HOST: '0.0.0.0' }, true],
+    [{ BOUNCED_DELIVERY_MODE: 'mx', BOUNCED_DELIVERY_EGRESS_IPS: '192.0.2.1' }, true],
+    [{ BOUNCED_HOST: '0.0.0.0', BOUNCED_PUBLIC_URL: 'https://bounced.example.com' }, false],
+    [{ BOUNCED_HOST: '0.0.0.0', BOUNCED_PUBLIC_URL: 'http://bounced.example.com' }, true],
+    [{ BOUNCED_HOST: '0.0.0.0', BOUNCED_PUBLIC_URL: 'http://127.0.0.1:8080' }, false],
+  ] as const
+  test.each(WARNED)('%j is warned of: %s', (env, isWarned) => {
+    expect(exposureWarningsOf(settingsOf({ ...NAMES, ...env })).some((warning) => warning.includes('BOUNCED_PUBLIC_URL='))).toBe(isWarned)
+  })
+
+  const URLS = [
+    ['0.0.0.0', 'http://127.0.0.1:8080'],
+    ['::', 'http://127.0.0.1:8080'],
+    ['::1', 'http://[::1]:8080'],
+    ['192.0.2.1', 'http://192.0.2.1:8080'],
+  ] as const
+  test.each(URLS)('links of a listener on %s begin with %s', (host, url) => expect(localUrlOf(host, 8080)).toBe(url))
+})
