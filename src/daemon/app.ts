@@ -8,7 +8,7 @@
  * See also: daemon/bootstrap (store, keys, rules), daemon/command-server (the command socket), commands/serve (signals, printed lines).
  */
 import type { FirstCredentials } from './accounts.ts'
-import { createSignatureVerifier } from '../mail-auth/verify-signatures.ts'
+import { createSignatureVerifier, type VerifierService } from '../mail-auth/signature-verifier.ts'
 import { createDnsLookup } from '../net/dns.ts'
 import type { DnsLookup } from '../net/dns.ts'
 import { createDeliveryService, openNetworkEnvironment } from './delivery-setup.ts'
@@ -117,6 +117,7 @@ function acquireLock(settings: Settings, { log }: Telemetry): ServeLock | null {
 type Parts = {
   readonly state: { isClosing: boolean }
   readonly network: NetworkEnvironment
+  readonly verifier: VerifierService
   readonly receiver: Receiver
   readonly outbound: OutboundServices
   readonly exporter: Exporter
@@ -140,8 +141,9 @@ async function openParts(
   const network = await openNetworkEnvironment(settings, { cached: cachedLookUp, uncached: uncachedLookUp })
   cleanups.push(network.close)
   const verifier = createSignatureVerifier(network.lookUp)
+  cleanups.push(verifier.close)
   const floodMonitor = createFloodMonitor(context, floodRulesOf(settings))
-  const receiver = createReceiver(context, { prover: verifier, dryRun: false, notifyReplays: false, floodMonitor })
+  const receiver = createReceiver(context, { prover: verifier.verify, dryRun: false, notifyReplays: false, floodMonitor })
   cleanups.push(receiver.waitUntilIdle)
   await claimForwardDomains(runtime, settings)
   const outbound = createOutboundServices(runtime, settings)
@@ -153,7 +155,7 @@ async function openParts(
   const listeners = await openListeners(runtime, settings, {
     http: {
       settings,
-      verifier,
+      verifier: verifier.verify,
       outbound,
       exports: createExportService(context, settings.exports, () => void exporter.tick()),
       submit,
@@ -164,7 +166,7 @@ async function openParts(
     network,
     cleanups,
   })
-  return { state, network, receiver, outbound, exporter, deliveryService, uncachedLookUp, ...listeners }
+  return { state, network, verifier, receiver, outbound, exporter, deliveryService, uncachedLookUp, ...listeners }
 }
 
 type ListenerDependencies = {
@@ -225,10 +227,12 @@ type RunningParts = Parts & {
 
 /** The listeners first, then what they passed on, then the store, and the lock last. */
 async function shutDown(parts: RunningParts): Promise<void> {
-  const { state, reportListener, submissionListener, httpServer, commandServer, receiver, outbound, network, runtime, lock } = parts
+  const { state, reportListener, submissionListener, httpServer, commandServer, verifier, receiver, outbound, network, runtime, lock } =
+    parts
   state.isClosing = true
   await Promise.all([reportListener.close(), submissionListener?.close(), httpServer.close(), commandServer?.close(), parts.stopServices()])
   await Promise.all([receiver.waitUntilIdle(), outbound.forwarder.waitUntilIdle()])
+  await verifier.close()
   await network.close()
   // Losing a few counts for alerts must not make the shutdown fail.
   await runtime.context.counterBuffer.flush(runtime.context.engine).catch(() => undefined)

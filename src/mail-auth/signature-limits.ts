@@ -9,7 +9,7 @@
  */
 
 /** `header`: bytes and lines before the blank line. `signatures`: DKIM-Signature fields, and also ARC sets. */
-type SignatureLimits = {
+export type SignatureLimits = {
   readonly headerBytes: number
   readonly headerLines: number
   readonly signatures: number

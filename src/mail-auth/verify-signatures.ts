@@ -1,20 +1,19 @@
 /**
  * verify-signatures - verifies the DKIM signatures of a mail with their alignment, and records SPF and ARC as hints
  *
- * mailauth is loaded when the first mail needs it. Alignment is relaxed (the organisational domain of From, RFC 7489 §3.1.1) and requires exactly one From. A
- * signature that covers only the first bytes of the body (`l=`) proves nothing. SPF concerns the envelope, which a null sender does not have, and an ARC seal is only
- * a claim of its sealer; both are recorded for people and decide nothing. A mail over a cap (mail-auth/signature-limits) never reaches mailauth. Any failure, slow DNS included, leaves the mail unproven and is never an error.
+ * Runs in a thread (mail-auth/verification-worker). Alignment is relaxed (the organisational domain of From, RFC 7489 §3.1.1) and requires exactly one From. A
+ * signature that covers only the first bytes of the body (`l=`) proves nothing. SPF concerns the envelope, which a null sender does not have, and an ARC seal is
+ * only a claim of its sealer; both are recorded for people and decide nothing. A failure of DNS gives the result `temperror`.
  *
- * RFC 6376, RFC 7208, RFC 8617. See also: correlate/match (what a proof is good for), net/dns.
+ * RFC 6376, RFC 7208, RFC 8617. See also: correlate/match (what a proof is good for), mail-auth/verification-pool (caps, threads, time limits).
  */
 import type { arc } from 'mailauth/lib/arc/index.js'
 import type { dkimVerify } from 'mailauth/lib/dkim/verify.js'
 import { getDomain } from 'tldts'
 import type { DnsLookup } from '../net/dns.ts'
-import { scanSignatures, SIGNATURE_LIMITS, type ClaimedSignature } from './signature-limits.ts'
 
 /** One DKIM signature. `aligned`: its organisational domain is that of From. */
-type DkimResult = {
+export type DkimResult = {
   readonly domain: string
   readonly selector: string
   readonly result: string
@@ -39,46 +38,25 @@ export type MailToVerify = { readonly raw: Uint8Array; readonly peer: string | n
 /** Verifies one mail as of `now`. Never rejects. */
 export type SignatureVerifier = (mail: MailToVerify, now: number) => Promise<AuthenticationResults>
 
-/** Milliseconds. A batch must not wait long for DNS servers that a sender controls. */
-const TIME_LIMIT_MS = 5_000
-
-/** Milliseconds. ARC is only a hint, so its DNS queries must not use up the time of the DKIM signatures. */
-const ARC_TIME_LIMIT_MS = 1_000
-
-/** Creates the verifier. SPF and signatures are checked at the same time, each within the limit. */
-export function createSignatureVerifier(lookUp: DnsLookup, timeLimitMs = TIME_LIMIT_MS): SignatureVerifier {
-  return async (mail, now) => {
-    const { exceeded, claimed, isSigned } = scanSignatures(mail.raw, SIGNATURE_LIMITS)
-    const signed =
-      isSigned && exceeded === null
-        ? withTimeLimit(timeLimitMs, verifySignatures(mail.raw, now, lookUp), null)
-        : { dkim: policyResults(claimed) }
-    const [signatures, spf] = await Promise.all([signed, withTimeLimit(timeLimitMs, checkSpf(mail, lookUp), null)])
-    return { ...NO_AUTHENTICATION_RESULTS, ...signatures, spf }
-  }
+type VerifyOptions = {
+  readonly lookUp: DnsLookup
+  /** Gets each part of the results as soon as it is known. */
+  readonly report: (part: Partial<AuthenticationResults>) => void
 }
 
-/** The value of a promise, or the fallback if it rejects or takes too long. */
-async function withTimeLimit<T>(limitMs: number, promise: Promise<T>, fallback: T): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<T>((resolve) => {
-    timer = setTimeout(() => resolve(fallback), limitMs)
-  })
-  try {
-    return await Promise.race([promise, timeout])
-  } catch {
-    return fallback
-  } finally {
-    clearTimeout(timer)
-  }
+/** Loads mailauth ahead of the first mail, so that loading does not count against its time. */
+export async function loadLibraries(): Promise<void> {
+  await Promise.all([import('mailauth/lib/dkim/verify.js'), import('mailauth/lib/arc/index.js'), import('mailauth/lib/spf/index.js')])
 }
 
-/** Signatures of a mail over a cap: recorded for people, not verified. */
-function policyResults(claimed: readonly ClaimedSignature[]): readonly DkimResult[] {
-  return claimed.map((each) => ({ ...each, result: 'policy', valid: false, aligned: false }))
+/** Verifies one mail as of `now`: signatures and SPF at the same time. A part that cannot be computed is not reported. Never rejects. */
+export async function verifyMail(mail: MailToVerify, now: number, { lookUp, report }: VerifyOptions): Promise<void> {
+  const spf = checkSpf(mail, lookUp).then((result) => report({ spf: result }))
+  const signatures = mail.raw.length === 0 ? null : verifySignatures(mail.raw, now, { lookUp, report })
+  await Promise.allSettled([spf, signatures])
 }
 
-async function verifySignatures(raw: Uint8Array, now: number, lookUp: DnsLookup): Promise<Pick<AuthenticationResults, 'dkim' | 'arc'>> {
+async function verifySignatures(raw: Uint8Array, now: number, { lookUp, report }: VerifyOptions): Promise<void> {
   const [{ dkimVerify: verify }, { arc: verifyArc }] = await Promise.all([
     import('mailauth/lib/dkim/verify.js'),
     import('mailauth/lib/arc/index.js'),
@@ -94,10 +72,8 @@ async function verifySignatures(raw: Uint8Array, now: number, lookUp: DnsLookup)
     const aligned = from !== null && organisationalDomain(domain) === from
     return { domain, selector: each.selector ?? '', result, valid: result === 'pass' && isWhole, aligned }
   })
-  return {
-    dkim: dkim.filter((each) => each.domain !== ''),
-    arc: await withTimeLimit(ARC_TIME_LIMIT_MS, verifyArcChain(verifyArc, verification.arc, lookUp), null),
-  }
+  report({ dkim: dkim.filter((each) => each.domain !== '') })
+  report({ arc: await verifyArcChain(verifyArc, verification.arc, lookUp) })
 }
 
 type VerifyArc = typeof arc

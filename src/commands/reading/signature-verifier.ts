@@ -1,16 +1,17 @@
 /**
  * signature-verifier - the verifier of DKIM, SPF and ARC that commands use, with DNS by the settings
  *
- * See also: mail-auth/verify-signatures, net/dns.
+ * See also: mail-auth/signature-verifier, net/dns.
  */
-import { createSignatureVerifier, type SignatureVerifier } from '../../mail-auth/verify-signatures.ts'
+import { createSignatureVerifier } from '../../mail-auth/signature-verifier.ts'
+import type { SignatureVerifier } from '../../mail-auth/verify-signatures.ts'
 import { createDnsLookup } from '../../net/dns.ts'
 import type { Settings } from '../../settings/schema.ts'
 
 /** Larger than any command needs; the cache ends with the process. */
 const DNS_CACHE = { cacheMs: 3_600_000, cacheSize: 10_000 }
 
-/** Creates the verifier. */
+/** Creates the verifier. Its threads end with the process. */
 export function createVerifierFromSettings({ dns }: Settings): SignatureVerifier {
-  return createSignatureVerifier(createDnsLookup({ servers: dns.servers, timeoutMs: dns.timeoutSeconds * 1_000, ...DNS_CACHE }))
+  return createSignatureVerifier(createDnsLookup({ servers: dns.servers, timeoutMs: dns.timeoutSeconds * 1_000, ...DNS_CACHE })).verify
 }

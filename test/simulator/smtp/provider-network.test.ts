@@ -1,6 +1,6 @@
 /** provider-network.test - the providers as SMTP servers respond like the simulated ones, and their reports are read as such */
 import { afterEach, expect, test } from 'vitest'
-import { createSignatureVerifier } from '../../../src/mail-auth/verify-signatures.ts'
+import { createSignatureVerifier } from '../../../src/mail-auth/signature-verifier.ts'
 import { createMxResolver } from '../../../src/net/mx.ts'
 import { readProviders } from '../../../src/config/provider-files.ts'
 import { createSmtpTransport } from '../../../src/smtp-client/smtp-transport.ts'
@@ -157,7 +157,7 @@ test.each([
   expect(complaint.kind).toBe('complaint')
   expect(complaint.complaint).toMatchObject({ feedbackType: 'abuse', sourceIp: '192.0.2.10' })
   expect(arf.toString()).not.toContain(to)
-  const proofs = await createSignatureVerifier(other.network.lookUp)({ raw: arf, peer: null, helo: null, from: '' }, Date.now())
+  const proofs = await createSignatureVerifier(other.network.lookUp).verify({ raw: arf, peer: null, helo: null, from: '' }, Date.now())
   expect(proofs.dkim).toMatchObject([{ valid: true, aligned: true }])
   expect(network.counts().get(shippedFile.name)?.reports).toBe(1)
 })

@@ -1,0 +1,179 @@
+/**
+ * verification-pool - the threads that verify mails, and the mails that wait for them
+ *
+ * A thread starts with the first mail that needs it, and all end when they are idle. Senders take turns, and no sender has more than half of the places, so
+ * that one whose DNS servers are slow does not delay the others. A mail that waits too long ends without results.
+ *
+ * See also: mail-auth/signature-verifier, mail-auth/verification-thread, mail-auth/waiting-mails.
+ */
+import { Worker } from 'node:worker_threads'
+import type { DnsLookup } from '../net/dns.ts'
+import { startVerificationThread, type PartialResults, type VerificationThread } from './verification-thread.ts'
+import type { MailToVerify } from './verify-signatures.ts'
+import { createWaitingMails, type WaitingMail, type WaitingMails } from './waiting-mails.ts'
+
+type VerificationPool = {
+  /** Never rejects. */
+  readonly verify: (mail: MailToVerify, now: number) => Promise<PartialResults>
+  readonly close: () => Promise<void>
+}
+
+type PoolOptions = { readonly maxThreads?: number; readonly timeLimitMs?: number; readonly createWorker?: () => Worker }
+
+type MailInPool = WaitingMail & { readonly mail: MailToVerify; readonly now: number; readonly settle: (results: PartialResults) => void }
+
+const DEFAULT_THREADS = 2
+/** A mail takes some milliseconds; what takes longer is a DNS server, which a sender may control. */
+const TIME_LIMIT_MS = 5_000
+const HINT_LIMIT_MS = 2_000
+/** A thread compiles its code and mailauth, which takes seconds on a busy machine. */
+const START_LIMIT_MS = 30_000
+/** A sending MTA waits for the reply to its DATA for ten minutes (RFC 5321 §4.5.3.2.6). */
+const WAITING_LIMIT_MS = 30_000
+const IDLE_MS = 30_000
+/** Most of these mails wait for DNS. */
+const MAILS_PER_THREAD = 32
+/** Six of the largest mails. */
+const BYTES_IN_THREADS = 33_554_432
+const MAX_WAITING = { maxMails: 2_000, maxBytes: 67_108_864 } as const
+/** mailauth with its libraries takes about 40. The bytes of mails are not part of the heap. */
+const HEAP_MB = 192
+
+const NOTHING_KNOWN: PartialResults = { parts: {}, isComplete: false }
+
+const startWorker = (): Worker =>
+  new Worker(new URL('./verification-worker.ts', import.meta.url), { resourceLimits: { maxOldGenerationSizeMb: HEAP_MB } })
+
+/** All that the pool keeps. */
+type PoolState = Required<PoolOptions> & {
+  readonly lookUp: DnsLookup
+  readonly waiting: WaitingMails<MailInPool>
+  readonly places: Places
+  readonly threads: Set<VerificationThread>
+  idleTimer: NodeJS.Timeout | undefined
+  isClosed: boolean
+}
+
+/** Creates the pool. It has no thread yet. */
+export function createVerificationPool(lookUp: DnsLookup, options: PoolOptions): VerificationPool {
+  const { maxThreads = DEFAULT_THREADS, timeLimitMs = TIME_LIMIT_MS, createWorker = startWorker } = options
+  const places = createPlaces((MAILS_PER_THREAD * maxThreads) / 2)
+  const waiting = createWaitingMails<MailInPool>(MAX_WAITING)
+  const limits = { maxThreads, timeLimitMs, createWorker }
+  const state: PoolState = { ...limits, lookUp, waiting, places, threads: new Set(), idleTimer: undefined, isClosed: false }
+  return {
+    verify: async (mail, now) => verify(state, mail, now),
+    close: async () => {
+      state.isClosed = true
+      settleWaiting(state, () => true)
+      await endThreads(state)
+    },
+  }
+}
+
+function verify(state: PoolState, mail: MailToVerify, now: number): Promise<PartialResults> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => settleWaiting(state, (each) => each === item), WAITING_LIMIT_MS)
+    const settle = (results: PartialResults): void => {
+      clearTimeout(timer)
+      resolve(results)
+    }
+    const item: MailInPool = { sender: senderOf(mail), bytes: mail.raw.length, mail, now, settle }
+    if (state.isClosed || !state.waiting.push(item)) return settle(NOTHING_KNOWN)
+    dispatch(state)
+  })
+}
+
+/** Gives waiting mails to threads that have places, starts a thread if there are too few, and ends idle threads later. Idempotent. */
+function dispatch(state: PoolState): void {
+  const { waiting, places, threads } = state
+  for (let thread = freestOf(threads); thread !== null && places.bytes() < BYTES_IN_THREADS; thread = freestOf(threads)) {
+    const next = waiting.next(places.isFreeFor)
+    if (next === null) break
+    const release = places.take(next)
+    void thread.verify(next.mail, next.now).then((results) => {
+      release()
+      next.settle(results)
+      dispatch(state)
+    })
+  }
+  const isStarting = [...threads].some((thread) => !thread.hasStarted())
+  if (!state.isClosed && waiting.count() > 0 && !isStarting && threads.size < state.maxThreads && freestOf(threads) === null)
+    startThread(state)
+  clearTimeout(state.idleTimer)
+  if (waiting.count() === 0 && places.mails() === 0) state.idleTimer = setTimeout(() => void endThreads(state), IDLE_MS).unref()
+}
+
+function startThread(state: PoolState): void {
+  const { createWorker, lookUp, timeLimitMs, threads } = state
+  const thread = startVerificationThread({
+    createWorker,
+    lookUp,
+    timeLimitMs,
+    hintLimitMs: Math.min(HINT_LIMIT_MS, timeLimitMs),
+    startLimitMs: START_LIMIT_MS,
+    onReady: () => dispatch(state),
+    onEnd: () => {
+      threads.delete(thread)
+      // A thread that cannot start would be started again for ever.
+      if (!thread.hasStarted()) settleWaiting(state, () => true)
+      dispatch(state)
+    },
+  })
+  threads.add(thread)
+}
+
+function settleWaiting({ waiting }: PoolState, test: (mail: MailInPool) => boolean): void {
+  for (const mail of waiting.remove(test)) mail.settle(NOTHING_KNOWN)
+}
+
+async function endThreads({ threads, idleTimer }: PoolState): Promise<void> {
+  clearTimeout(idleTimer)
+  await Promise.all([...threads].map(async (thread) => thread.terminate()))
+}
+
+type Places = {
+  readonly mails: () => number
+  readonly bytes: () => number
+  readonly isFreeFor: (sender: string) => boolean
+  /** The result gives the place back. */
+  readonly take: (mail: WaitingMail) => () => void
+}
+
+/** Counts the mails in the threads: their bytes, and how many each sender has. */
+function createPlaces(maxOfOneSender: number): Places {
+  const bySender = new Map<string, number>()
+  const add = (sender: string, n: number): void => {
+    const count = (bySender.get(sender) ?? 0) + n
+    if (count === 0) bySender.delete(sender)
+    else bySender.set(sender, count)
+  }
+  let mails = 0
+  let bytes = 0
+  return {
+    mails: () => mails,
+    bytes: () => bytes,
+    isFreeFor: (sender) => (bySender.get(sender) ?? 0) < maxOfOneSender,
+    take: ({ sender, bytes: taken }) => {
+      add(sender, 1)
+      mails += 1
+      bytes += taken
+      return () => {
+        add(sender, -1)
+        mails -= 1
+        bytes -= taken
+      }
+    },
+  }
+}
+
+function freestOf(threads: ReadonlySet<VerificationThread>): VerificationThread | null {
+  const free = [...threads].filter((thread) => thread.hasStarted() && thread.count() < MAILS_PER_THREAD)
+  return free.toSorted((a, b) => a.count() - b.count())[0] ?? null
+}
+
+/** An IPv6 host has a whole /64. A mail without a peer comes from a file or from the store. */
+function senderOf({ peer }: MailToVerify): string {
+  if (peer === null) return ''
+  return peer.includes('.') ? peer : peer.split(':').slice(0, 4).join(':')
+}
