@@ -18,7 +18,7 @@ import { maintainDkimKeys } from '../service/admin/dkim.ts'
 import { giveUpOverdue } from '../service/deliver/give-up.ts'
 import { retire, purgeRetiredDeliveries } from '../service/admin/retire.ts'
 import type { Context } from '../service/context.ts'
-import { removeOldRawMails, removeOlderThan } from './age-retention.ts'
+import { foldOldCounters, removeOldRawMails, removeOlderThan } from './age-retention.ts'
 import { IDEMPOTENCY_WINDOW_MS } from '../service/submit/submit.ts'
 
 type ScheduledJob = { readonly name: string; readonly run: () => Promise<unknown> }
@@ -72,6 +72,7 @@ function createJobs(context: Context, settings: Settings, { lookUp, isClosing }:
     { name: 'raw mail', run: () => removeOldRawMails(context, settings.retention.rawDays) },
     { name: 'forwarded mail', run: () => removeOlderThan(context, settings.retention.routeDays, removeOldForwardedMailsForOperator) },
     { name: 'webhook attempts', run: () => removeOlderThan(context, settings.webhooks.recordDays, removeOldWebhookRecordsForOperator) },
+    { name: 'counter folding', run: () => foldOldCounters(context) },
     { name: 'alert counters', run: () => removeOlderThan(context, WATCH_COUNT_DAYS, removeOldWatchCountsForOperator) },
     { name: 'retirement', run: () => retireWithinBudget(context, settings.retention.months, isClosing) },
     { name: 'give up', run: () => giveUpOverdue(context) },

@@ -61,7 +61,7 @@ export type ClaimQuery = {
 
 /** All operations, inside a transaction. */
 export type Database = DatabaseReader & {
-  /** The slot of a counter that this process adds to. Nodes use different slots, so that they seldom contend for one row. */
+  /** The slot of the counters that this transaction adds to. No other running transaction has it, on any node. SQLite has one writer: 0. */
   readonly counterSlot: number
   /** Runs one statement. Returns how many rows it changed. */
   readonly run: (sql: string, params?: readonly SqlValue[]) => Promise<number>

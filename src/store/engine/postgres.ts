@@ -18,6 +18,7 @@ import { toPostgresFault, toStartFault } from './postgres-fault.ts'
 import { installDriverRaceHandler } from './postgres-race-handler.ts'
 import { createTransactionGuard } from './transaction-guard.ts'
 import { compressBytes } from './compression.ts'
+import { createCounterSlots } from './counter-slots.ts'
 import type { TableMapping } from './mapping.ts'
 import { arrayLiteral, claimSql, insertSql, translateSql, translateKeyedSql, upsertSql } from './sql.ts'
 import { normalizeValue } from './value.ts'
@@ -34,6 +35,8 @@ type PostgresConnection = Pick<postgres.Sql, 'unsafe'>
 
 const DEFAULT_CONNECTIONS = 8
 
+const counterSlots = createCounterSlots()
+
 /** After this many serialization failures the contention is too high for retries. */
 const MAX_TRANSACTION_ATTEMPTS = 10
 
@@ -42,9 +45,6 @@ const MAX_UNIQUE_VIOLATION_ATTEMPTS = 3
 
 /** The base of the delay before a retry. It doubles, and a random factor separates the transactions that collided. */
 const FIRST_RETRY_DELAY_MILLIS = 4
-
-/** Chosen at random at the start, out of 16 slots. */
-const COUNTER_SLOT = Math.floor(Math.random() * 16)
 
 /** The driver returns int8 and numeric (sums of int8) as text. All of our values are below 2^53. */
 const NUMERIC_TYPES = { to: 20, from: [20, 1700], serialize: String, parse: Number }
@@ -103,12 +103,15 @@ async function runTransaction<T>(sql: postgres.Sql, work: (db: Database) => Prom
   const latest = options.lockName !== undefined || options.visibility === 'latest'
   const results: T[] = []
   const failures: unknown[] = []
+  const slots: number[] = []
   const begun = sql.begin(latest ? 'isolation level read committed' : 'isolation level repeatable read', async (connection) => {
     const guard = createTransactionGuard(createExecutor(connection))
+    const counterSlot = counterSlots.acquire()
+    slots.push(counterSlot)
     try {
       if (options.lockName !== undefined)
         await guard.execute({ text: 'select pg_advisory_xact_lock(hashtextextended($1, 0))', params: [options.lockName] })
-      results.push(await work(createPostgresDatabase(guard.execute)))
+      results.push(await work(createPostgresDatabase(guard.execute, counterSlot)))
       if (guard.firstFailure() !== null) throw guard.firstFailure()
     } catch (error) {
       failures.push(guard.firstFailure() ?? error)
@@ -117,9 +120,13 @@ async function runTransaction<T>(sql: postgres.Sql, work: (db: Database) => Prom
       guard.end()
     }
   })
-  await begun.catch((error: unknown) => {
+  try {
+    await begun
+  } catch (error) {
     throw failures.includes(error) ? error : toPostgresFault(error)
-  })
+  } finally {
+    for (const slot of slots) counterSlots.release(slot)
+  }
   return results[0] as T
 }
 
@@ -155,7 +162,7 @@ function createPostgresReader(execute: ExecuteQuery): DatabaseReader {
   }
 }
 
-function createPostgresDatabase(execute: ExecuteQuery): Database {
+function createPostgresDatabase(execute: ExecuteQuery, counterSlot: number): Database {
   const insertRows = async <R>(text: string, { table, encode }: TableMapping<R>, rows: readonly R[]): Promise<number> => {
     if (rows.length === 0) return 0
     const encoded = rows.map(encode)
@@ -166,7 +173,7 @@ function createPostgresDatabase(execute: ExecuteQuery): Database {
   }
   return {
     ...createPostgresReader(execute),
-    counterSlot: COUNTER_SLOT,
+    counterSlot,
     run: async (sql, params = []) => (await execute({ text: translateSql('postgres', sql), params: params.map(normalizeValue) })).count,
     insertMany: async (mapping, rows, onConflict = 'refuse') => insertRows(insertSql('postgres', mapping.table, onConflict), mapping, rows),
     upsertMany: async (mapping, rows, rule = {}) => {

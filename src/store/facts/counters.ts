@@ -1,7 +1,7 @@
 /**
  * counters - the counters of an account by quarter-hour of the request
  *
- * A counter is a sum of deltas in up to 16 slots. Reads sum the slots. The store does not know days: the caller passes the time windows
+ * A counter is a sum of deltas in slots (store/engine/counter-slots). Reads sum the slots. The store does not know days: the caller passes the time windows
  * of the account's time zone.
  *
  * See also: ledger/project/state (CounterRow), store/facts/ledger-state (which adds).

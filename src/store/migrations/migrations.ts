@@ -3,7 +3,8 @@
  *
  * See also: store/migrations/released (the steps of the first release), store/engine/migrate (which runs them).
  */
+import { COUNTER_SLOTS } from './counter-slots.ts'
 import type { Migration } from './migration.ts'
 import { RELEASED_MIGRATIONS } from './released.ts'
 
-export const MIGRATIONS: readonly Migration[] = [...RELEASED_MIGRATIONS]
+export const MIGRATIONS: readonly Migration[] = [...RELEASED_MIGRATIONS, COUNTER_SLOTS]
