@@ -141,7 +141,7 @@ describe.each(engines)('sending: $kind', ({ url }) => {
       text: 'Zoë',
     })
     transport.close()
-    expect(response).toMatch(/^250 #[a-z2-7]{13}m#Queued$/)
+    expect(response).toMatch(/^250 #[a-z2-7]{21}m#Queued$/)
     const [eve, max] = await Promise.all([received('eve@example.net'), received('max@example.net')])
     expect(max.raw.toString('latin1')).not.toContain('max@example.net')
     expect((await simpleParser(eve.raw)).subject).toBe('Grüße')

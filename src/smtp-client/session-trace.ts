@@ -25,11 +25,11 @@ type TracedConnection = { readonly sessionId: string; readonly peer: string; rea
 
 /** Creates the trace of a connection that is opened for a message. */
 export function createSessionTrace(trace: Trace | undefined, { sessionId, peer, mail }: TracedConnection): SessionTrace {
-  const subjectOf = ({ domain, envelopeId = null }: OutgoingMail): TraceSubject => ({
+  const subjectOf = ({ domain, deliveryId = null }: OutgoingMail): TraceSubject => ({
     peer,
     sessionId,
     domains: [domain],
-    deliveryId: envelopeId,
+    deliveryId,
   })
   let subject = subjectOf(mail)
   return {

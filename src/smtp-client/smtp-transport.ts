@@ -114,12 +114,12 @@ function acquireAny({ pool }: TransportState, mail: OutgoingMail, nextHops: read
 async function sendInSession(state: TransportState, { key, session }: PooledSession, mail: OutgoingMail): Promise<SmtpOutcome | null> {
   const isReused = session.mailCount() > 0
   const { log } = state.options
-  log?.debug({ deliveryId: mail.envelopeId, mx: session.mx, egressIp: mail.egressIp, isReused }, 'message goes out over a connection')
+  log?.debug({ deliveryId: mail.deliveryId, mx: session.mx, egressIp: mail.egressIp, isReused }, 'message goes out over a connection')
   state.activeSessions.add(session)
   const outcome = await session.send(mail)
   const { kind } = outcome
   log?.debug(
-    { deliveryId: mail.envelopeId, mx: session.mx, result: kind === 'reply' ? `${outcome.code} ${outcome.phase}` : outcome.error },
+    { deliveryId: mail.deliveryId, mx: session.mx, result: kind === 'reply' ? `${outcome.code} ${outcome.phase}` : outcome.error },
     'attempt ended',
   )
   void session.reset().then((isUsable) => {

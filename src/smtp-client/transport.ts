@@ -22,6 +22,8 @@ export type OutgoingMail = {
   readonly isProbe: boolean
   /** Comes back as Original-Envelope-Id if the server supports DSN (RFC 3461). */
   readonly envelopeId?: string | null
+  /** For logs and the trace. It is not sent. */
+  readonly deliveryId?: string | null
 }
 
 /** The phase of the session in which a reply came. `route`: no session, because DNS refuses the domain (no such domain, null MX). */

@@ -12,14 +12,14 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0)) await cleanUp()
 })
 
-const mailOf = (envelopeId: string, domain = 'example.com'): OutgoingMail => ({
+const mailOf = (deliveryId: string, domain = 'example.com'): OutgoingMail => ({
   egressIp: '127.0.0.1',
   domain,
   mailFrom: 'b@bounce.example.com',
   to: `ann@${domain}`,
   raw: Buffer.from('Subject: hi\r\n\r\nBODY-MUST-NOT-SHOW\r\n'),
   isProbe: false,
-  envelopeId,
+  deliveryId,
 })
 
 const HOP: NextHop = { name: 'mx.example', address: '127.0.0.1', port: 0, tls: 'off', implicitTls: false, login: null, proxy: false }

@@ -8,6 +8,8 @@ import { decideRequest } from '../../src/ledger/decide/request.ts'
 import { applyFacts } from '../../src/ledger/project/fold.ts'
 import { BACKOFF_POLICIES } from '../../src/queue/backoff/policy.ts'
 import { RETRY_SCHEDULES } from '../../src/queue/schedule/retry.ts'
+import { randomBytes } from 'node:crypto'
+import { formatMessageId, HANDLE_RANDOM_BYTES } from '../../src/correlate/api-handle.ts'
 import { addQueuedMessages } from '../../src/store/queue/queued-mail.ts'
 import { loadLedgerState } from '../../src/store/facts/ledger-state.ts'
 import type { MessageRenderer } from '../../src/service/deliver/render.ts'
@@ -74,7 +76,7 @@ export async function queueMails(context: Context, recipients: readonly string[]
   const snapshot = await context.accountCache.snapshot()
   const settings = snapshot.settingsOf(account)
   const ids = await createDeliveryIdAllocator(context.engine)(account, recipients.length, at)
-  const messageId = `${ids[0] ?? ''}m`
+  const messageId = formatMessageId(at, randomBytes(HANDLE_RANDOM_BYTES))
   await context.engine.tx(async (db) => {
     const { ledgerState } = await loadLedgerState(db, {})
     for (const [index, deliveryId] of ids.entries()) {
@@ -115,6 +117,7 @@ export async function queueMails(context: Context, recipients: readonly string[]
         domain: normaliseAddress(recipients[index] ?? '')?.domain ?? '',
         senderDomain: 'example.org',
         variables: {},
+        keyIndex: snapshot.signingIndex,
         acceptedAt: at,
         dueAt: 0,
       })),

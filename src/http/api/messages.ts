@@ -39,7 +39,7 @@ const recipientSchema = z.union([
   strictObject({
     recipient: addressSchema.nullable(),
     contactTypes: z.array(z.string().max(64)).max(32).optional(),
-    token: z.string().min(30).max(320).optional().describe('The token of a message that was signed offline'),
+    token: z.string().min(30).max(320).optional().describe('The token of a message that was signed offline, or its Message-ID'),
     returnPath: z.string().min(30).max(320).optional().describe('The Return-Path that contains the token'),
   }).refine(({ token, returnPath }) => token === undefined || returnPath === undefined, 'set token or returnPath, not both'),
 ])

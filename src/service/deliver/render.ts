@@ -1,11 +1,12 @@
 /**
  * render - renders a message for its recipient: composed, with tracking headers, signed
  *
- * Every attempt of a queued message has the same Return-Path, Message-ID and feedback id. The date is the time of acceptance, so attempts differ only in the
+ * Every attempt of a queued message has the same Return-Path, Message-ID and feedback id. No name of the API (messageId, emailId) is in it. The date is the time of acceptance, so attempts differ only in the
  * time of their signatures. Blind copies are never visible, because a composition does not contain them.
  *
  * See also: compose/composition, compose/rewrite-mime, mail-auth/composer, service/deliver/signing-keys, service/deliver/sender.
  */
+import { hash } from 'node:crypto'
 import type { Composition } from '../../compose/composition.ts'
 import { hashCanonicalBody, hashMail, type HashedMail } from '../../compose/dkim-canonical.ts'
 import { breakLongWords } from '../../compose/header-line.ts'
@@ -19,8 +20,8 @@ import { composeContent, composeHeaderFields, composeMessage, type MessageConten
 import { signatureFields, signMail } from '../../mail-auth/dkim-sign.ts'
 import { Fault } from '../../errors.ts'
 import type { QueuedMessage } from '../../store/queue/queued-mail.ts'
-import { signMailTokens } from '../submit/mail-tokens.ts'
-import { messageIdHeaderOf } from '../submit/register-recipients.ts'
+import type { AccountSnapshot } from '../account-cache.ts'
+import { messageIdHeaderOf, signMailTokens } from '../submit/mail-tokens.ts'
 import type { Context } from '../context.ts'
 import type { RenderedMessage } from './message-builder.ts'
 import type { FindSigningKeys } from './signing-keys.ts'
@@ -28,7 +29,7 @@ import type { FindSigningKeys } from './signing-keys.ts'
 export type MessageRenderer = (mail: RenderInput, body: Composition) => Promise<RenderedMessage>
 
 /** The members of a queued message that the result depends on. */
-type RenderInput = Pick<QueuedMessage, 'account' | 'deliveryId' | 'bodyId' | 'recipient' | 'variables' | 'acceptedAt'>
+type RenderInput = Pick<QueuedMessage, 'account' | 'deliveryId' | 'keyIndex' | 'bodyId' | 'recipient' | 'variables' | 'acceptedAt'>
 
 /**
  * Creates a renderer. What the copies of a composition share is kept as long as the composition is. Faults: internal (there is no key for the tokens, or the message
@@ -46,8 +47,9 @@ export function createRenderer(context: Context, signers: FindSigningKeys): Mess
   }
   return async (mail, body) => {
     const snapshot = await context.accountCache.snapshot()
-    const names = signMailTokens(snapshot, context.domains, { deliveryId: mail.deliveryId, keyIndex: snapshot.signingIndex })
-    const messageId = messageIdHeaderOf(body.messageId, mail.deliveryId, body.from)
+    const claims = { deliveryId: mail.deliveryId, keyIndex: signingIndexOf(snapshot, mail) }
+    const names = signMailTokens(snapshot, context.domains, claims)
+    const messageId = messageIdHeaderOf(snapshot, claims, { own: body.messageId ?? oldMessageIdOf(mail, body), from: body.from })
     const trackingHeaders = buildTrackingHeaders({ ...names, messageId, publicUrl: context.publicUrl }, { ...body, broadcast: null })
     const shared = sharedOf(body, Object.keys(mail.variables))
     const substitute = shared.substitution.bind(mail.variables)
@@ -60,6 +62,16 @@ export function createRenderer(context: Context, signers: FindSigningKeys): Mess
         : signMail(rewriteRaw(mail, body, { trackingHeaders, substitute }), keys, context.now())
     return { from: names.returnPath, to: mail.recipient, raw }
   }
+}
+
+/** The key under which the message was queued, so that its tokens stay the same; the current one if that was retired. */
+function signingIndexOf(snapshot: AccountSnapshot, { account, keyIndex }: RenderInput): number {
+  return keyIndex !== null && snapshot.keyFor(account, keyIndex) !== null ? keyIndex : snapshot.signingIndex
+}
+
+/** The Message-ID of a message that was queued before Message-IDs were signed; null for any other. */
+function oldMessageIdOf({ deliveryId, keyIndex }: RenderInput, { from }: Composition): string | null {
+  return keyIndex === null ? `${deliveryId}@${normaliseAddress(from)?.domain ?? ''}` : null
 }
 
 /** What the copies of one composition share. `content` is shared only if it contains no variable. */
@@ -113,7 +125,8 @@ function messageOf(mail: RenderInput, body: Composition, { trackingHeaders, subs
     headers: { ...trackingHeadersFor(body, ourHeaders, hasListUnsubscribe(body.headers)), ...Object.fromEntries(senderHeaders) },
     messageId,
     date: mail.acceptedAt,
-    boundarySeed: mail.bodyId,
+    // A hash, because the bodyId is a name of the API.
+    boundarySeed: hash('sha256', mail.bodyId).slice(0, 24),
   }
   return { message, isShareable: ({ containsName }) => ![body.html, body.plain].some((each) => each !== null && containsName(each)) }
 }

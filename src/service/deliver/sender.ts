@@ -75,7 +75,8 @@ async function sendMail(state: SenderState, { dispatch, mail, begin }: Attempt):
       to,
       raw,
       isProbe,
-      envelopeId: mail.deliveryId,
+      envelopeId: from.slice(0, from.indexOf('@')),
+      deliveryId: mail.deliveryId,
     })
     return { sent: { kind: 'sent', outcome }, destination }
   } finally {

@@ -26,7 +26,7 @@ import type { Context } from '../context.ts'
 
 /**
  * Everything that the references of a batch may name; load it before {@link matchAndDecide}. A Message-ID that proves nothing names no account, so it
- * is looked up in every account.
+ * is looked up in all of them at once.
  */
 export function loadNeedsOf(context: Pick<Context, 'rules'>, items: readonly PreparedMail[], snapshot: AccountSnapshot): LedgerStateNeeds {
   const deliveries = new Map<string, { account: number; deliveryId: string }>()
@@ -42,7 +42,7 @@ export function loadNeedsOf(context: Pick<Context, 'rules'>, items: readonly Pre
   return {
     deliveries: [...deliveries.values()],
     retiredDeliveries: true,
-    messageIdHeaders: snapshot.accounts.flatMap(({ account }) => [...messageIds].map((messageIdHeader) => ({ account, messageIdHeader }))),
+    messageIdHeaders: [...messageIds].map((messageIdHeader) => ({ account: null, messageIdHeader })),
     subjects: items.flatMap((item) => accountsOf(item, snapshot).map((account) => ({ account, subject: `mail:${item.digest}` }))),
     digests: items.map(({ digest }) => digest),
     history: items.some(({ report }) => report.kind === 'bounce'),

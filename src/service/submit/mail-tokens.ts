@@ -1,10 +1,11 @@
 /**
- * mail-tokens - the signed tokens of one delivery: Return-Path, feedback id and unsubscribe token
+ * mail-tokens - the signed tokens of one delivery: Return-Path, Message-ID, feedback id and unsubscribe token
  *
  * Deterministic: the same delivery and key always give the same tokens, at registration and at each delivery attempt.
  *
  * See also: correlate/token, compose/tracking-headers, docs/TOKEN.md.
  */
+import { normaliseAddress } from '../../correlate/address-hash.ts'
 import type { TokenDomains } from '../../correlate/references.ts'
 import { parseDeliveryId } from '../../correlate/delivery-id.ts'
 import { mintToken, type TokenPurpose } from '../../correlate/token.ts'
@@ -31,6 +32,19 @@ export function signMailTokens(snapshot: AccountSnapshot, domains: TokenDomains,
     unsubscribe: signToken(snapshot, { ...claims, purpose: 'unsubscribe', domain: feedbackDomain }),
     feedbackDomain,
   }
+}
+
+/**
+ * The Message-ID of one copy, without angle brackets: the sender's own, or a token at the sender's domain. Pure. Faults: internal (the
+ * account has no such key).
+ */
+export function messageIdHeaderOf(
+  snapshot: AccountSnapshot,
+  claims: TokenClaims,
+  { own, from }: { readonly own: string | null; readonly from: string },
+): string {
+  const domain = normaliseAddress(from)?.domain ?? 'bounced.invalid'
+  return own ?? `${signToken(snapshot, { ...claims, purpose: 'message-id', domain })}@${domain}`
 }
 
 function signToken(

@@ -6,7 +6,7 @@
  *
  * See also: service/submit/register, correlate/token, docs/TOKEN.md (Minting offline).
  */
-import type { TokenDomains } from '../../correlate/references.ts'
+import { bareMessageId, type TokenDomains } from '../../correlate/references.ts'
 import { parseDeliveryId, startOfDayNumber } from '../../correlate/delivery-id.ts'
 import { isDeliveryIdExpired, TOKEN_PURPOSES, parseToken, type TokenPurpose } from '../../correlate/token.ts'
 import { Fault } from '../../errors.ts'
@@ -20,7 +20,7 @@ type OfferedToken = { readonly account: number; readonly token: string; readonly
 const DAY_MS = 86_400_000
 
 /**
- * Verifies a token, alone or as a Return-Path address. Faults: bad_request. A forged token and a token of another account get the same
+ * Verifies a token, alone, as a Return-Path address, or as a Message-ID. Faults: bad_request. A forged token and a token of another account get the same
  * message, so that a client cannot find out which account numbers exist.
  */
 export function verifyOfflineToken(
@@ -28,8 +28,8 @@ export function verifyOfflineToken(
   domains: TokenDomains,
   { account, token, at }: OfferedToken,
 ): OfflineTokenClaims {
-  const [text = ''] = token.trim().split('@')
-  const found = tokenPurposes(domains)
+  const [text = '', senderDomain] = bareMessageId(token).split('@')
+  const found = tokenPurposes(domains, senderDomain)
     .map(([purpose, domain]) => parseToken(text, purpose, domain, snapshot.keyFor))
     .find((parsed) => parsed.state === 'valid')
   if (found === undefined || found.state === 'none') throw invalidToken()
@@ -42,11 +42,15 @@ export function verifyOfflineToken(
 
 const invalidToken = (): Fault => new Fault('bad_request', 'this token was not signed under an offline number of this account')
 
-function tokenPurposes({ returnPath, feedback }: TokenDomains): readonly (readonly [TokenPurpose, string])[] {
+function tokenPurposes(
+  { returnPath, feedback }: TokenDomains,
+  senderDomain: string | undefined,
+): readonly (readonly [TokenPurpose, string])[] {
   const purposes: readonly TokenPurpose[] = ['feedback', 'unsubscribe', 'tracking']
   return [
     ...returnPath.map((domain) => ['return-path', domain] as const),
     ...feedback.flatMap((domain) => purposes.map((purpose) => [purpose, domain] as const)),
+    ...(senderDomain === undefined ? [] : [['message-id', senderDomain] as const]),
   ]
 }
 

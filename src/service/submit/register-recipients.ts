@@ -8,6 +8,7 @@
  */
 import { siteOf } from '../../classify/provider.ts'
 import { hashDomain, normaliseAddress, type HashedAddress } from '../../correlate/address-hash.ts'
+import { formatEmailId } from '../../correlate/api-handle.ts'
 import { decideRequest } from '../../ledger/decide/request.ts'
 import type { EmailType } from '../../ledger/facts/delivery-facts.ts'
 import type { AddressRef, LedgerStateNeeds } from '../../store/facts/ledger-state.ts'
@@ -16,6 +17,7 @@ import type { Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
 import { mapInTimeSlices } from '../time-slice.ts'
 import type { LedgerTransaction } from '../transact.ts'
+import { messageIdHeaderOf } from './mail-tokens.ts'
 
 /** The fields that all recipients of a request share. */
 type RequestFields = {
@@ -57,27 +59,21 @@ type RequestBatch = {
   readonly at: number
 }
 
-/** Assigns the ids of one recipient. `emailId` is composed of the message id, the index and the recipient. Pure. */
+/** Assigns the ids of one recipient. Pure. Faults: internal (the account has no key to sign with). */
 export function planDelivery(
+  snapshot: AccountSnapshot,
   wanted: { readonly recipient: string | null; readonly contactTypes: readonly string[] | null; readonly isKnown: boolean },
   claims: { readonly deliveryId: string; readonly keyIndex: number },
   message: { readonly messageId: string; readonly index: number; readonly from: string; readonly ownMessageId: string | null },
 ): PlannedDelivery {
+  const { messageId, index, from, ownMessageId: own } = message
   return {
     ...wanted,
     ...claims,
-    emailId: `${message.messageId}${message.index}$${wanted.recipient ?? ''}`,
+    emailId: formatEmailId(messageId, index, wanted.recipient),
     address: wanted.recipient === null ? null : normaliseAddress(wanted.recipient),
-    messageIdHeader: messageIdHeaderOf(message.ownMessageId, claims.deliveryId, message.from),
+    messageIdHeader: messageIdHeaderOf(snapshot, claims, { own, from }),
   }
-}
-
-/**
- * The Message-ID of one copy, without angle brackets: the sender's own, or one at the sender's domain that is derived from the delivery id.
- * Every attempt to deliver the copy uses the same one. Pure.
- */
-export function messageIdHeaderOf(own: string | null, deliveryId: string, from: string): string {
-  return own ?? `${deliveryId}@${normaliseAddress(from)?.domain ?? 'bounced.invalid'}`
 }
 
 /** What a transaction must load before {@link decideRequests}. */

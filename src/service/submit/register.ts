@@ -6,7 +6,9 @@
  *
  * See also: service/submit/register-recipients, service/submit/mail-tokens, compose/tracking-headers, docs/TOKEN.md.
  */
+import { randomBytes } from 'node:crypto'
 import { buildTrackingHeaders } from '../../compose/tracking-headers.ts'
+import { formatMessageId, HANDLE_RANDOM_BYTES } from '../../correlate/api-handle.ts'
 import { bareMessageId } from '../../correlate/references.ts'
 import { Fault } from '../../errors.ts'
 import type { EmailType } from '../../ledger/facts/delivery-facts.ts'
@@ -61,15 +63,16 @@ export function createRegister(context: Context): Register {
     const snapshot = await context.accountCache.snapshot()
     const at = context.now()
     const claims = await claimsFor(context, snapshot, allocateIds, { caller, registration, at })
-    const messageId = `${claims[0]?.deliveryId ?? ''}m`
-    const planned = planDeliveries(registration, messageId, claims)
+    const messageId = formatMessageId(at, randomBytes(HANDLE_RANDOM_BYTES))
+    const planned = planDeliveries(snapshot, registration, { messageId, claims })
     const rows = await saveRegistration(context, snapshot, { caller, registration, messageId, planned, at })
     // Signing takes the time here: three tokens a recipient.
     const recipients = await mapInTimeSlices(planned, (each, index) =>
       recipientResult(context, snapshot, { caller, registration, row: rows[index] ?? null, planned: each }),
     )
     context.telemetry.count('bounced_registrations_total', {}, recipients.length)
-    return { messageId, recipients }
+    // Messages that were registered before keep their ids.
+    return { messageId: rows[0]?.messageId ?? messageId, recipients }
   }
 }
 
@@ -91,11 +94,15 @@ async function claimsFor(
   return own.map((claims) => claims ?? { deliveryId: fresh.shift() ?? '', keyIndex: snapshot.signingIndex })
 }
 
-function planDeliveries(registration: Registration, messageId: string, claims: readonly OfflineTokenClaims[]): readonly PlannedDelivery[] {
+function planDeliveries(
+  snapshot: AccountSnapshot,
+  registration: Registration,
+  { messageId, claims }: { readonly messageId: string; readonly claims: readonly OfflineTokenClaims[] },
+): readonly PlannedDelivery[] {
   const own = Object.entries(registration.headers).find(([name]) => name.toLowerCase() === 'message-id')?.[1]
   const ownMessageId = own === undefined ? null : bareMessageId(own)
   return registration.recipients.map(({ recipient, contactTypes, token }, index) =>
-    planDelivery({ recipient, contactTypes, isKnown: token !== undefined }, claims[index] ?? { deliveryId: '', keyIndex: 0 }, {
+    planDelivery(snapshot, { recipient, contactTypes, isKnown: token !== undefined }, claims[index] ?? { deliveryId: '', keyIndex: 0 }, {
       messageId,
       index,
       from: registration.from,

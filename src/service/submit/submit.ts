@@ -7,10 +7,11 @@
  *
  * See also: service/submit/register-recipients, service/deliver/render (builds the messages), store/queue/queued-mail.
  */
-import { hash } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import type { Composition } from '../../compose/composition.ts'
 import { canExceedSizeBound } from '../../compose/size-bound.ts'
 import { normaliseAddress } from '../../correlate/address-hash.ts'
+import { formatMessageId, HANDLE_RANDOM_BYTES } from '../../correlate/api-handle.ts'
 import { monthOfDelivery } from '../../correlate/delivery-id.ts'
 import { Fault } from '../../errors.ts'
 import { parseBareAddress } from '../../mail/mime/address.ts'
@@ -82,9 +83,10 @@ export function createSubmit(context: Context, { onQueued, recipientsPerDay = nu
     if (foreign !== undefined) throw new Fault('forbidden', `this account may not send from ${foreign} (setting senderDomains)`)
     const at = context.now()
     const ids = await allocateIds(caller.account, submission.recipients.length, at)
-    const messageId = `${ids[0] ?? ''}m`
+    const messageId = formatMessageId(at, randomBytes(HANDLE_RANDOM_BYTES))
     const planned = submission.recipients.map(({ recipient }, index) =>
       planDelivery(
+        snapshot,
         { recipient, contactTypes: null, isKnown: false },
         { deliveryId: ids[index] ?? '', keyIndex: snapshot.signingIndex },
         { messageId, index, from: submission.body.from, ownMessageId: submission.body.messageId },
@@ -182,7 +184,7 @@ async function enqueue(
   ledgerState: LedgerState,
   { caller, submission, messageId, planned, senderDomain, at, label }: SubmissionPlan & { readonly label: string | null },
 ): Promise<void> {
-  const messages = planned.flatMap(({ deliveryId, address }, index): NewQueuedMessage[] => {
+  const messages = planned.flatMap(({ deliveryId, keyIndex, address }, index): NewQueuedMessage[] => {
     if (address === null || ledgerState.deliveries.get(deliveryId)?.status !== STATUS_SENDING) return []
     const { recipient = '', variables = {} } = submission.recipients[index] ?? {}
     const deliveryMonth = monthOfDelivery(deliveryId)
@@ -194,6 +196,7 @@ async function enqueue(
         domain: address.domain,
         senderDomain,
         variables,
+        keyIndex,
         acceptedAt: at,
         dueAt: 0,
       },

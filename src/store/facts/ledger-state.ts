@@ -13,6 +13,7 @@ import { listRecentDeliveriesByAddress } from '../mail/deliveries.ts'
 import type { Database, KeyTuples } from '../engine/engine.ts'
 import { appendFacts, findFactsBySubject, findFactKeys } from './facts.ts'
 import type { SubjectRef } from './facts.ts'
+import { findDeliveriesByMessageIdForOperator, type MessageIdHeaderRef } from '../mail/message-id-lookup.ts'
 import { findInboxItemsForOperator } from '../mail/inbox.ts'
 import { OUTBOX, type OutboxRow } from '../webhook/outbox.ts'
 import { RAW_MAILS, type RawMail } from '../mail/raw-mail.ts'
@@ -30,7 +31,7 @@ export type AddressRef = { readonly account: number; readonly addressHash: strin
 export type LedgerStateNeeds = {
   readonly deliveries?: readonly DeliveryRef[]
   readonly emailIds?: readonly { readonly account: number; readonly emailId: string }[]
-  readonly messageIdHeaders?: readonly { readonly account: number; readonly messageIdHeader: string }[]
+  readonly messageIdHeaders?: readonly MessageIdHeaderRef[]
   /** Also load the remainders of those `deliveries` that were retired, with the list entries of their addresses. */
   readonly retiredDeliveries?: boolean
   /** Deliveries whose facts are all needed. The facts of rows with `reclassified` are always loaded. */
@@ -53,7 +54,7 @@ export type LoadedLedgerState = {
   readonly ledgerState: LedgerState
   /** The digests of `needs.digests` that are stored: these mails were received before. */
   readonly knownDigests: ReadonlySet<string>
-  /** Deliveries found by emailId or by Message-ID header. More than one delivery for a header proves nothing. */
+  /** Deliveries found by emailId or by Message-ID header. If several deliveries have one header, up to three of them. */
   readonly byEmailId: ReadonlyMap<string, DeliveryRow>
   readonly byMessageIdHeader: ReadonlyMap<string, readonly DeliveryRow[]>
 }
@@ -76,14 +77,15 @@ const MAX_ADDRESS_HISTORY = 32
 /** Loads and locks the state. Call it first in the transaction that saves. */
 export async function loadLedgerState(db: Database, needs: LedgerStateNeeds): Promise<LoadedLedgerState> {
   const ledgerState = createLedgerState()
-  const [byId, byEmail, byHeader, knownDigests, inbox] = await Promise.all([
-    lockDeliveriesById(db, needs.deliveries ?? []),
+  const messageIds = needs.messageIdHeaders ?? []
+  const sameHeader = messageIds.length === 0 ? [] : await findDeliveriesByMessageIdForOperator(db, messageIds)
+  const [byId, byEmail, knownDigests, inbox] = await Promise.all([
+    lockDeliveriesById(db, [...(needs.deliveries ?? []), ...sameHeader]),
     lockDeliveriesByEmailId(db, needs.emailIds ?? []),
-    lockDeliveriesByMessageIdHeader(db, needs.messageIdHeaders ?? []),
     findKnownDigestsForOperator(db, needs.digests ?? []),
     findInboxItemsForOperator(db, needs.digests ?? [], true),
   ])
-  for (const row of [...byId, ...byEmail, ...byHeader]) ledgerState.deliveries.set(row.deliveryId, row)
+  for (const row of [...byId, ...byEmail]) ledgerState.deliveries.set(row.deliveryId, row)
   if (needs.retiredDeliveries === true) await loadRetiredDeliveries(db, ledgerState, needs.deliveries ?? [])
   for (const row of inbox) ledgerState.inbox.set(inboxKey(row.digest), row)
   await Promise.all([
@@ -95,8 +97,13 @@ export async function loadLedgerState(db: Database, needs: LedgerStateNeeds): Pr
     ledgerState,
     knownDigests,
     byEmailId: new Map(byEmail.map((row) => [accountScopedKey(row.account, row.emailId ?? ''), row])),
-    byMessageIdHeader: Map.groupBy(byHeader, (row) => accountScopedKey(row.account, row.messageIdHeader ?? '')),
+    byMessageIdHeader: Map.groupBy(rowsOf(byId, sameHeader), (row) => accountScopedKey(row.account, row.messageIdHeader ?? '')),
   }
+}
+
+const rowsOf = (rows: readonly DeliveryRow[], refs: readonly DeliveryRef[]): readonly DeliveryRow[] => {
+  const ids = new Set(refs.map(({ deliveryId }) => deliveryId))
+  return rows.filter(({ deliveryId }) => ids.has(deliveryId))
 }
 
 /** Runs after the lookup of the deliveries: a delivery that was retired while its lock was awaited is found here. */
@@ -129,18 +136,6 @@ async function lockDeliveriesByEmailId(db: Database, wanted: NonNullable<LedgerS
     db,
     `select ${DELIVERY_COLUMNS} from {keys} k cross join deliveries d where ${joinCondition} ${LOCKED_IN_KEY_ORDER}`,
     wanted.map(({ account, emailId }) => [account, emailId]),
-  )
-}
-
-async function lockDeliveriesByMessageIdHeader(
-  db: Database,
-  wanted: NonNullable<LedgerStateNeeds['messageIdHeaders']>,
-): Promise<readonly DeliveryRow[]> {
-  const joinCondition = 'd.account_id = k.k1 and d.message_id_header is not null and d.message_id_header = k.k2'
-  return lockDeliveries(
-    db,
-    `select ${DELIVERY_COLUMNS} from {keys} k cross join deliveries d where ${joinCondition} ${LOCKED_IN_KEY_ORDER}`,
-    wanted.map(({ account, messageIdHeader }) => [account, messageIdHeader]),
   )
 }
 

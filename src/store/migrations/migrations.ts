@@ -6,5 +6,6 @@
 import { COUNTER_SLOTS } from './counter-slots.ts'
 import type { Migration } from './migration.ts'
 import { RELEASED_MIGRATIONS } from './released.ts'
+import { UNGUESSABLE_IDS } from './unguessable-ids.ts'
 
-export const MIGRATIONS: readonly Migration[] = [...RELEASED_MIGRATIONS, COUNTER_SLOTS]
+export const MIGRATIONS: readonly Migration[] = [...RELEASED_MIGRATIONS, COUNTER_SLOTS, UNGUESSABLE_IDS]

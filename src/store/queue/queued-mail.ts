@@ -32,6 +32,8 @@ export type QueuedMessage = {
   /** The variables of this recipient. */
   readonly variables: Readonly<Record<string, string>>
   readonly acceptedAt: number
+  /** The index of the key that signs its tokens; null: queued before version 16 of the schema. */
+  readonly keyIndex: number | null
   /** Not before this time; 0: at once. */
   readonly dueAt: number
   /** Number of attempts whose outcome is known. */
@@ -91,6 +93,7 @@ export const QUEUED_MESSAGES = createTableMapping<QueuedMessageRow>('queue_mails
   bodyId: textColumn('body_id', 'none'),
   recipient: textColumn('recipient', 'owner'),
   variables: jsonColumn<QueuedMessage['variables']>('variables', 'json'),
+  keyIndex: nullableColumn(integerColumn('key_index')),
   fresh: booleanColumn('fresh'),
 })
 

@@ -6,14 +6,17 @@ import { simpleParser } from 'mailparser'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Composition } from '../../../src/compose/composition.ts'
 import { ACCOUNT_DEFAULT_TRACKING } from '../../../src/compose/x-smtpapi.ts'
+import { formatMessageId } from '../../../src/correlate/api-handle.ts'
 import { dayNumberOf, formatDeliveryId } from '../../../src/correlate/delivery-id.ts'
-import { parseToken } from '../../../src/correlate/token.ts'
+import { deriveTokenKey } from '../../../src/correlate/token-keys.ts'
+import { mintToken, parseToken } from '../../../src/correlate/token.ts'
 import { dkimRecord, generateDkimKeyPair, importDkimKey, type DkimSigner } from '../../../src/mail-auth/dkim-sign.ts'
 import { decodeEncodedWords } from '../../../src/mail/mime/header.ts'
 import { createRenderer, type MessageRenderer } from '../../../src/service/deliver/render.ts'
 import type { Context } from '../../../src/service/context.ts'
+import { addTokenKey } from '../../../src/store/account/token-keys.ts'
 import { engines } from '../../support/engines.ts'
-import { FEEDBACK, makeContext, RETURN_PATH, type Clock } from '../../support/context.ts'
+import { FEEDBACK, makeContext, MASTER, RETURN_PATH, type Clock } from '../../support/context.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
 const DELIVERY = formatDeliveryId({ day: dayNumberOf(T0), account: 1, sequence: 7 }) ?? ''
@@ -40,11 +43,22 @@ const body: Composition = {
 const mail: Parameters<MessageRenderer>[0] = {
   account: 1,
   deliveryId: DELIVERY,
+  keyIndex: 0,
   bodyId: 'body',
   recipient: 'joe@example.net',
   variables: { '%name%': 'Zoë' },
   acceptedAt: T0 - 60_000,
 }
+
+/** The left part of our Message-ID, signed with the key of this index. */
+const messageIdToken = (keyIndex: number): string =>
+  mintToken({
+    key: deriveTokenKey(MASTER, 1, keyIndex),
+    keyIndex,
+    deliveryId: DELIVERY,
+    purpose: 'message-id',
+    domain: 'mail.example.com',
+  }) ?? ''
 
 describe('render', () => {
   const clock: Clock = { now: T0 }
@@ -71,6 +85,7 @@ describe('render', () => {
     expect(parseToken(from.split('@')[0] ?? '', 'return-path', RETURN_PATH, snapshot.keyFor)).toMatchObject({
       state: 'valid',
       deliveryId: DELIVERY,
+      keyIndex: 0,
     })
     const parsed = await simpleParser(raw)
     expect(parsed.subject).toBe('Hello Zoë')
@@ -78,7 +93,7 @@ describe('render', () => {
     expect(parsed.html).toContain('Dear Zoë')
     expect(parsed.text).toContain('Hello Zoë')
     expect(parsed.attachments.map(({ filename, content }) => [filename, content.toString()])).toEqual([['Liste ü.txt', 'one\ntwo']])
-    expect(parsed.messageId).toBe(`<${DELIVERY}@mail.example.com>`)
+    expect(parsed.messageId).toBe(`<${messageIdToken(0)}@mail.example.com>`)
     expect(parsed.date?.getTime()).toBe(T0 - 60_000)
     expect(parsed.headerLines.map(({ key }) => key)).toEqual(
       expect.arrayContaining([
@@ -102,6 +117,30 @@ describe('render', () => {
 
   test('is the same, byte for byte, at the next attempt', async () => {
     expect(await render(mail, body)).toEqual(await render(mail, body))
+  })
+
+  test('keeps its names when the key is rotated after it was queued', async () => {
+    const names = async (keyIndex: number | null): Promise<readonly (string | undefined)[]> => {
+      const { from, raw } = await render({ ...mail, keyIndex }, body)
+      return [from, (await simpleParser(raw)).messageId]
+    }
+    const before = await names(0)
+    await context.engine.tx((db) =>
+      addTokenKey(db, { account: 0, index: 1, sealed: Buffer.from('sealed'), createdAt: T0, retiredAt: null }),
+    )
+    context.accountCache.invalidate()
+    expect(await names(0)).toEqual(before)
+    expect(await names(1)).not.toEqual(before)
+    // Queued before Message-IDs were signed, or under a key that is retired: it is sent, under the current key.
+    expect((await names(null))[1]).toBe(`<${DELIVERY}@mail.example.com>`)
+    expect((await names(7))[1]).toBe(`<${messageIdToken(1)}@mail.example.com>`)
+  })
+
+  test('contains no name of the API', async () => {
+    const handle = formatMessageId(T0, Buffer.alloc(10, 5))
+    const { raw } = await render({ ...mail, bodyId: handle }, body)
+    expect(raw.toString('latin1')).toMatch(/boundary=/)
+    expect(raw.toString('latin1')).not.toContain(handle.slice(0, -1))
   })
 
   test('shows a shared To, the Cc, and no blind copy', async () => {
@@ -203,7 +242,11 @@ describe('render', () => {
       'From: News <news@mail.example.com>\r\nTo: %name% <joe@example.net>\r\nBcc: hidden@example.net\r\nX-SMTPAPI: {}\r\nSubject: Hi %name%\r\n\r\nHello %name%\r\n'
     const { raw } = await render(mail, { ...body, raw: Buffer.from(text).toString('base64'), headers: {} })
     const parsed = await simpleParser(raw)
-    expect([parsed.subject, parsed.text?.trim(), parsed.messageId]).toEqual(['Hi Zoë', 'Hello Zoë', `<${DELIVERY}@mail.example.com>`])
+    expect([parsed.subject, parsed.text?.trim(), parsed.messageId]).toEqual([
+      'Hi Zoë',
+      'Hello Zoë',
+      `<${messageIdToken(0)}@mail.example.com>`,
+    ])
     expect(raw.toString('latin1')).not.toMatch(/hidden|x-smtpapi/i)
     expect(raw.toString('latin1')).toMatch(/^List-Unsubscribe-Post: List-Unsubscribe=One-Click\r$/m)
     expect((await dkimVerify(raw, { resolver })).results.map(({ status }) => status.result)).toEqual(['pass'])

@@ -34,6 +34,7 @@ const mail = (n: number, more: Partial<NewQueuedMessage> = {}): NewQueuedMessage
   domain: 'example.com',
   senderDomain: 'example.org',
   variables: { name: `Ünïcode "${n}"` },
+  keyIndex: n % 2 === 0 ? null : 3,
   acceptedAt: T0 + n,
   dueAt: 0,
   ...more,
