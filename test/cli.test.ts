@@ -97,6 +97,15 @@ describe('explain', () => {
     ])
   })
 
+  test.each([
+    // options                          to the failed recipient   what it would do
+    [['--own-domain', 'own.example'], 'x@own.example', /no status changes; the failed recipient is our own address/],
+    [[], 'x@own.example', /the address goes to the bounce list/],
+  ] as const)('a double bounce, told %j', (options, recipient, want) => {
+    const mail = `From: mailer-daemon@example.com\nSubject: failure notice\nReturn-Path: <>\n\n<${recipient}>: 550 5.1.1 no such user\n`
+    expect(run(['explain', '-', ...options], {}, mail).out).toMatch(want)
+  })
+
   test('no escape sequence in a mail reaches the terminal', () => {
     const { out } = run(
       ['explain', '-'],

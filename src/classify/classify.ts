@@ -123,6 +123,16 @@ function matchByCode({ table, input, provider, replyText }: RuleQuery): RuleMatc
   return matches.find((match) => match.rule.reason !== 'other') ?? matches[0] ?? null
 }
 
+/**
+ * The rule of weak words of the reply. Words of an error without a cause, such as "service unavailable", yield to the clear words of the
+ * report: Sendmail ends each transcript with them.
+ */
+function findWeakRule(query: RuleQuery, replyText: SearchedText, allText: () => SearchedText): RuleMatch | null {
+  const weak = findPhraseRule(query, replyText, { isLast: true, includesCodeOnly: true })
+  if (weak === null || weak.rule.reason !== 'server-error' || replyText === allText()) return weak
+  return findPhraseRule(query, allText(), { isLast: false, includesCodeOnly: false }) ?? weak
+}
+
 /** Classifies for a known provider. `no-provider` uses `common` and `standard` only, whatever tokens the text contains. */
 export function classifyForProvider(
   table: RuleTable,
@@ -141,7 +151,7 @@ export function classifyForProvider(
   const match =
     findPhraseRule(query, replyText, { isLast: false, includesCodeOnly: true }) ??
     matchByReplyStatus(query, { isLast: false }) ??
-    findPhraseRule(query, replyText, { isLast: true, includesCodeOnly: true }) ??
+    findWeakRule(query, replyText, allText) ??
     matchByReplyStatus(query, { isLast: true }) ??
     (replyText === allText() ? null : findPhraseRule(query, allText(), { isLast: false, includesCodeOnly: false })) ??
     (replyText === allText() ? null : findPhraseRule(query, allText(), { isLast: true, includesCodeOnly: false })) ??

@@ -10,7 +10,8 @@
  * | ids or broken tokens only    | an aligned valid DKIM signature of a listed reporter, the same recipient, and exactly   |
  * |                              | one delivery with that id                                                               |
  *
- * With `trust: any`, a token or feedback id alone proves a complaint. An operator who accepts a mail or links it by hand proves any report.
+ * An NDR that a person forwards proves nothing. With `trust: any`, a token or feedback id alone proves a complaint. An operator who accepts
+ * a mail or links it by hand proves any report.
  * Any other report that refers to a delivery is `unverified`; a report that refers to none is `unmatched`.
  *
  * Pure. RFC 9477, RFC 6650. See also: correlate/references, ledger/decide/report.
@@ -188,6 +189,8 @@ function determineProof<D extends MatchCandidate>(
   trustClass: TrustClass,
   found: MatchCase<D>,
 ): 'signed' | 'token' | null {
+  // Whoever forwards a report could have written it.
+  if (trustClass === 'ndr' && input.report.isForwarded) return null
   const listed = isSignedByReporter(input)
   if (!found.isProof) return listed && isSameRecipient(input.report, found.delivery) ? 'signed' : null
   if (trustClass !== 'complaint') return listed ? 'signed' : 'token'

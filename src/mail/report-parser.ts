@@ -15,6 +15,7 @@ import { parseMessage } from './parsed-message.ts'
 import type { ReportFinding, ParsedMessage } from './parsed-message.ts'
 import type { Report } from './report.ts'
 import { parseFieldAddresses, parseMessageId } from './dsn/original-message.ts'
+import { readForwardedReport } from './dsn/forwarded-report.ts'
 import { readRejectionNotice } from './feedback/rejection-notice.ts'
 import { isUnsubscribeRequest } from './feedback/unsubscribe.ts'
 
@@ -51,6 +52,7 @@ function createBaseReport(message: ParsedMessage): Report {
     recipients: [],
     complaint: null,
     originalMessage: message.originalMessage,
+    isForwarded: false,
     envelopeId: null,
     reportingMta: null,
     headers,
@@ -76,6 +78,7 @@ const READERS: readonly ((message: ParsedMessage) => ReportFinding | null)[] = [
   readDmarcReport,
   readUnsubscribeRequest,
   readAutoReply,
+  readForwardedReport,
 ]
 
 function readUnreadable(message: ParsedMessage): ReportFinding | null {

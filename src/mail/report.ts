@@ -81,6 +81,8 @@ export type Report = {
   readonly recipients: readonly RecipientReport[]
   readonly complaint: ComplaintReport | null
   readonly originalMessage: OriginalMessage | null
+  /** Whether a person or a help desk forwarded the report. It proves nothing about the mail that it names. */
+  readonly isForwarded: boolean
   /** Original-Envelope-Id (RFC 3461 ENVID), xtext decoded. */
   readonly envelopeId: string | null
   readonly reportingMta: string | null

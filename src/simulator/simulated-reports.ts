@@ -51,6 +51,7 @@ const EMPTY_REPORT: Report = {
   recipients: [],
   complaint: null,
   originalMessage: null,
+  isForwarded: false,
   envelopeId: null,
   reportingMta: null,
   headers: {},

@@ -62,6 +62,7 @@ function reportOf(kind: ReportKind, over: Partial<Report> = {}): Report {
   const base = { kind, format: 'test', recipients: kind === 'bounce' ? [GROUP] : [], complaint: kind === 'complaint' ? COMPLAINT : null }
   const empty = {
     originalMessage: null,
+    isForwarded: false,
     envelopeId: null,
     reportingMta: null,
     headers: {},
@@ -135,6 +136,9 @@ const trust: readonly (readonly [string, Report, Given, string | null, string | 
   // report                                           report, given                                                     problem       proof
   ['NDR, token in RCPT TO', reportOf('bounce'), toUs, null, 'token'],
   ['NDR, token in upper case', reportOf('bounce'), { rcpt: `${RP.toUpperCase()}@${RETURN_PATH.toUpperCase()}` }, null, 'token'],
+  ['NDR that a person forwards, token', reportOf('bounce', { isForwarded: true }), toUs, 'unverified', null],
+  ['NDR that a person forwards, returned token', reportOf('bounce', { ...path, isForwarded: true }), { auth: SIGNED }, 'unverified', null],
+  ['NDR that a person forwards, listed DKIM', reportOf('bounce', { ...cfbl, isForwarded: true }), { auth: SIGNED }, 'unverified', null],
   ['NDR, BATV around RCPT TO', reportOf('bounce'), { rcpt: `prvs=3456789abc=${RP}@${RETURN_PATH}` }, null, 'token'],
   ['NDR, token in the returned Return-Path', reportOf('bounce', path), {}, null, 'token'],
   ['NDR, token in a rewritten Return-Path', reportOf('bounce', srs), {}, null, 'token'],

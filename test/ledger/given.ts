@@ -242,6 +242,7 @@ const REPORT: Report = {
   recipients: [],
   complaint: null,
   originalMessage: null,
+  isForwarded: false,
   envelopeId: null,
   reportingMta: null,
   headers: {},

@@ -87,12 +87,15 @@ function returnedLines({ originalMessage }: Report): string[] {
   ]
 }
 
-function recipientLines({ recipient, verdict }: ExplainedRecipient): string[] {
+function recipientLines({ recipient, verdict, recordedBecause }: ExplainedRecipient): string[] {
   const { reply, status, replySource, remoteMta } = recipient
   const replyParts = [reply.code, reply.status, reply.text === '' ? null : `"${toSingleLine(reply.text)}"`].filter((part) => part !== null)
   const source = [remoteMta, replySource === 'none' ? null : `read in its ${replySource}`].filter((part) => part !== null).join(', ')
   const replyText = replyParts.length === 0 ? 'none' : `${replyParts.join(' ')}${source === '' ? '' : ` (${toSingleLine(source)})`}`
-  const rows = [['reply', replyText], ...(verdict === null ? [] : [...verdictRows(verdict), ['would', expectedChange(recipient, verdict)]])]
+  const rows = [
+    ['reply', replyText],
+    ...(verdict === null ? [] : [...verdictRows(verdict), ['would', expectedChange(recipient, verdict, recordedBecause)]]),
+  ]
   return [
     `  recipient  ${recipientLabel(recipient)}  ${recipient.action}${status === null ? '' : `, Status ${toSingleLine(status)}`}`,
     ...formatColumns(rows).map((line) => `    ${line}`),
@@ -106,7 +109,8 @@ function recipientLabel({ recipient, originalRecipient }: RecipientReport): stri
 }
 
 /** The change under the default status policy. The ladders and the store may change more: see `bounced replay --dry-run`. */
-function expectedChange({ action }: RecipientReport, verdict: Verdict): string {
+function expectedChange({ action }: RecipientReport, verdict: Verdict, recordedBecause: string | null): string {
+  if (recordedBecause !== null) return `no status changes; ${recordedBecause}`
   if (action !== 'failed') return 'no status changes; it is recorded'
   const status = `status ${String(verdict.subStatus).slice(0, 1)}, sub status ${verdict.subStatus}, asynchronous`
   const listed = verdict.reason === 'not-exist' && verdict.permanence === 'permanent' && !verdict.weak

@@ -24,12 +24,15 @@ export const explainCommand: DefineCommand = (command) => {
   command
     .argument('<path...>', '.eml files, folders, mbox files, Maildirs; - is standard input')
     .option('--ndjson', 'one JSON object per mail')
-    .action(async (paths: string[], options: { ndjson?: true }, self: Command) => {
-      const table = loadRules({ own: loadConfigFor(self).settings.rules.folder ?? null })
+    .option('--own-domain <domain...>', 'Return-Path and feedback domains beside those of the settings: a bounce of mail to them is filed')
+    .action(async (paths: string[], options: { ndjson?: true; ownDomain?: string[] }, self: Command) => {
+      const { settings } = loadConfigFor(self)
+      const table = loadRules({ own: settings.rules.folder ?? null })
+      const ownDomains = [...(options.ownDomain ?? []), settings.returnPathDomain, settings.feedbackDomain]
       const show = options.ndjson ? showJson : showPretty
       for await (const { name, raw } of nameSingleMails(readSources(paths, process.stdin))) {
         const report = parseReport(raw)
-        await show(name, raw, report, explainReport(table, report))
+        await show(name, raw, report, explainReport(table, report, ownDomains))
       }
     })
 }

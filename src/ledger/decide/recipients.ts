@@ -3,12 +3,13 @@
  *
  * Each group is decided by itself (RFC 3464). A token names one delivery. If one group names the address of that delivery, the other groups
  * belong to other recipients and are only recorded. If several groups failed and none names the address, the mail was expanded or
- * forwarded.
+ * forwarded. If any copy for one Original-Recipient was delivered, the copies that failed are only recorded.
  *
  * Pure. See also: ledger/decide/report, ledger/suppress/bounce-list.
  */
 import { hashAddress, normaliseAddress } from '../../correlate/address-hash.ts'
 import type { Verdict } from '../../classify/verdict.ts'
+import { hasDeliveredCopy } from '../../mail/dsn/delivered-copy.ts'
 import type { RecipientReport } from '../../mail/report.ts'
 import { discardHeldEntries, updateBounceList } from '../suppress/bounce-list.ts'
 import type { MatchedReport } from './report-input.ts'
@@ -39,7 +40,8 @@ type GroupOutcome = { readonly group: RecipientReport; readonly verdict: Verdict
 function addFailedFacts(input: MatchedReport, outcome: GroupOutcome, batch: FactBatch): void {
   const { ledger, delivery, tie, settings, moment } = input
   const { group, verdict } = outcome
-  const effect = verdict === null || !isAboutDelivery(input, group) ? null : failureEffectOf(input, group, verdict)
+  const isRecordedOnly = verdict === null || !isAboutDelivery(input, group) || hasDeliveredCopy(input.report.recipients, group)
+  const effect = isRecordedOnly ? null : failureEffectOf(input, group, verdict)
   // Behind a forwarder, the remote server does not belong to the recipient's domain.
   const remoteSite = effect === null || effect.forwarded ? null : outcome.site
   const fact = createFact('failed', aboutDelivery(delivery), moment, {

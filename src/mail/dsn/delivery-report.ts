@@ -5,7 +5,7 @@
  * readers).
  */
 import { toComplaintFinding } from '../feedback/complaint.ts'
-import { MAX_DSN_RECIPIENTS, parseDeliveryStatus } from './dsn.ts'
+import { MAX_DSN_RECIPIENTS, isStatusField, parseDeliveryStatus } from './dsn.ts'
 import type { DeliveryStatusFields } from './dsn.ts'
 import { REPORT_THRESHOLD, scoreEvidence } from '../report-evidence.ts'
 import type { ReportEvidence } from '../report-evidence.ts'
@@ -14,6 +14,7 @@ import { matchFormatsByHeader } from '../freeform/format-index.ts'
 import { RANK } from '../freeform/address-rank.ts'
 import { findAddressDiagnosticPairs } from '../freeform/reader.ts'
 import type { AddressDiagnosticPair } from '../freeform/reader.ts'
+import type { TextLine } from '../freeform/split-quoted.ts'
 import { parseProviderEvent } from '../feedback/provider-event.ts'
 import type { ReportFinding, ParsedMessage } from '../parsed-message.ts'
 import { FAILURE_PHRASE, REPLY_LINE } from '../freeform/phrases.ts'
@@ -61,7 +62,8 @@ const EMPTY_RECIPIENT: RecipientReport = {
 export function readDeliveryReport(message: ParsedMessage): ReportFinding | null {
   const deliveryStatus = parseDeliveryStatus(findStatusTexts(message))
   const isOwnAddress = createOwnAddressCheck(message)
-  const pairs = findAddressDiagnosticPairs(message.parts.lines, isOwnAddress)
+  const lines = selectProse(message, deliveryStatus)
+  const pairs = findAddressDiagnosticPairs(lines, isOwnAddress)
   const formatVotes = deliveryStatus.recipients.length > 0 ? NO_FORMAT_VOTES : countFormatVotes(message)
   const score = scoreEvidence(collectEvidence(message, deliveryStatus, pairs, formatVotes))
   if (score < REPORT_THRESHOLD) return null
@@ -70,7 +72,7 @@ export function readDeliveryReport(message: ParsedMessage): ReportFinding | null
   const recipients = readRecipients({
     dsnRecipients: deliveryStatus.recipients.slice(0, MAX_DSN_RECIPIENTS),
     pairs,
-    lines: message.parts.lines,
+    lines,
     subject: message.subject,
     failedRecipients: message.headers['x-failed-recipients'],
     originalMessage: message.originalMessage,
@@ -94,6 +96,11 @@ function findStatusTexts(message: ParsedMessage): readonly string[] {
   return message.parts.lines.some((line) => line.text.includes('-') && /^[ \t]*(?:final|original)-recipient[ \t]*:/i.test(line.text))
     ? [message.bodyText.replace(/^[ \t]+(?=[A-Z][A-Za-z-]{3,30}:)/gm, '')]
     : []
+}
+
+/** The lines of the text that are not fields of a report, if the fields stand in the text. */
+function selectProse({ parts }: ParsedMessage, { recipients }: DeliveryStatusFields): readonly TextLine[] {
+  return parts.statusTexts.length > 0 || recipients.length === 0 ? parts.lines : parts.lines.filter(({ text }) => !isStatusField(text))
 }
 
 function reportKindOf(recipients: readonly RecipientReport[]): ReportKind {
@@ -187,11 +194,20 @@ function collectEvidence(
   }
 }
 
+/** Headers of a report that a gateway pasted below its own text. */
+const PASTED_REPORT = /^(?:content-type:\s*multipart\/report|from:.{0,80}mailer-daemon|x-failed-recipients:)/im
+
 /** Reads the enclosed report if a gateway wrapped it in a message without recipients of its own. */
 function readEnclosedReport(message: ParsedMessage, pairs: readonly AddressDiagnosticPair[]): ReportFinding | null {
-  const part = message.parts.originalPart
-  if (part === null || pairs.length > 0 || message.headers['x-failed-recipients'] !== undefined) return null
-  const enclosedReport = message.readEnclosed(message.parts.mime.raw.subarray(part.headerStart, part.bodyEnd))
+  const { originalPart: part, pastedOriginal, mime } = message.parts
+  if (pairs.length > 0 || message.headers['x-failed-recipients'] !== undefined) return null
+  const bytes =
+    part !== null
+      ? mime.raw.subarray(part.headerStart, part.bodyEnd)
+      : pastedOriginal !== null && PASTED_REPORT.test(pastedOriginal.slice(0, 8_192))
+        ? new TextEncoder().encode(pastedOriginal)
+        : null
+  const enclosedReport = bytes === null ? null : message.readEnclosed(bytes)
   if (enclosedReport === null || (enclosedReport.kind !== 'bounce' && enclosedReport.kind !== 'delay')) return null
   const { kind, format, recipients, originalMessage, envelopeId, reportingMta } = enclosedReport
   return recipients.some((entry) => entry.recipient !== null)

@@ -11,6 +11,8 @@ import type { DsnAction } from '../report.ts'
 
 export type DsnRecipient = {
   readonly finalRecipient: string | null
+  /** Final-Recipient if it is a local name of the reporter, such as `ann` or `ann@host`; empty otherwise. */
+  readonly finalName: string
   readonly originalRecipient: string | null
   readonly action: DsnAction | null
   readonly status: string | null
@@ -30,6 +32,7 @@ export function toDsnRecipient(group: ReadonlyMap<string, string>): DsnRecipient
   const diagnostic = selectDiagnostic(group)
   return {
     finalRecipient: selectFinalRecipient(final, actual, original),
+    finalName: final === null || isRoutableAddress(final) ? '' : final,
     originalRecipient:
       original ?? (actual !== null && final !== null && final.includes('@') && actual.includes('@') && actual !== final ? final : null),
     action: parseAction(group.get('action')),

@@ -115,6 +115,13 @@ function isFieldName(name: string): boolean {
   )
 }
 
+/** Whether a line of text is a field of a report. Total. */
+export function isStatusField(line: string): boolean {
+  const colon = line.slice(0, 66).indexOf(':')
+  const name = colon < 3 ? '' : line.slice(0, colon).trim().toLowerCase()
+  return PER_RECIPIENT_FIELDS.has(name) || PER_MESSAGE_FIELDS.has(name)
+}
+
 /** Whether a field begins the next group: it repeats, or it names a recipient after a blank line. */
 function startsGroup(group: FieldMap, name: string, isAfterBlankLine: boolean): boolean {
   if (!PER_RECIPIENT_FIELDS.has(name)) return false

@@ -14,7 +14,7 @@ import type { AddressDiagnosticPair } from '../freeform/reader.ts'
 import { findLocalNames, findOnlyAddress } from '../freeform/unlabelled-recipient.ts'
 import { DELIVERED_PHRASE, FAILURE_PHRASE, DELAY_PHRASE, FINAL_FAILURE_PHRASE, REPLY_LINE } from '../freeform/phrases.ts'
 import { findLastReply } from '../smtp/last-reply.ts'
-import { findSessionRefusal } from '../smtp/session-transcript.ts'
+import { findSessionRefusal, hasSessionTranscript, removePassedCommands } from '../smtp/session-transcript.ts'
 import { NO_REPLY, collapseWhitespace, parseReply } from '../smtp/reply.ts'
 import type { SmtpReply } from '../smtp/reply.ts'
 import type { DsnAction, RecipientReport, OriginalMessage } from '../report.ts'
@@ -44,7 +44,10 @@ export function readRecipients(sources: RecipientSources): readonly RecipientRep
   if (sources.dsnRecipients.length > 0) {
     const searchText = sources.dsnRecipients.length > 1 || sources.pairs.length > 1 ? '' : reportText
     return deduplicateByAddress(
-      sources.dsnRecipients.map((dsnRecipient) => fromDsnRecipient(dsnRecipient, { ...sources, reportText, attributableText: searchText })),
+      sources.dsnRecipients.map((dsnRecipient) => ({
+        finalName: dsnRecipient.finalName,
+        report: fromDsnRecipient(dsnRecipient, { ...sources, reportText, attributableText: searchText }),
+      })),
     )
   }
   const namedRecipients = findNamedRecipients(sources)
@@ -78,7 +81,9 @@ function fromDsnRecipient(dsnRecipient: DsnRecipient, sources: RecipientContext)
       ? ''
       : ownText === ''
         ? searchText
-        : ownText
+        : diagnosticReply.reply.code === null && diagnosticReply.reply.status === null
+          ? `${ownText}\n${searchText}`
+          : ownText
   return {
     recipient: dsnRecipient.finalRecipient ?? dsnRecipient.originalRecipient,
     originalRecipient: dsnRecipient.originalRecipient,
@@ -87,7 +92,7 @@ function fromDsnRecipient(dsnRecipient: DsnRecipient, sources: RecipientContext)
     reply: diagnosticReply.reply,
     replySource: diagnosticReply.source,
     remoteMta: dsnRecipient.remoteMta ?? diagnosticReply.host,
-    text: joinText(dsnRecipient.diagnosticText, remaining),
+    text: joinText(dsnRecipient.diagnosticText, removePassedCommands(remaining)),
     lastAttemptAt: dsnRecipient.lastAttemptAt,
     willRetryUntil: dsnRecipient.willRetryUntil,
   }
@@ -194,7 +199,7 @@ type TextSources = {
 function fromText(source: TextSources): RecipientReport {
   const sharedText = (source.sharedText ?? '').slice(0, MAX_SEARCHED_TEXT)
   const found =
-    (sharedText.includes('<<<') ? findSessionRefusal(sharedText, source.recipient) : null) ??
+    (hasSessionTranscript(sharedText) ? findSessionRefusal(sharedText, source.recipient) : null) ??
     findReason(source.ownText === '' ? source.text : (source.ownText ?? '')) ??
     findLastReply(sharedText, source.recipient) ??
     findLastReply(source.text.slice(0, MAX_SEARCHED_TEXT), source.recipient)
@@ -206,7 +211,7 @@ function fromText(source: TextSources): RecipientReport {
     reply: found?.reply ?? NO_REPLY,
     replySource: found === null ? 'none' : 'text',
     remoteMta: found?.host ?? null,
-    text: joinText(source.ownText ?? '', source.text),
+    text: joinText(removePassedCommands(source.ownText ?? ''), removePassedCommands(source.text)),
     lastAttemptAt: null,
     willRetryUntil: null,
   }
@@ -262,10 +267,13 @@ function extractDiagnosticSections(sources: RecipientSources): string {
 }
 
 /** Keeps one report for each recipient. A report may list one for each attempt: `failed` wins, then the last. */
-function deduplicateByAddress(reports: readonly RecipientReport[]): readonly RecipientReport[] {
+function deduplicateByAddress(
+  groups: readonly { readonly finalName: string; readonly report: RecipientReport }[],
+): readonly RecipientReport[] {
   const byAddress = new Map<string, RecipientReport>()
-  for (const report of reports) {
-    const key = (report.recipient ?? '').toLowerCase()
+  for (const { finalName, report } of groups) {
+    // Copies for local names of the reporter have the same address and different names.
+    const key = `${report.recipient ?? ''} ${finalName}`.toLowerCase()
     const before = byAddress.get(key)
     if (before === undefined || before.action !== 'failed' || report.action === 'failed')
       byAddress.set(key, before !== undefined && before.replySource === 'diagnostic' && report.replySource === 'none' ? before : report)

@@ -68,6 +68,7 @@ export const OFFICE_SERVER_FORMATS: readonly BounceFormat[] = [
       'delivery failed',
       'not able to deliver to',
     ],
+    diagnosticsBelow: ['body of message generated response'],
     originalBelow: ['original message follows'],
   },
   {

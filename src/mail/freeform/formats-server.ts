@@ -132,7 +132,7 @@ export const MAIL_SERVER_FORMATS: readonly BounceFormat[] = [
     header: { subject: ['message delivery failure', 'bounce, message'], 'x-mailer': ['surgemail', 'dmail'] },
     recipientLabel: ['bounce - message', 'your message cannot be delivered to the following recipients', 'failed to deliver to'],
     signature: ['your message cannot be delivered to the following recipients', 'this is a delivery failure notification message'],
-    originalBelow: ['your message reads (in part)', 'body of message generated response', 'your message header'],
+    originalBelow: ['your message reads (in part)', 'your message header'],
   },
   {
     id: 'zmailer',

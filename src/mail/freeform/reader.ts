@@ -184,12 +184,21 @@ function endsDiagnostic(text: string, marker: LineMarker): boolean {
 /** The longest known diagnostics, of Exchange Online, have about 100 lines. */
 const MAX_DIAGNOSTIC_LINES = 200
 
+/** Whether a line says why before it names the address: `User's mailbox is full: <ann@example.net>`. */
+function namesCause(line: string, candidate: AddressCandidate): boolean {
+  const head = line.slice(0, Math.max(0, candidate.end - candidate.address.length))
+  return head.length > 12 && head.length < 200 && CAUSE_BEFORE_ADDRESS.test(head)
+}
+
+const CAUSE_BEFORE_ADDRESS =
+  /\b(?:full|quota|unknown|no such|not exist|not found|invalid|disabled|inactive|suspended|blocked|too (?:large|big)|over limit|expired|spam)\b/i
+
 /** The text of one candidate: the rest of its own line and the lines below it, up to the next candidate or section. */
 function collectDiagnosticLines(lines: readonly TextLine[], candidate: AddressCandidate, next: number | null): readonly string[] {
   const ownLine = lines[candidate.lineIndex]?.text ?? ''
   const diagnosticLines: string[] = []
   const rest = ownLine.slice(candidate.end)
-  if (!ADDRESS_SUFFIX.test(rest) || candidate.rank < RANK.alone) diagnosticLines.push(ownLine.trim())
+  if (!ADDRESS_SUFFIX.test(rest) || candidate.rank < RANK.alone || namesCause(ownLine, candidate)) diagnosticLines.push(ownLine.trim())
   for (let at = candidate.lineIndex + 1; at < (next ?? lines.length) && diagnosticLines.length < MAX_DIAGNOSTIC_LINES; at++) {
     const line = lines[at]
     if (line === undefined || line.markers.some((marker) => endsDiagnostic(line.text, marker))) break

@@ -8,7 +8,7 @@
  */
 import { MAX_REPLY_LENGTH, type SmtpReply, isTelephoneNumberAt, parseReply } from './reply.ts'
 import { type FoundReply, findReplies } from './reply-search.ts'
-import { findSessionRefusal } from './session-transcript.ts'
+import { findSessionRefusal, hasSessionTranscript } from './session-transcript.ts'
 
 /** The last refusal of a remote server, or the last refusal if the text does not say who sent it; null without any. */
 function findLastRemoteReply(text: string): FoundReply | null {
@@ -34,7 +34,7 @@ type AttributedReply = { readonly reply: SmtpReply; readonly host: string | null
  * Total.
  */
 export function findLastReply(text: string, recipient: string | null = null): AttributedReply | null {
-  const refusal = text.includes('<<<') ? findSessionRefusal(text, recipient) : null
+  const refusal = hasSessionTranscript(text) ? findSessionRefusal(text, recipient) : null
   if (refusal !== null) return refusal
   const found = findLastRemoteReply(sliceLastAttempt(text))
   if (found !== null && found.reply.code !== null) return found

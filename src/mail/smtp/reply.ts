@@ -21,6 +21,8 @@ export const NO_REPLY: SmtpReply = { code: null, status: null, text: '' }
 export const MAX_REPLY_LENGTH = 2_048
 /** `smtp;`, `X-Postfix;`: RFC 3464 §2.1.1. */
 const DIAGNOSTIC_TYPE = /^\s{0,9}[A-Za-z][A-Za-z0-9_.-]{0,30}\s{0,3};\s{0,9}/
+/** IronPort writes its own status and words before the reply: `5.1.0 - Unknown address error 550-'5.7.1 …'`. The reply decides. */
+const GATEWAY_SUMMARY = /^[45]\.\d{1,3}\.\d{1,3} - [A-Za-z() ]{4,60} (?=[245]\d\d-')/
 /** Punctuation around a code or status, including the `smtp;` that Exchange writes between the two. */
 const LEADING_PUNCTUATION = /^[\s#"'([{<*:;,\-_]{0,9}(?:smtp\s?;\s{0,3}|b(?=["']))?["']?/i
 const LEADING_CODE = /^([245]\d\d)(?![\w/%@]|\.\w|:\d|,\d{3}|-\d{2}-)/
@@ -66,7 +68,9 @@ const SUCCESS_INTRODUCTION = /(?:[:;>]|\b(?:said|returned|answered|replied))\s{0
  *     → { code: 550, status: '5.1.1', text: 'No such user here' }
  */
 export function parseReply(raw: string): SmtpReply {
-  const line = collapseWhitespace(raw.slice(0, 4 * MAX_REPLY_LENGTH)).replace(DIAGNOSTIC_TYPE, '')
+  const line = collapseWhitespace(raw.slice(0, 4 * MAX_REPLY_LENGTH))
+    .replace(DIAGNOSTIC_TYPE, '')
+    .replace(GATEWAY_SUMMARY, '')
   const leading = readLeadingCodes(line)
   const rest = line.slice(leading.length)
   const code = leading.code ?? findReplyCode(rest)

@@ -9,6 +9,7 @@
  *
  * With pipelining, the replies to RCPT follow a later command. The last session with a refusal decides, because earlier ones were retried
  * elsewhere. In it the first refusal decides: the later ones are consequences. Replies about the order of commands (500, 502, 503) never do.
+ * MDaemon writes `-->` and `<--`, with a date before them.
  *
  * Pure, total, linear. RFC 5321 §4.2. See also: mail/smtp/last-reply.
  */
@@ -18,10 +19,22 @@ import type { SmtpReply } from './reply.ts'
 type Refusal = { readonly reply: SmtpReply; readonly host: string | null; readonly command: string }
 
 const MAX_LINES = 2_000
-const SESSION_START = /\bwhile talking to\s+([\w.-]{1,255}?)\.?:?\s*$/i
-const COMMAND = /^\s{0,8}>>>\s?(.{1,500})/
-const REPLY = /^\s{0,8}<<<\s?([245]\d\d)([ -].{0,2000}|$)/
+const SESSION_START = /\b(?:while talking to|smtp connection to)\s+\[?([\w.-]{1,255}?)\.?(?::\d{1,5})?\]?:?\s*$/i
+const COMMAND = /^\s{0,8}(?:>>>|(?:[\w ,:.+-]{1,40}: )?-->)\s?(.{1,500})/
+const REPLY = /^\s{0,8}(?:<<<|(?:[\w ,:.+-]{1,40}: )?<--)\s?([245]\d\d)([ -].{0,2000}|$)/
 const SEQUENCE_CODES: ReadonlySet<string> = new Set(['500', '502', '503'])
+
+/** Whether a text quotes an SMTP session line by line. Total. */
+export function hasSessionTranscript(text: string): boolean {
+  return text.includes('<<<') || text.includes('<--')
+}
+
+const PASSED_LINE = /^[^\n]{0,50}(?:>>>|-->)[^\n]{0,500}(?:\n|$)|^[^\n]{0,50}(?:<<<|<--)\s?[23]\d\d[^\n]{0,500}(?:\n|$)/gm
+
+/** A text without the commands and positive replies of a quoted session, which contain words about the sender. Total. */
+export function removePassedCommands(text: string): string {
+  return hasSessionTranscript(text) ? text.replace(PASSED_LINE, '') : text
+}
 
 /** The refusal that decides about `recipient`, or about the message; null if no session was refused. Total. */
 export function findSessionRefusal(

@@ -12,7 +12,7 @@ import { remoteSiteOf } from '../../classify/provider.ts'
 import type { RuleTable } from '../../classify/rule-table.ts'
 import type { Verdict } from '../../classify/verdict.ts'
 import { matchReport, type ReportMatch } from '../../correlate/match.ts'
-import type { TokenDomains } from '../../correlate/references.ts'
+import { isDoubleBounce } from '../../correlate/double-bounce.ts'
 import type { AuthenticationResults } from '../../mail-auth/verify-signatures.ts'
 import { decideReport } from '../../ledger/decide/report.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
@@ -92,17 +92,6 @@ function logMatch({ context, item }: MatchContext, { account, deliveryId, via, p
   context.telemetry.log.debug({ sessionId, digest: item.digest, account, deliveryId, via, proof, problem }, message)
 }
 
-/**
- * Whether a report is about mail to us: every recipient that it names is at a Return-Path or feedback domain of ours. It bounces an
- * answer (an out-of-office note, a report), so it says nothing about the recipient of our mail.
- */
-function isDoubleBounce({ recipients }: Report, { returnPath, feedback }: TokenDomains): boolean {
-  const own = [...returnPath, ...feedback]
-  const isOurs = (address: string | null): boolean =>
-    address !== null && own.includes(address.slice(address.lastIndexOf('@') + 1).toLowerCase())
-  return recipients.length > 0 && recipients.every(({ recipient }) => isOurs(recipient))
-}
-
 /** Decides the facts of a mail for a given match. */
 export function decideForMatch({ context, snapshot, loaded, item }: MatchContext, match: ReportMatch<DeliveryRow>): readonly Fact[] {
   const { mail, report, digest, references, authentication } = item
@@ -114,7 +103,7 @@ export function decideForMatch({ context, snapshot, loaded, item }: MatchContext
     match,
     digest,
     isForHumans: isReportRoleAddress(mail.envelope.to) && references.length === 0,
-    isDoubleBounce: isDoubleBounce(report, context.domains),
+    isDoubleBounce: isDoubleBounce(report, [...context.domains.returnPath, ...context.domains.feedback]),
     reporter: reporterOf(report, authentication),
     settings: snapshot.settingsOf(match.account),
     moment: momentOf(context, item),

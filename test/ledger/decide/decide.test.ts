@@ -1,5 +1,5 @@
 /** decide.test - which facts each kind of report, attempt and registration leads to */
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { formatDeliveryId } from '../../../src/correlate/delivery-id.ts'
 import type { Reason } from '../../../src/classify/reasons.ts'
 import type { Permanence } from '../../../src/classify/verdict.ts'
@@ -194,6 +194,37 @@ test('failed members of an expanded address do not put the address on a list', (
   s.report(id, T0 + 1, { kind: 'bounce', recipients }, { verdicts: [verdict('not-exist'), verdict('not-exist')] })
   expect(s.row(id)).toMatchObject({ status: 4, forwarded: true })
   expect(s.ledger.suppressions.size).toBe(0)
+})
+
+describe('copies of one expanded address', () => {
+  const copy = (recipient: string, action: 'failed' | 'delivered' | 'relayed' | 'expanded', originalRecipient: string | null = TO) => ({
+    ...GROUP,
+    recipient,
+    originalRecipient,
+    action,
+  })
+  const gone = copy('gone@example.net', 'failed')
+  test.each([
+    // the other copy                                            status of the mail
+    ['delivered', copy('ann@example.net', 'delivered'), [1, null, false]],
+    ['relayed', copy('ann@example.net', 'relayed'), [1, null, false]],
+    ['failed too', copy('ann@example.net', 'failed'), [4, 406, true]],
+    ['of another address', copy('ann@example.net', 'delivered', 'other@example.com'), [4, 406, true]],
+    ['of no stated address', copy('ann@example.net', 'delivered', null), [4, 406, true]],
+  ] as const)('one failed, the other %s', (_name, other, want) => {
+    for (const recipients of [
+      [gone, other],
+      [other, gone],
+    ]) {
+      const s = story()
+      const id = s.send(T0)
+      const verdicts = recipients.map(({ action }) => (action === 'failed' ? verdict('not-exist') : null))
+      const facts = s.report(id, T0 + 1, { kind: 'bounce', recipients }, { verdicts })
+      expect(facts.filter(({ kind }) => kind === 'failed').length).toBeGreaterThan(0)
+      expect(statusOf(s, id)).toEqual(want)
+      if (want[0] === 1) expect(s.ledger.suppressions.size).toBe(0)
+    }
+  })
 })
 
 const complaints = [

@@ -8,6 +8,15 @@ import type { TestMessage } from '../messages.ts'
 
 type Case = readonly [name: string, mail: TestMessage, want: string]
 
+const DSN = `Reporting-MTA: dns; mx.example.net
+
+Final-Recipient: rfc822; user@example.org
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 User unknown`
+const PERSON = 'Anna Smith <anna@example.org>'
+const PERSONAL_PATH = 'Return-Path: <anna@example.org>'
+
 export const BOUNCES: readonly Case[] = [
   [
     'qmail with two',
@@ -950,16 +959,117 @@ ${RETURNED}
     },
     'bounce | user@example.org 552 -',
   ],
+  [
+    'MDaemon with a dated transcript',
+    {
+      from: 'MDaemon@mail.example.org',
+      subject: 'Permanent Delivery Failure',
+      fields: [NULL_SENDER],
+      body: `The attached message had PERMANENT fatal delivery errors!
+
+Failed address: user@example.net
+
+--- Session Transcript ---
+ Thu 2026-01-01 10:00:00: Attempting SMTP connection to mx.example.net:25
+ Thu 2026-01-01 10:00:01: <-- 220 mx.example.net ESMTP
+ Thu 2026-01-01 10:00:01: --> MAIL From:<b@bounce.example.com>
+ Thu 2026-01-01 10:00:01: <-- 250 OK
+ Thu 2026-01-01 10:00:01: --> RCPT To:<user@example.net>
+ Thu 2026-01-01 10:00:01: <-- 551 5.1.6 Address has moved away
+--- End Transcript ---`,
+    },
+    'bounce | user@example.net 551 5.1.6',
+  ],
+  [
+    'IMail with the response below a title',
+    {
+      from: 'Postmaster <postmaster@mail.example.com>',
+      subject: 'Undeliverable Mail',
+      fields: [NULL_SENDER],
+      body: `undeliverable to user@example.net
+
+Body of message generated response:
+550-REJECTED - the link in the message is on a list
+550 See the postmaster page`,
+    },
+    'bounce | user@example.net 550 -',
+  ],
+  [
+    'report pasted below the text of a provider',
+    {
+      from: 'MAILER-DAEMON@mail.example.com',
+      subject: 'Undelivered Mail Returned to Sender',
+      fields: ['Return-Path: <MAILER-DAEMON>', 'Precedence: bulk'],
+      body: `I'm sorry to have to inform you that the message returned
+below could not be delivered to one or more destinations.
+
+For further assistance, please contact <support@provider.example>
+---------------------------------
+Return-Path: <>
+Received: from relay.provider.example by mail.example.com
+Date: Thu, 1 Jan 2026 10:00:00 +0000
+From: MAILER-DAEMON@relay.provider.example (Mail Delivery System)
+Subject: Undelivered Mail Returned to Sender
+Content-Type: multipart/report; report-type=delivery-status; boundary=c
+
+--c
+Content-Type: message/delivery-status
+
+${DSN}
+--c--`,
+    },
+    'bounce | user@example.org 550 5.1.1',
+  ],
+  [
+    'cause before the address',
+    {
+      from: 'MAILER-DAEMON@example.com',
+      subject: 'Returned mail: Offer',
+      fields: [NULL_SENDER],
+      body: `User's mailbox is full: <user@example.net>
+Unable to deliver mail.`,
+    },
+    'bounce | user@example.net - -',
+  ],
+  [
+    'IronPort with its own summary before the reply',
+    {
+      from: 'Mail Delivery System <MAILER-DAEMON@ip.example.org>',
+      subject: 'Delivery Status Notification (Failure)',
+      fields: [NULL_SENDER],
+      body: `The following message to <user@example.net> was undeliverable.
+The reason for the problem:
+5.1.0 - Unknown address error 550-'5.7.1 <b@bounce.example.com>... Access denied'`,
+    },
+    'bounce | user@example.net 550 5.7.1',
+  ],
+  [
+    'bounce forwarded as attachment',
+    {
+      from: PERSON,
+      subject: 'WG: Unzustellbar',
+      fields: [PERSONAL_PATH, 'Content-Type: multipart/mixed; boundary=b'],
+      body: `--b
+Content-Type: text/plain
+
+Was heißt das?
+--b
+Content-Type: message/rfc822
+
+From: MAILER-DAEMON@mx.example.net
+Subject: Undelivered Mail Returned to Sender
+Content-Type: multipart/report; report-type=delivery-status; boundary=c
+
+--c
+Content-Type: message/delivery-status
+
+${DSN}
+--c--
+--b--`,
+    },
+    'bounce | user@example.org 550 5.1.1',
+  ],
 ]
-
-const DSN = `Reporting-MTA: dns; mx.example.net
-
-Final-Recipient: rfc822; user@example.org
-Action: failed
-Status: 5.1.1
-Diagnostic-Code: smtp; 550 5.1.1 User unknown`
-const PERSON = 'Anna Smith <anna@example.org>'
-const PERSONAL_PATH = 'Return-Path: <anna@example.org>'
 
 export const OTHERS: readonly Case[] = [
   [
@@ -993,32 +1103,6 @@ To: <anna@example.org>
 This is the mail system at host mx.example.net.
 
 <user@example.org>: host mx.example.org[192.0.2.9] said: 550 5.1.1 User unknown`,
-    },
-    'other',
-  ],
-  [
-    'bounce forwarded as attachment',
-    {
-      from: PERSON,
-      subject: 'WG: Unzustellbar',
-      fields: [PERSONAL_PATH, 'Content-Type: multipart/mixed; boundary=b'],
-      body: `--b
-Content-Type: text/plain
-
-Was heißt das?
---b
-Content-Type: message/rfc822
-
-From: MAILER-DAEMON@mx.example.net
-Subject: Undelivered Mail Returned to Sender
-Content-Type: multipart/report; report-type=delivery-status; boundary=c
-
---c
-Content-Type: message/delivery-status
-
-${DSN}
---c--
---b--`,
     },
     'other',
   ],
