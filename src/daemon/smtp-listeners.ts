@@ -117,9 +117,11 @@ function commonOptionsOf(
   }
 }
 
-function smtpLimitsOf({ limits }: Settings): ListenerLimits {
+function smtpLimitsOf({ limits, smtp }: Settings): ListenerLimits {
   return {
     ...limits,
+    exemptPeers: [...limits.exemptPeers, ...smtp.trustedRelays],
+    stressTimeoutMs: limits.stressSeconds * 1_000,
     idleTimeoutMs: limits.idleSeconds * 1_000,
     commandTimeoutMs: limits.commandSeconds * 1_000,
     dataTimeoutMs: limits.dataSeconds * 1_000,

@@ -4,7 +4,7 @@
  * One customer usually controls a whole IPv6 /64, often a /48 (RFC 6177), and sometimes an IPv4 /24. A limit that counts single addresses only
  * does not stop such a client, so limits also count its networks.
  *
- * Pure. See also: net/rate-limit, net/sign-in-limit, smtp-server/peer-limits.
+ * Pure. See also: net/rate-limit, net/sign-in-limit, net/connection-table.
  */
 import { isIPv4 } from 'node:net'
 

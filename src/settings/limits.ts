@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import { SIGN_IN_LIMITS } from '../net/sign-in-limit.ts'
-import { positiveInteger, setting } from './setting.ts'
+import { nonEmptyText, positiveInteger, setting } from './setting.ts'
 
 export const limitSettings = z.strictObject({
   mailSize: setting(
@@ -27,6 +27,26 @@ export const limitSettings = z.strictObject({
     positiveInteger.default(300),
     'Simultaneous SMTP connections from one network (/24 for IPv4, /64 for IPv6)',
     'three times the limit of one address, because the outbound hosts of a provider share a network',
+  ),
+  connectionsPerAllocation: setting(
+    positiveInteger.default(600),
+    'Simultaneous SMTP connections from one IPv6 /48',
+    'twice the limit of a network: a customer is often allocated a /48 (RFC 6177), which has 65,536 networks',
+  ),
+  exemptPeers: setting(
+    z.array(nonEmptyText).default(['127.0.0.0/8', '::1']),
+    'Peers without limits by peer and network (addresses, or networks such as 192.0.2.0/24); smtp.trustedRelays are exempt too',
+    'loopback: programs on this machine. Behind a load balancer the limits count the client that smtp.proxyPeers names',
+  ),
+  stressPercent: setting(
+    z.int().min(1).max(100).default(80),
+    'Share of a limit on SMTP connections, in percent, from which on the connections that it counts have limits.stressSeconds only',
+    'idle connections are closed before the limit refuses anybody',
+  ),
+  stressSeconds: setting(
+    positiveInteger.default(10),
+    'Seconds from our reply to the next complete SMTP command, and until limits.dataBytesPerSecond applies, under stress',
+    'the time that Postfix allows under stress; a server that has something to send sends it at once',
   ),
   recipientsPerMail: setting(positiveInteger.default(100), 'Recipients of one mail', 'RFC 5321 §4.5.3.1.8 requires at least 100'),
   mailsPerConnection: setting(

@@ -5,7 +5,7 @@
  * count the client behind it. A PROXY header from any other peer closes the session (smtp-server/connection). A connection that is refused
  * here gets one line and no session.
  *
- * See also: smtp-server/proxy-protocol (the header), smtp-server/peer-limits (the counts), docs/SMTP.md.
+ * See also: smtp-server/proxy-protocol (the header), net/connection-table (the counts), docs/SMTP.md.
  */
 import type { Socket } from 'node:net'
 import { normaliseIp } from '../net/peer-network.ts'
@@ -23,6 +23,8 @@ export type AdmissionControl = {
   readonly createSessionId: () => string
   /** Sockets without a session. The listener destroys them when it closes. */
   readonly pendingSockets: Set<Socket>
+  /** Above it, a refused client gets no time to read its refusal, and a load balancer is refused. */
+  readonly maxPending: number
 }
 
 /** A load balancer sends its header at once. Five seconds allow for a lost packet and its retransmission. */
@@ -38,6 +40,7 @@ export function acceptConnection(admission: AdmissionControl, socket: Socket): v
   if (refusal !== null) return refuseConnection(admission, socket, refusal, peer)
   const directSource = { address: peer, port: socket.remotePort ?? 0 }
   if (!admission.isTrustedProxy(peer)) return admitClient(admission, socket, directSource)
+  if (admission.pendingSockets.size >= admission.maxPending) return refuseConnection(admission, socket, 'connections', peer)
   awaitProxyHeader(admission, socket, (source) => admitClient(admission, socket, source ?? directSource))
 }
 
@@ -81,9 +84,10 @@ function awaitProxyHeader(admission: AdmissionControl, socket: Socket, onHeader:
 function refuseConnection(admission: AdmissionControl, socket: Socket, name: RefusalName, address: string): void {
   admission.onRefused(name, address)
   if (socket.destroyed) return
-  admission.pendingSockets.add(socket)
   socket.resume()
   socket.end(refusalLineOf(name))
+  if (admission.pendingSockets.size >= admission.maxPending) return socket.destroySoon()
+  admission.pendingSockets.add(socket)
   const timer = setTimeout(() => socket.destroy(), REFUSED_LINGER_MS)
   socket.on('close', () => {
     clearTimeout(timer)

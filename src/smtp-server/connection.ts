@@ -14,7 +14,7 @@ import type { SMTPConnectionOptions } from 'smtp-server/lib/smtp-connection.js'
 import { SmtpParser } from './parser.ts'
 import { isProxyHeaderPrefix } from './proxy-protocol.ts'
 import { hasEnhancedStatus, findRefusal, REFUSALS, refusalTextOf, type SmtpRefusal, type RefusalName } from './refusals.ts'
-import { slowPeerReasonOf, type SlowPeerLimits, type PeerProgress } from './slow-peer.ts'
+import { idleSinceOf, slowPeerReasonOf, type SlowPeerLimits, type PeerProgress } from './slow-peer.ts'
 import { ConnectionAdapter } from './smtp-server-adapter.ts'
 
 export type ConnectionLimits = SlowPeerLimits & {
@@ -99,11 +99,25 @@ export class InboundConnection extends ConnectionAdapter {
   }
 
   /** Closes the session when its peer has broken a time limit. */
-  closeIfSlow(): void {
+  closeIfSlow(isStressed: boolean): void {
     if (this.isEnding) return
     const { limits, now } = this.#context
-    const reason = slowPeerReasonOf(this.#peerProgress(), limits, now())
+    const reason = slowPeerReasonOf(this.#peerProgress(), limits, { now: now(), isStressed })
     if (reason !== null) this.closeWith(reason)
+  }
+
+  /** Since when the session does nothing but wait for its peer; null while it works. A session that has ended waits for the peer to close. */
+  idleSince(): number | null {
+    if (this.isEnding) return this.#repliedAt
+    const { limits, now } = this.#context
+    return idleSinceOf(this.#peerProgress(), limits, now())
+  }
+
+  /** Closes the session at once, because its place is needed. */
+  evict(): void {
+    if (this.isEnding) return void this.replySocket.destroy()
+    this.closeWith('evicted')
+    this.replySocket.destroySoon()
   }
 
   #peerProgress(): PeerProgress {

@@ -4,11 +4,13 @@
  * See also: smtp-server/listener (creates the state), smtp-server/report-session, smtp-server/accept.
  */
 import type { Socket } from 'node:net'
+import type { AddressMatcher } from '../net/address-matcher.ts'
 import type { ByteBudget } from '../net/byte-budget.ts'
+import type { ConnectionTable, ConnectionTableLimits, OpenConnection } from '../net/connection-table.ts'
+import type { FixedWindowLimit } from '../net/rate-limit.ts'
 import type { MetricName, Telemetry } from '../telemetry.ts'
 import type { ConnectionContext, ConnectionLimits, InboundConnection } from './connection.ts'
 import type { IncomingRouter } from './incoming-router.ts'
-import type { PeerLimits, PeerCounters } from './peer-limits.ts'
 import type { RefusalName } from './refusals.ts'
 
 export type ListenerOptions = {
@@ -42,12 +44,14 @@ export type ReportListenerOptions = CommonListenerOptions & {
 }
 
 /** Bytes, counts and milliseconds. settings/schema gives the reason of each default. */
-export type ListenerLimits = PeerLimits &
+export type ListenerLimits = ConnectionTableLimits &
   ConnectionLimits & {
     readonly mailSize: number
     readonly advertisedSize: number
     readonly bodyBudget: number
-    readonly connections: number
+    readonly mailsPerPeerMinute: number
+    /** Peers without limits by peer and network: addresses or networks. */
+    readonly exemptPeers: readonly string[]
     readonly mailsPerConnection: number
     readonly recipientsPerMail: number
     readonly idleTimeoutMs: number
@@ -55,11 +59,13 @@ export type ListenerLimits = PeerLimits &
   }
 
 /** A session counts from its admission. `connection` is set right after it. */
-type TrackedSession = { readonly address: string; connection: InboundConnection | null }
+export type TrackedSession = OpenConnection & { connection: InboundConnection | null }
 
 export type ListenerState = {
   readonly options: ListenerOptions
-  readonly peers: PeerCounters
+  readonly connections: ConnectionTable
+  readonly mailsByPeer: FixedWindowLimit
+  readonly isExemptPeer: AddressMatcher
   readonly budget: ByteBudget
   readonly openSessions: Map<string, TrackedSession>
   /** Sockets without a session: they wait for a PROXY header, or read their refusal. */
@@ -80,6 +86,6 @@ export function removeSession(state: ListenerState, id: string): void {
   if (session === undefined) return
   state.openSessions.delete(id)
   state.busySessions.delete(id)
-  state.peers.releaseConnection(session.address)
+  state.connections.release(session)
   state.options.telemetry.setGauge(state.options.gauges.connections, state.openSessions.size)
 }

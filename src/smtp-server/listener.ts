@@ -11,11 +11,19 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { SMTPServer } from 'smtp-server'
+import { createAddressMatcher } from '../net/address-matcher.ts'
 import { createByteBudget } from '../net/byte-budget.ts'
+import { createConnectionTable } from '../net/connection-table.ts'
+import { createFixedWindowLimit } from '../net/rate-limit.ts'
 import { acceptConnection, type AdmissionControl } from './accept.ts'
 import { InboundConnection, type ConnectionContext } from './connection.ts'
-import { countRefusal, type ListenerState, type ListenerOptions, type ReportListenerOptions } from './listener-options.ts'
-import { createPeerCounters, createAddressMatcher } from './peer-limits.ts'
+import {
+  countRefusal,
+  type ListenerState,
+  type TrackedSession,
+  type ListenerOptions,
+  type ReportListenerOptions,
+} from './listener-options.ts'
 import type { ProxySource } from './proxy-protocol.ts'
 import { createReportServer } from './report-session.ts'
 import { maskSmtpCommand } from '../trace.ts'
@@ -39,15 +47,18 @@ export async function startReportListener(options: ReportListenerOptions): Promi
   return startListener({ ...options, gauges: GAUGES }, (state) => createReportServer(state, options.router, isTrustedRelay))
 }
 
-/** Opens a listener whose sessions are executed by the given server. Resolves once it listens. Faults: config_invalid (proxyPeers). */
+/** Opens a listener whose sessions are executed by the given server. Resolves once it listens. Faults: config_invalid (proxyPeers, exemptPeers). */
 export async function startListener(
   options: ListenerOptions,
   createSmtpServer: (state: ListenerState) => SMTPServer,
 ): Promise<SmtpListener> {
   const { limits } = options
+  const isExemptPeer = createAddressMatcher(limits.exemptPeers, 'limits.exemptPeers')
   const state: ListenerState = {
     options,
-    peers: createPeerCounters(limits),
+    connections: createConnectionTable(limits, isExemptPeer),
+    mailsByPeer: createFixedWindowLimit(limits.mailsPerPeerMinute),
+    isExemptPeer,
     budget: createByteBudget(limits.bodyBudget),
     openSessions: new Map(),
     pendingSockets: new Set(),
@@ -74,16 +85,15 @@ function createAdmissionControl(state: ListenerState, smtpServer: SMTPServer): A
   return {
     isTrustedProxy: createAddressMatcher(proxyPeers, 'smtp.proxyPeers'),
     pendingSockets: state.pendingSockets,
+    maxPending: limits.connections,
     // 80 bits.
     createSessionId: () => randomBytes(10).toString('hex'),
-    refusalForAll: () => {
-      if (state.isClosing) return 'closing'
-      return state.openSessions.size + state.pendingSockets.size >= limits.connections ? 'connections' : null
-    },
+    refusalForAll: () => (state.isClosing ? 'closing' : null),
     admit: (id, address) => {
-      const refusal = state.peers.admitConnection(address)
+      const session = createTrackedSession(address)
+      const refusal = state.connections.admit(session)
       if (refusal !== null) return refusal
-      state.openSessions.set(id, { address, connection: null })
+      state.openSessions.set(id, session)
       telemetry.count('bounced_smtp_sessions_total')
       telemetry.setGauge(state.options.gauges.connections, state.openSessions.size)
       telemetry.log.debug({ sessionId: id, peer: address, open: state.openSessions.size }, 'smtp connection accepted')
@@ -96,6 +106,16 @@ function createAdmissionControl(state: ListenerState, smtpServer: SMTPServer): A
     },
     startSession: (socket, id, source) => startSession(state, smtpServer, socket, id, source),
   }
+}
+
+function createTrackedSession(address: string): TrackedSession {
+  const session: TrackedSession = {
+    address,
+    connection: null,
+    idleSince: () => session.connection?.idleSince() ?? null,
+    evict: () => session.connection?.evict(),
+  }
+  return session
 }
 
 function startSession(state: ListenerState, smtpServer: SMTPServer, socket: Socket, id: string, { address, port }: ProxySource): void {
@@ -123,7 +143,7 @@ function startSession(state: ListenerState, smtpServer: SMTPServer, socket: Sock
 
 function enforceLimits(state: ListenerState): void {
   const { now, telemetry } = state.options
-  for (const { connection } of state.openSessions.values()) connection?.closeIfSlow()
+  for (const { connection, address } of state.openSessions.values()) connection?.closeIfSlow(state.connections.isStressed(address))
   state.budget.evictLongRunning(now())
   telemetry.setGauge(state.options.gauges.bodies, state.budget.usedBytes())
 }

@@ -50,6 +50,12 @@ export const REFUSALS = {
     text: 'Too many connections, please try again later (limits.connections)',
     closesConnection: true,
   },
+  evicted: {
+    code: 421,
+    status: '4.3.2',
+    text: 'Too many connections, and this one was idle; please connect again (limits.connections)',
+    closesConnection: true,
+  },
   peerConnections: {
     code: 421,
     status: '4.7.0',
@@ -62,6 +68,12 @@ export const REFUSALS = {
     text: 'Too many connections from your network (limits.connectionsPerNetwork)',
     closesConnection: true,
   },
+  allocationConnections: {
+    code: 421,
+    status: '4.7.0',
+    text: 'Too many connections from your IPv6 /48 (limits.connectionsPerAllocation)',
+    closesConnection: true,
+  },
   peerMails: {
     code: 421,
     status: '4.7.0',
@@ -70,6 +82,12 @@ export const REFUSALS = {
   },
   idle: { code: 421, status: '4.4.2', text: 'Idle for too long (limits.idleSeconds)', closesConnection: true },
   slowCommand: { code: 421, status: '4.4.2', text: 'Command took too long to arrive (limits.commandSeconds)', closesConnection: true },
+  stress: {
+    code: 421,
+    status: '4.4.2',
+    text: 'Server is busy and no command arrived in time (limits.stressSeconds)',
+    closesConnection: true,
+  },
   longData: { code: 421, status: '4.4.2', text: 'Mail took too long to arrive (limits.dataSeconds)', closesConnection: true },
   slowData: { code: 421, status: '4.4.2', text: 'Mail arrived too slowly (limits.dataBytesPerSecond)', closesConnection: true },
   early: { code: 554, status: '5.5.0', text: 'Data received before the greeting', closesConnection: true },

@@ -66,8 +66,8 @@ export function beginTransaction(state: ListenerState, session: SMTPServerSessio
   if (state.isClosing) return createRefusalError('closing')
   if (session.transaction > limits.mailsPerConnection) return createRefusalError('mails')
   if (!state.budget.isBelowSoftLimit()) return createRefusalError('budget')
-  const refusal = state.peers.admitMail(session.remoteAddress, now())
-  if (refusal !== null) return createRefusalError(refusal)
+  const { remoteAddress: peer } = session
+  if (!state.isExemptPeer(peer) && !state.mailsByPeer.consume(peer, now())) return createRefusalError('peerMails')
   state.busySessions.add(session.id)
   return null
 }

@@ -4,28 +4,11 @@
 import { describe, expect, test } from 'vitest'
 import { Fault } from '../../src/errors.ts'
 import { createByteBudget } from '../../src/net/byte-budget.ts'
-import { slowPeerReasonOf, type SlowPeerLimits } from '../../src/smtp-server/slow-peer.ts'
+import { idleSinceOf, slowPeerReasonOf, type SlowPeerLimits } from '../../src/smtp-server/slow-peer.ts'
+import { createAddressMatcher } from '../../src/net/address-matcher.ts'
 import { normaliseIp } from '../../src/net/peer-network.ts'
-import { createPeerCounters, createAddressMatcher } from '../../src/smtp-server/peer-limits.ts'
 import { hasEnhancedStatus, refusalLineOf, findRefusal, REFUSALS } from '../../src/smtp-server/refusals.ts'
 import { SETTINGS_SCHEMA } from '../../src/settings/schema.ts'
-
-const networks = [
-  // two addresses                             same network
-  ['192.0.2.7', '192.0.2.8', true],
-  ['192.0.2.7', '192.0.3.7', false],
-  ['::ffff:192.0.2.7', '192.0.2.8', true],
-  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::1', true],
-  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:3:3:4:5:6', false],
-  ['2001:db8::1', '2001:db8:0:0:1::', true],
-  ['::1', '::2', true],
-  ['::1', '2001:db8::1', false],
-] as const
-test.each(networks)('%s and %s are in the same network: %s', (one, other, want) => {
-  const peers = createPeerCounters({ connectionsPerPeer: 2, connectionsPerNetwork: 1, mailsPerPeerMinute: 1 })
-  peers.admitConnection(one)
-  expect(peers.admitConnection(other)).toBe(want ? 'networkConnections' : null)
-})
 
 const addresses = [
   ['192.0.2.7', '192.0.2.7'],
@@ -55,42 +38,48 @@ describe('listed peers', () => {
   })
 })
 
-test('connections are counted by peer and by network until they are released', () => {
-  const peers = createPeerCounters({ connectionsPerPeer: 2, connectionsPerNetwork: 3, mailsPerPeerMinute: 1 })
-  expect(peers.admitConnection('192.0.2.1')).toBeNull()
-  expect(peers.admitConnection('192.0.2.1')).toBeNull()
-  expect(peers.admitConnection('192.0.2.1')).toBe('peerConnections')
-  expect(peers.admitConnection('192.0.2.2')).toBeNull()
-  expect(peers.admitConnection('192.0.2.3')).toBe('networkConnections')
-  expect(peers.admitConnection('192.0.3.3')).toBeNull()
-  peers.releaseConnection('192.0.2.9')
-  expect(peers.admitConnection('192.0.2.3')).toBe('networkConnections')
-  peers.releaseConnection('192.0.2.1')
-  expect(peers.admitConnection('192.0.2.3')).toBeNull()
-})
-
-test('mails are counted per minute', () => {
-  const peers = createPeerCounters({ connectionsPerPeer: 1, connectionsPerNetwork: 1, mailsPerPeerMinute: 2 })
-  const at = [0, 1, 2, 59_999, 60_000].map((now) => peers.admitMail('192.0.2.1', now))
-  expect(at).toEqual([null, null, 'peerMails', 'peerMails', null])
-  expect(peers.admitMail('192.0.2.2', 60_000)).toBeNull()
-})
-
-const SLOW_PEER_LIMITS: SlowPeerLimits = { commandTimeoutMs: 300_000, dataTimeoutMs: 900_000, dataGraceMs: 60_000, dataBytesPerSecond: 256 }
+const SLOW_PEER_LIMITS: SlowPeerLimits = {
+  commandTimeoutMs: 300_000,
+  dataTimeoutMs: 900_000,
+  dataGraceMs: 60_000,
+  dataBytesPerSecond: 256,
+  stressTimeoutMs: 10_000,
+}
 const slowPeers = [
-  // awaiting   seconds  bytes       reason
-  ['command', 300, 0, null],
-  ['command', 301, 0, 'slowCommand'],
-  ['server', 100_000, 0, null],
-  ['data', 60, 0, null],
-  ['data', 61, 0, 'slowData'],
-  ['data', 61, 61 * 256, null],
-  ['data', 61, 61 * 256 - 1, 'slowData'],
-  ['data', 900, 1e9, null],
-  ['data', 901, 1e9, 'longData'],
+  // awaiting   seconds  bytes    reason         under stress
+  ['command', 10, 0, null, null],
+  ['command', 11, 0, null, 'stress'],
+  ['command', 300, 0, null, 'stress'],
+  ['command', 301, 0, 'slowCommand', 'slowCommand'],
+  ['server', 100_000, 0, null, null],
+  ['data', 10, 0, null, null],
+  ['data', 11, 0, null, 'slowData'],
+  ['data', 11, 11 * 256, null, null],
+  ['data', 60, 0, null, 'slowData'],
+  ['data', 61, 0, 'slowData', 'slowData'],
+  ['data', 61, 61 * 256, null, null],
+  ['data', 61, 61 * 256 - 1, 'slowData', 'slowData'],
+  ['data', 900, 1e9, null, null],
+  ['data', 901, 1e9, 'longData', 'longData'],
 ] as const
-test.each(slowPeers)('awaiting %s for %d s, %d bytes received', (awaiting, seconds, bytes, want) => {
-  expect(slowPeerReasonOf({ awaiting, since: 1_000, bytes }, SLOW_PEER_LIMITS, 1_000 + seconds * 1_000)).toBe(want)
+test.each(slowPeers)('awaiting %s for %d s, %d bytes received', (awaiting, seconds, bytes, want, wantUnderStress) => {
+  const reasons = [false, true].map((isStressed) =>
+    slowPeerReasonOf({ awaiting, since: 1_000, bytes }, SLOW_PEER_LIMITS, { now: 1_000 + seconds * 1_000, isStressed }),
+  )
+  expect(reasons).toEqual([want, wantUnderStress])
+})
+
+const idlePeers = [
+  // awaiting   seconds  bytes       idle
+  ['command', 0, 0, true],
+  ['command', 100, 0, true],
+  ['server', 100, 0, false],
+  ['data', 10, 0, false],
+  ['data', 11, 0, true],
+  ['data', 11, 11 * 4_096, false],
+] as const
+test.each(idlePeers)('awaiting %s for %d s with %d bytes: idle %s', (awaiting, seconds, bytes, isIdle) => {
+  expect(idleSinceOf({ awaiting, since: 1_000, bytes }, SLOW_PEER_LIMITS, 1_000 + seconds * 1_000)).toBe(isIdle ? 1_000 : null)
 })
 
 describe('the memory budget', () => {

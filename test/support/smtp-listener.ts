@@ -18,6 +18,10 @@ export const LIMITS: ListenerLimits = {
   connections: 100,
   connectionsPerPeer: 50,
   connectionsPerNetwork: 50,
+  connectionsPerAllocation: 50,
+  // Tests attack from loopback.
+  exemptPeers: [],
+  stressPercent: 100,
   mailsPerPeerMinute: 1_000,
   mailsPerConnection: 100,
   recipientsPerMail: 3,
@@ -27,6 +31,7 @@ export const LIMITS: ListenerLimits = {
   dataTimeoutMs: 10_000,
   dataGraceMs: 10_000,
   dataBytesPerSecond: 1,
+  stressTimeoutMs: 10_000,
   commandsBetweenMails: 1_000,
   errorsPerConnection: 100,
   closeTimeoutMs: 2_000,
