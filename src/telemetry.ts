@@ -36,6 +36,13 @@ const METRICS = {
   bounced_mails_deferred_total: { kind: 'counter', help: 'Mails answered with 451 because they could not be committed', labels: [] },
   bounced_verdicts_total: { kind: 'counter', help: 'Verdicts, by reason and rule table', labels: ['reason', 'table'] },
   bounced_inbox_total: { kind: 'counter', help: 'Mails put into the inbox, by reason', labels: ['reason'] },
+  bounced_signatures_not_verified_total: {
+    kind: 'counter',
+    help: 'Mails whose signatures were not verified, by the limit that they exceed, or temperror',
+    labels: ['cause'],
+  },
+  bounced_pending_verifications: { kind: 'gauge', help: 'Mails in the inbox whose signatures will be verified again', labels: [] },
+  bounced_pending_tries_total: { kind: 'counter', help: 'Pending mails verified again, by outcome', labels: ['outcome'] },
   bounced_alarms_total: { kind: 'counter', help: 'Alarms recorded as facts', labels: ['alarm'] },
   bounced_alerts_total: { kind: 'counter', help: 'Alerts raised and cleared', labels: ['alert', 'state'] },
   bounced_alerts_raised: { kind: 'gauge', help: 'Alerts that are raised now', labels: [] },

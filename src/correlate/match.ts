@@ -46,8 +46,8 @@ type AuthenticationSummary = {
 /** The account of the number in a token. `offline`: the account mints with it and registers deliveries later or never. */
 export type AccountLookup = (number: number) => { readonly account: number; readonly offline: boolean } | null
 
-/** `cut`: an operator has blocked the token or the account. */
-type MatchProblem = 'unmatched' | 'unverified' | 'expired' | 'unregistered' | 'ambiguous' | 'cut'
+/** `cut`: an operator has blocked the token or the account. `pending`: a signature that decides could not be verified yet. */
+type MatchProblem = 'unmatched' | 'unverified' | 'pending' | 'expired' | 'unregistered' | 'ambiguous' | 'cut'
 
 export type ReportMatch<D extends MatchCandidate> = {
   /** 0 if nothing was found. */

@@ -8,7 +8,8 @@
  * See also: daemon/bootstrap (store, keys, rules), daemon/command-server (the command socket), commands/serve (signals, printed lines).
  */
 import type { FirstCredentials } from './accounts.ts'
-import { createSignatureVerifier, type VerifierService } from '../mail-auth/signature-verifier.ts'
+import type { VerifierService } from '../mail-auth/signature-verifier.ts'
+import { createVerifierFromSettings } from './verification.ts'
 import { createDnsLookup } from '../net/dns.ts'
 import type { DnsLookup } from '../net/dns.ts'
 import { createDeliveryService, openNetworkEnvironment } from './delivery-setup.ts'
@@ -43,6 +44,7 @@ import { createExporter, startExporter, type Exporter } from '../service/export/
 import { createExportService } from '../service/export/exports.ts'
 import { createFloodMonitor } from '../service/receive/flood-monitor.ts'
 import type { FloodRules } from '../service/receive/flood-monitor.ts'
+import { createPendingVerifier } from '../service/receive/pending-verifier.ts'
 import { createReceiver } from '../service/receive/receive.ts'
 import type { Receiver } from '../service/receive/receive.ts'
 import { createSubmit } from '../service/submit/submit.ts'
@@ -140,7 +142,7 @@ async function openParts(
   const uncachedLookUp = options.lookUp ?? createDnsLookup({ ...dnsOptions(settings), cacheMs: 1, cacheSize: 1 })
   const network = await openNetworkEnvironment(settings, { cached: cachedLookUp, uncached: uncachedLookUp })
   cleanups.push(network.close)
-  const verifier = createSignatureVerifier(network.lookUp)
+  const verifier = createVerifierFromSettings(settings, { lookUp: network.lookUp, telemetry: context.telemetry })
   cleanups.push(verifier.close)
   const floodMonitor = createFloodMonitor(context, floodRulesOf(settings))
   const receiver = createReceiver(context, { prover: verifier.verify, dryRun: false, notifyReplays: false, floodMonitor })
@@ -201,12 +203,14 @@ async function openListeners(
 
 /** Starts what runs by itself. The result stops all of it. */
 function startServices({ context }: Runtime, settings: Settings, parts: Parts): () => Promise<unknown> {
-  const { outbound, deliveryService, exporter, uncachedLookUp } = parts
+  const { verifier, outbound, deliveryService, exporter, uncachedLookUp } = parts
   const stopJobs = startScheduledJobs(context, settings, { lookUp: uncachedLookUp, evaluateAlerts: outbound.evaluateAlerts })
   const stopWebhooks = outbound.start()
+  const { pendingHours } = settings.verification
+  const stopPendingVerifier = createPendingVerifier(context, { verify: verifier.verify, pendingHours }).start()
   deliveryService.start()
   const stopExporter = startExporter(exporter)
-  return () => Promise.all([stopJobs(), stopWebhooks(), stopExporter(), deliveryService.close()])
+  return () => Promise.all([stopJobs(), stopWebhooks(), stopPendingVerifier(), stopExporter(), deliveryService.close()])
 }
 
 /** Reads both before either is in force. */

@@ -12,7 +12,7 @@ import { createOutboxRow } from '../store/webhook/outbox.ts'
 import { saveLedgerState, type AccompanyingRows } from '../store/facts/ledger-state.ts'
 import { recordLateFeedback } from './deliver/late-feedback.ts'
 
-type CommitOptions = Pick<AccompanyingRows, 'reports' | 'rawMails'> & {
+type CommitOptions = Pick<AccompanyingRows, 'reports' | 'rawMails' | 'pendingVerifications'> & {
   /** Epoch ms: when the outbox rows are created and due. */
   readonly now: number
   /** Whether a fact may notify webhook endpoints. A replay or a reclassification notifies none. */

@@ -33,7 +33,7 @@ export type LedgerTransaction = LoadedLedgerState & {
 }
 
 /** What `decide` returns. */
-export type Decision<Result> = Pick<AccompanyingRows, 'reports' | 'rawMails'> & {
+export type Decision<Result> = Pick<AccompanyingRows, 'reports' | 'rawMails' | 'pendingVerifications'> & {
   /** What `transact` resolves to. */
   readonly result: Result
   /** Facts that are not applied yet. */
@@ -66,13 +66,14 @@ export async function transact<Result>(
     const moment = { at: now, receivedAt: now, ids: context.ids }
     const decision = await decide({ ...loaded, db, moment, apply: (applied) => applyFacts(ledgerState, applied) })
     applyFacts(ledgerState, decision.facts ?? [])
-    const { reports, rawMails, notify = () => true } = decision
+    const { reports, rawMails, pendingVerifications, notify = () => true } = decision
     const queued = await commitLedgerState(db, ledgerState, {
       now,
       notify,
       egressIps: context.egressIps,
       ...(reports === undefined ? {} : { reports }),
       ...(rawMails === undefined ? {} : { rawMails }),
+      ...(pendingVerifications === undefined ? {} : { pendingVerifications }),
     })
     return { result: decision.result, facts: ledgerState.newFacts, trace: { queued, ledgerState, originOf: decision.originOf } }
   }, options)

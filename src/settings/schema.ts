@@ -16,6 +16,7 @@ import { deliverySettings } from './delivery.ts'
 import { reporterSettings } from './reporters.ts'
 import { positiveInteger, dayCount, dnsName, portNumber, setting, nonEmptyText } from './setting.ts'
 import { submissionSettings } from './submission.ts'
+import { verificationSettings } from './verification.ts'
 import { LOG_LEVELS } from '../telemetry.ts'
 
 const smtpSettings = z.strictObject({
@@ -168,6 +169,7 @@ export const SETTINGS_SCHEMA = z.strictObject({
   rules: ruleSettings.prefault({}),
   reporters: reporterSettings.prefault({}),
   dns: dnsSettings.prefault({}),
+  verification: verificationSettings.prefault({}),
   flood: floodSettings.prefault({}),
   webhooks: webhookSettings.prefault({}),
   route: forwardSettings.prefault({}),

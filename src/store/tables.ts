@@ -23,6 +23,7 @@ import { ACCESS_BLOCKS } from './lists/blocks.ts'
 import { DELIVERIES } from './mail/delivery-columns.ts'
 import { FORWARD_DOMAINS } from './mail/forward-domains.ts'
 import { FORWARDED_MAILS } from './mail/forwarded-mails.ts'
+import { PENDING_VERIFICATIONS } from './mail/pending-verifications.ts'
 import { RAW_MAILS } from './mail/raw-mail.ts'
 import { REPORTS } from './mail/reports.ts'
 import { SUBMISSIONS } from './mail/submissions.ts'
@@ -56,6 +57,7 @@ export const TABLES: readonly Table[] = [
   DELIVERIES,
   FORWARD_DOMAINS,
   FORWARDED_MAILS,
+  PENDING_VERIFICATIONS,
   RAW_MAILS,
   REPORTS,
   SUBMISSIONS,

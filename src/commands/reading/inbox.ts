@@ -16,7 +16,7 @@ import { createInboxCommandRunner, type InboxCommand } from '../../service/recei
 import type { DefineCommand } from '../command.ts'
 import { runStoreCommand } from '../command-runner.ts'
 import { formatColumns, toSingleLine } from '../output.ts'
-import { createVerifierFromSettings } from './signature-verifier.ts'
+import { createCommandVerifier } from './signature-verifier.ts'
 
 const PAGE_SIZE = 1_000
 
@@ -65,7 +65,7 @@ const resolveCommand = defineStoreCommand(
   ]),
   async ({ context, settings }, input, output) => {
     const command: InboxCommand = { account: null, actor: 'operator', ...input }
-    const { row, changed, problem, facts } = await createInboxCommandRunner(context, createVerifierFromSettings(settings))(command)
+    const { row, changed, problem, facts } = await createInboxCommandRunner(context, createCommandVerifier(settings))(command)
     if (problem !== null) await output.printLines(`still open: ${problem}`)
     else await output.printLines(changed ? `${row.state}: ${facts.map(({ kind }) => kind).join(', ')}` : `was already ${row.state}`)
   },

@@ -12,7 +12,7 @@ import type { IncomingMail } from '../../service/receive/incoming-mail.ts'
 import { createReceiver, type Receiver } from '../../service/receive/receive.ts'
 import type { ReceiveResult } from '../../service/receive/receive-result.ts'
 import type { RunStoreCommand } from '../command-runner.ts'
-import { createVerifierFromSettings } from './signature-verifier.ts'
+import { createCommandVerifier } from './signature-verifier.ts'
 
 /** `raw` is base64. */
 const mailSchema = z.object({
@@ -70,7 +70,7 @@ function receiverOf({ context, settings }: CommandContext, notify: boolean): Rec
 }
 
 function createReceivers({ context, settings }: Pick<CommandContext, 'context' | 'settings'>): Receivers {
-  const prover = createVerifierFromSettings(settings)
+  const prover = createCommandVerifier(settings)
   return {
     silent: createReceiver(context, { prover, dryRun: false, notifyReplays: false }),
     notifying: createReceiver(context, { prover, dryRun: false, notifyReplays: true }),

@@ -22,7 +22,7 @@ import { submitMail } from './replay-mail.ts'
 import { createReplaySmtpClient } from './replay-smtp.ts'
 import { withStoreOrTemporary } from '../with-store.ts'
 import { formatColumns, toSingleLine, printLines } from '../output.ts'
-import { createVerifierFromSettings } from './signature-verifier.ts'
+import { createCommandVerifier } from './signature-verifier.ts'
 
 type Options = { readonly at?: string; readonly trustAs?: string; readonly smtp?: string; readonly dryRun?: true; readonly notify?: true }
 
@@ -52,7 +52,7 @@ async function runReplay(paths: string[], options: Options, self: Command): Prom
       sendAll(paths, options, settings, { send: (mail) => submitMail(run, mail, options.notify === true), trustAs, dryRun: false }),
     )
   return withStoreOrTemporary(self, async ({ context }) => {
-    const receiver = createReceiver(context, { prover: createVerifierFromSettings(settings), dryRun: true, notifyReplays: false })
+    const receiver = createReceiver(context, { prover: createCommandVerifier(settings), dryRun: true, notifyReplays: false })
     await sendAll(paths, options, settings, { send: receiver.submit, trustAs, dryRun: true })
   })
 }

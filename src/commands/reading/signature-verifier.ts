@@ -3,7 +3,7 @@
  *
  * See also: mail-auth/signature-verifier, net/dns.
  */
-import { createSignatureVerifier } from '../../mail-auth/signature-verifier.ts'
+import { createVerifierFromSettings } from '../../daemon/verification.ts'
 import type { SignatureVerifier } from '../../mail-auth/verify-signatures.ts'
 import { createDnsLookup } from '../../net/dns.ts'
 import type { Settings } from '../../settings/schema.ts'
@@ -12,6 +12,8 @@ import type { Settings } from '../../settings/schema.ts'
 const DNS_CACHE = { cacheMs: 3_600_000, cacheSize: 10_000 }
 
 /** Creates the verifier. Its threads end with the process. */
-export function createVerifierFromSettings({ dns }: Settings): SignatureVerifier {
-  return createSignatureVerifier(createDnsLookup({ servers: dns.servers, timeoutMs: dns.timeoutSeconds * 1_000, ...DNS_CACHE })).verify
+export function createCommandVerifier(settings: Settings): SignatureVerifier {
+  const { servers, timeoutSeconds } = settings.dns
+  const lookUp = createDnsLookup({ servers, timeoutMs: timeoutSeconds * 1_000, ...DNS_CACHE })
+  return createVerifierFromSettings(settings, { lookUp, telemetry: null }).verify
 }

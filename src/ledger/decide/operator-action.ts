@@ -7,7 +7,7 @@
  */
 import { changeEntry, type ListEntryKey, type ListEntryState, removeListEntry, resolveHeldEntry } from '../suppress/list-entry.ts'
 import type { Fact } from '../facts/fact.ts'
-import type { InboxState } from '../facts/inbox-facts.ts'
+import type { InboxReason, InboxState } from '../facts/inbox-facts.ts'
 import type { AuditData } from '../facts/operator-facts.ts'
 import { createFact, type FactMoment, aboutAccount, aboutMail, aboutSite } from '../facts/new-fact.ts'
 import type { AccountSettings } from '../account-settings.ts'
@@ -125,6 +125,21 @@ export function decideInboxChange(
     createFact('inbox', aboutMail(row.account, row.digest, guess), operator.moment, data),
     createAuditFact(row.account, `inbox.${change.state}`, { digest: row.digest, deliveryId: guess }, operator),
   ]
+}
+
+/** Keeps a mail in the inbox for another reason: its signatures were verified at last, or nobody waits for them any more. */
+export function decideInboxReason(row: InboxRow, reason: InboxReason, { actor, moment }: Pick<OperatorContext, 'actor' | 'moment'>): Fact {
+  const { kind, from, subject, summary, deliveryId: guess } = row
+  return createFact('inbox', aboutMail(row.account, row.digest, guess), moment, {
+    state: 'open',
+    reason,
+    mail: kind,
+    from,
+    subject,
+    summary,
+    guess,
+    actor,
+  })
 }
 
 /** Records an action that no other fact records. */

@@ -26,7 +26,7 @@ import {
 } from './delivery-facts.ts'
 import type { FieldClasses } from './fact-fields.ts'
 import { FORWARD_FIELDS, type ForwardData } from './forward-facts.ts'
-import { INBOX_FIELDS, type InboxData } from './inbox-facts.ts'
+import { INBOX_FIELDS, inboxDedupKey, type InboxData } from './inbox-facts.ts'
 import { LIST_FIELDS, type ListData } from './list-facts.ts'
 import {
   ALARM_FIELDS,
@@ -129,7 +129,7 @@ const ROWS = {
   }),
   filed: defineKind<FiledData>({ version: 1, isLoose: false, fields: FILED_FIELDS, dedupKey: ({ digest }) => `filed:${digest}` }),
   list: defineKind<ListData>({ version: 1, isLoose: false, fields: LIST_FIELDS, dedupKey: ({ change }) => `list:${change}` }),
-  inbox: defineKind<InboxData>({ version: 1, isLoose: false, fields: INBOX_FIELDS, dedupKey: ({ state }) => `inbox:${state}` }),
+  inbox: defineKind<InboxData>({ version: 1, isLoose: false, fields: INBOX_FIELDS, dedupKey: inboxDedupKey }),
   'gave-up': defineKind<GaveUpData>({ version: 1, isLoose: false, fields: GAVE_UP_FIELDS, dedupKey: () => 'gave-up' }),
   route: defineKind<ForwardData>({ version: 1, isLoose: true, fields: FORWARD_FIELDS, dedupKey: () => 'route' }),
   alarm: defineKind<AlarmData>({

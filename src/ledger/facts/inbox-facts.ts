@@ -5,8 +5,18 @@
  */
 import type { FieldClasses } from './fact-fields.ts'
 
-/** Why a mail is in the inbox. */
-export const INBOX_REASONS = ['unreadable', 'unmatched', 'unverified', 'expired', 'unregistered', 'ambiguous', 'postmaster', 'cut'] as const
+/** Why a mail is in the inbox. `pending`: its signatures could not be verified yet, and are verified again. */
+export const INBOX_REASONS = [
+  'unreadable',
+  'unmatched',
+  'unverified',
+  'pending',
+  'expired',
+  'unregistered',
+  'ambiguous',
+  'postmaster',
+  'cut',
+] as const
 export type InboxReason = (typeof INBOX_REASONS)[number]
 
 export const INBOX_STATES = ['open', 'accepted', 'discarded', 'linked', 'replayed'] as const
@@ -24,6 +34,10 @@ export type InboxData = {
   readonly guess: string | null
   readonly actor: string | null
 }
+
+/** A pending mail stays open under another reason if its signatures prove too little, so `pending` has a key of its own. */
+export const inboxDedupKey = ({ state, reason }: InboxData): string =>
+  state === 'open' && reason === 'pending' ? 'inbox:pending' : `inbox:${state}`
 
 export const INBOX_FIELDS = {
   mail: 'text',

@@ -42,10 +42,13 @@ const TARGET_STATES = { accept: 'accepted', discard: 'discarded', link: 'linked'
 type InboxAction = keyof typeof TARGET_STATES
 
 /** `account` null: the operator, who may change the inbox of every account. */
-export type InboxCommand = { readonly account: number | null; readonly actor: string; readonly digest: string } & (
-  | { readonly action: Exclude<InboxAction, 'link'> }
-  | { readonly action: 'link'; readonly emailId: string }
-)
+export type InboxCommand = {
+  readonly account: number | null
+  readonly actor: string
+  readonly digest: string
+  /** Only if the mail is still pending; otherwise the command is a conflict. */
+  readonly whilePending?: boolean
+} & ({ readonly action: Exclude<InboxAction, 'link'> } | { readonly action: 'link'; readonly emailId: string })
 
 /** `changed` is false if the command was carried out before, or if a replayed mail stays in the inbox because of `problem`. */
 export type InboxResult = {
@@ -58,6 +61,9 @@ export type InboxResult = {
 
 /** A mail that has taken effect cannot be changed here: list entries are removed elsewhere, and statuses are final. */
 const ACTIONABLE_STATES: readonly InboxState[] = ['open', 'discarded']
+
+/** Whether a mail waits for the verification of its signatures, and for nobody else. */
+export const isPendingItem = ({ state, reason }: InboxRow): boolean => state === 'open' && reason === 'pending'
 
 /** Kinds that a replay leaves in the inbox: the current parser still cannot read them. */
 const UNREADABLE_KINDS: readonly ReportKind[] = ['other', 'unreadable']
@@ -164,6 +170,7 @@ function decideCommand(context: Context, snapshot: AccountSnapshot, { command, r
   const operator = { actor: command.actor, settings: snapshot.settingsOf(row.account), moment: loaded.moment }
   const input: MatchContext | null = item === null ? null : { context, snapshot, loaded, item }
   const linked = command.action === 'link' ? linkedMatch(command.emailId, row, loaded, snapshot) : null
+  if (command.whilePending === true && !isPendingItem(row)) throw new Fault('conflict', 'this mail is no longer pending')
   if (row.state === TARGET_STATES[action] && (linked === null || row.deliveryId === linked.deliveryId)) return unchangedResult(row)
   if (!ACTIONABLE_STATES.includes(row.state)) throw new Fault('conflict', `this mail is already ${row.state}`)
   if (row.reason === 'cut' && command.account !== null && action !== 'discard')

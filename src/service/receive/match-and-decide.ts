@@ -13,6 +13,7 @@ import type { RuleTable } from '../../classify/rule-table.ts'
 import type { Verdict } from '../../classify/verdict.ts'
 import { matchReport, type ReportMatch } from '../../correlate/match.ts'
 import { isDoubleBounce } from '../../correlate/double-bounce.ts'
+import { assumeGoodSignatures } from '../../mail-auth/pending-signatures.ts'
 import type { AuthenticationResults } from '../../mail-auth/verify-signatures.ts'
 import { decideReport } from '../../ledger/decide/report.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
@@ -78,7 +79,7 @@ export function matchAndDecide(
   input: MatchContext,
   isVouched: boolean,
 ): { readonly match: ReportMatch<DeliveryRow>; readonly facts: readonly Fact[] } {
-  const found = matchMail(input, isVouched)
+  const found = isVouched ? matchMail(input, true) : matchOrWait(input)
   const isBlocked = !isVouched && found.account !== 0 && input.snapshot.blocks.isMailBlocked(found)
   const match: ReportMatch<DeliveryRow> = isBlocked ? { ...found, proof: null, problem: 'cut' } : found
   logMatch(input, match)
@@ -120,6 +121,15 @@ export function decideForMatch({ context, snapshot, loaded, item }: MatchContext
 /** When the mail was first received, and when this installation received it. */
 export function momentOf({ ids }: Context, { mail: { at, receivedAt } }: PreparedMail): FactMoment {
   return { at, receivedAt, ids }
+}
+
+/** A mail that is unverified only because signatures could not be verified yet is `pending`: it would be trusted if they were good. */
+function matchOrWait(input: MatchContext): ReportMatch<DeliveryRow> {
+  const match = matchMail(input, false)
+  const authentication = match.problem === 'unverified' ? assumeGoodSignatures(input.item.authentication) : null
+  if (authentication === null) return match
+  const isTrusted = matchMail({ ...input, item: { ...input.item, authentication } }, false).problem === null
+  return isTrusted ? { ...match, problem: 'pending' } : match
 }
 
 /** Finds the delivery that a mail concerns. */

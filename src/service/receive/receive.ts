@@ -21,6 +21,7 @@ import { matchAndDecide, momentOf, loadNeedsOf, type MatchContext } from './matc
 import type { IncomingMail } from './incoming-mail.ts'
 import { oncePerData } from './once-per-data.ts'
 import type { ReceiveResult } from './receive-result.ts'
+import { firstTry } from './pending-verifier.ts'
 import { prepareMail, type PreparedMail } from './prepare.ts'
 import type { Context } from '../context.ts'
 import { mapInTimeSlices } from '../time-slice.ts'
@@ -145,6 +146,7 @@ async function decideBatch(
     result: results,
     reports: kept.map(({ item, result }) => reportRow(item, result.account)),
     rawMails: kept.map(({ item: { mail, digest } }) => ({ digest, receivedAt: mail.receivedAt, size: mail.size, body: mail.raw })),
+    pendingVerifications: kept.flatMap(({ item, result }) => (result.inboxReason === 'pending' ? [firstTry(item, result.account)] : [])),
     notify: (fact) => notifyReplays || mailOfFact.get(fact)?.source === 'smtp',
     originOf: (fact) => mailOfFact.get(fact) ?? null,
   }

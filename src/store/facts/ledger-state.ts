@@ -16,6 +16,7 @@ import type { SubjectRef } from './facts.ts'
 import { findDeliveriesByMessageIdForOperator, type MessageIdHeaderRef } from '../mail/message-id-lookup.ts'
 import { findInboxItemsForOperator } from '../mail/inbox.ts'
 import { OUTBOX, type OutboxRow } from '../webhook/outbox.ts'
+import { PENDING_VERIFICATIONS, type PendingVerification } from '../mail/pending-verifications.ts'
 import { RAW_MAILS, type RawMail } from '../mail/raw-mail.ts'
 import { findRetiredDeliveries } from './retired-deliveries.ts'
 import { findKnownDigestsForOperator, REPORTS, type ReportRow } from '../mail/reports.ts'
@@ -63,6 +64,7 @@ export type LoadedLedgerState = {
 export type AccompanyingRows = {
   readonly reports?: readonly ReportRow[]
   readonly rawMails?: readonly RawMail[]
+  readonly pendingVerifications?: readonly PendingVerification[]
   readonly outbox?: readonly OutboxRow[]
 }
 
@@ -200,6 +202,7 @@ export async function saveLedgerState(db: Database, ledgerState: LedgerState, ac
       sortedBy(accompanyingRows.reports ?? [], ({ digest }) => digest),
     ),
     db.insertMany(RAW_MAILS, accompanyingRows.rawMails ?? []),
+    db.insertMany(PENDING_VERIFICATIONS, accompanyingRows.pendingVerifications ?? []),
     saveDeliveries(db, ledgerState),
     db.upsertMany(SUPPRESSIONS, changedRows(ledgerState.suppressions, dirty.suppressions)),
     db.upsertMany(INBOX, changedRows(ledgerState.inbox, dirty.inbox)),

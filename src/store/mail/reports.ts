@@ -5,7 +5,7 @@
  *
  * See also: store/facts/ledger-state (which writes), store/mail/raw-mail.
  */
-import type { DatabaseReader } from '../engine/engine.ts'
+import type { Database, DatabaseReader } from '../engine/engine.ts'
 import type { AuthenticationResults } from '../../mail-auth/verify-signatures.ts'
 import {
   booleanColumn,
@@ -51,6 +51,11 @@ export const REPORTS = createTableMapping<ReportRow>('reports', ['digest'], {
   sessionId: textColumn('session_id', 'none'),
   auth: nullableColumn(jsonColumn<AuthenticationResults>('auth', 'json')),
 })
+
+/** Replaces the authentication results of a mail that was verified again. */
+export async function saveReportAuthentication(db: Database, account: number, digest: string, auth: AuthenticationResults): Promise<void> {
+  await db.run('update reports set auth = $3 where account_id = $1 and digest = $2', [account, hexToBytes(digest), JSON.stringify(auth)])
+}
 
 const COLUMNS = REPORTS.columns('r')
 

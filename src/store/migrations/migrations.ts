@@ -5,7 +5,8 @@
  */
 import { COUNTER_SLOTS } from './counter-slots.ts'
 import type { Migration } from './migration.ts'
+import { ADD_PENDING_VERIFICATIONS } from './pending-verifications.ts'
 import { RELEASED_MIGRATIONS } from './released.ts'
 import { UNGUESSABLE_IDS } from './unguessable-ids.ts'
 
-export const MIGRATIONS: readonly Migration[] = [...RELEASED_MIGRATIONS, COUNTER_SLOTS, UNGUESSABLE_IDS]
+export const MIGRATIONS: readonly Migration[] = [...RELEASED_MIGRATIONS, COUNTER_SLOTS, UNGUESSABLE_IDS, ADD_PENDING_VERIFICATIONS]
