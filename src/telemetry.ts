@@ -82,6 +82,8 @@ const METRICS = {
   bounced_exports_total: { kind: 'counter', help: 'Exports, by outcome', labels: ['outcome'] },
   bounced_export_rows_total: { kind: 'counter', help: 'Rows written by exports', labels: [] },
   bounced_http_requests_total: { kind: 'counter', help: 'HTTP requests, by route and status', labels: ['route', 'status'] },
+  bounced_http_connections: { kind: 'gauge', help: 'Open HTTP connections', labels: [] },
+  bounced_http_connections_closed_total: { kind: 'counter', help: 'HTTP connections closed by a limit, by reason', labels: ['reason'] },
   bounced_http_body_bytes: { kind: 'gauge', help: 'Bytes of incoming request bodies in memory', labels: [] },
   bounced_http_bodies_refused_total: { kind: 'counter', help: 'Request bodies refused or aborted, by reason', labels: ['reason'] },
   bounced_http_seconds: { kind: 'histogram', help: 'Duration of one HTTP request', labels: ['route'], buckets: LATENCY_BUCKETS_SECONDS },

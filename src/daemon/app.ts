@@ -188,7 +188,7 @@ async function openListeners(
   const { outbound, submit } = http
   const appOptions = httpAppOptions(runtime, http)
   const httpServer = await createHttpApp(appOptions)
-  await explainListenErrors(settings, 'http', () => httpServer.listen({ host: settings.http.host, port: settings.http.port }))
+  await explainListenErrors(settings, 'http', () => httpServer.listen({ host: listenHostOf(settings.http.host), port: settings.http.port }))
   cleanups.push(() => httpServer.close())
   runtime.setHttpPort(portOf(httpServer))
   const reportListener = await explainListenErrors(settings, 'smtp', () => openInboundListener(settings, context, { receiver, outbound }))
@@ -263,6 +263,9 @@ const DNS_CACHE = { cacheMs: 3_600_000, cacheSize: 10_000 }
 function dnsOptions({ dns }: Settings): Parameters<typeof createDnsLookup>[0] {
   return { servers: dns.servers, timeoutMs: dns.timeoutSeconds * 1_000, ...DNS_CACHE }
 }
+
+/** Fastify opens a second server for the name `localhost`, without our limits. */
+const listenHostOf = (host: string): string => (host === 'localhost' ? '127.0.0.1' : host)
 
 function portOf(httpServer: HttpServer): number {
   const address = httpServer.server.address()

@@ -1,10 +1,10 @@
 /**
  * http - settings of the HTTP listener, and the limits of its clients
  *
- * See also: settings/schema (all settings), http/server/body-limits (enforces the limits).
+ * See also: settings/schema (all settings), http/server/connection-limits and http/server/body-limits (enforce the limits).
  */
 import { z } from 'zod'
-import { HTTP_LIMITS } from '../http/server/body-limits.ts'
+import { HTTP_LIMITS } from '../http/server/http-limits.ts'
 import { nonEmptyText, positiveInteger, portNumber, setting } from './setting.ts'
 
 export const httpSettings = z.strictObject({
@@ -39,8 +39,38 @@ export const httpSettings = z.strictObject({
   ),
   connections: setting(
     positiveInteger.default(HTTP_LIMITS.connections),
-    'Simultaneous HTTP connections; further ones are closed immediately',
+    'Simultaneous HTTP connections; a further one takes the place of an idle one, or is closed immediately',
     'leaves room for keep-alive connections and live events; each needs about 50 KB',
+  ),
+  connectionsPerPeer: setting(
+    positiveInteger.default(HTTP_LIMITS.connectionsPerPeer),
+    'Simultaneous HTTP connections from one address; further ones are closed immediately',
+    'programs keep about ten connections open; list a proxy in http.exemptPeers or set http.trustProxy',
+  ),
+  connectionsPerNetwork: setting(
+    positiveInteger.default(HTTP_LIMITS.connectionsPerNetwork),
+    'Simultaneous HTTP connections from one network (/24 for IPv4, /64 for IPv6)',
+    'three times the limit of one address: the clients of one sender often share a network',
+  ),
+  connectionsPerAllocation: setting(
+    positiveInteger.default(HTTP_LIMITS.connectionsPerAllocation),
+    'Simultaneous HTTP connections from one IPv6 /48',
+    'twice the limit of a network: a customer is often allocated a /48 (RFC 6177), which has 65,536 networks',
+  ),
+  exemptPeers: setting(
+    z.array(nonEmptyText).default([...HTTP_LIMITS.exemptPeers]),
+    'Peers without limits by peer and network (addresses, or networks such as 192.0.2.0/24); with http.trustProxy all of them',
+    'loopback: the TLS proxy on this machine opens the connections of all clients',
+  ),
+  stressPercent: setting(
+    z.int().min(1).max(100).default(HTTP_LIMITS.stressPercent),
+    'Share of a limit on HTTP connections, in percent, from which on the connections that it counts have http.stressSeconds only',
+    'idle connections are closed before the limit refuses anybody',
+  ),
+  stressSeconds: setting(
+    positiveInteger.default(HTTP_LIMITS.stressSeconds),
+    'Seconds that a connection may wait for the header of a request, or that a body or a response may stall, under stress',
+    'a client that has a request sends it at once; a lost packet is sent again within a second or two',
   ),
   headerSeconds: setting(
     positiveInteger.default(HTTP_LIMITS.headerSeconds),
@@ -56,5 +86,10 @@ export const httpSettings = z.strictObject({
     positiveInteger.default(HTTP_LIMITS.bodyIdleSeconds),
     'Seconds that a request body may stall',
     'lost packets are retransmitted within a few seconds; a longer silence means a dead or a hostile client',
+  ),
+  responseIdleSeconds: setting(
+    positiveInteger.default(HTTP_LIMITS.responseIdleSeconds),
+    'Seconds after which a client that takes no byte of its response is disconnected',
+    'a client may pause while it processes what it read; a longer silence means a dead or a hostile client',
   ),
 })

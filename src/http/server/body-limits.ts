@@ -3,7 +3,7 @@
  *
  * A body is read before the caller is known, because the SendCloud API takes the key as a form field. So all bodies share one budget, which
  * counts their bytes as they arrive. Above half of the budget, a new large body gets 503. Above the budget, the largest body that has been
- * open for some time is ended with 503. A body that sends nothing for a while is ended with 408. Node's own timeouts and connection limit apply in addition.
+ * open for some time is ended with 503. A body that sends nothing for a while is ended with 408. Node's own timeouts and http/server/connection-limits apply in addition.
  *
  * See also: net/byte-budget (chooses the body to end), settings/http (the settings), http/server/server.
  */
@@ -12,25 +12,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { CHUNK_OVERHEAD_BYTES, createByteBudget, type ByteBudget, type OpenBody } from '../../net/byte-budget.ts'
 import { Fault } from '../../errors.ts'
 import type { Telemetry } from '../../telemetry.ts'
+import type { HttpLimits } from './http-limits.ts'
 import type { HttpServer } from './http-server.ts'
-
-/** Limits for connections and request bodies. Times are in seconds, sizes in bytes. */
-export type HttpLimits = {
-  readonly connections: number
-  readonly headerSeconds: number
-  readonly requestSeconds: number
-  readonly bodyIdleSeconds: number
-  readonly bodyBudget: number
-}
-
-/** The defaults; settings/http explains them. */
-export const HTTP_LIMITS: HttpLimits = {
-  connections: 2_000,
-  headerSeconds: 30,
-  requestSeconds: 300,
-  bodyIdleSeconds: 30,
-  bodyBudget: 64 * 1024 * 1024,
-}
 
 /** A smaller body is accepted even if the budget is short: most requests fit, also those that relieve the queue (recover, delete). */
 const SMALL_BODY_BYTES = 64 * 1024

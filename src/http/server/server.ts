@@ -12,8 +12,10 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { Fault } from '../../errors.ts'
 import type { Telemetry } from '../../telemetry.ts'
-import { addBodyLimits, HTTP_LIMITS, type HttpLimits } from './body-limits.ts'
+import { addBodyLimits } from './body-limits.ts'
+import { addConnectionLimits } from './connection-limits.ts'
 import { addFormParser } from './forms.ts'
+import { HTTP_LIMITS, type HttpLimits } from './http-limits.ts'
 import type { HttpServer } from './http-server.ts'
 import { collectMethods } from './methods.ts'
 import { sendProblem } from './problem.ts'
@@ -71,7 +73,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     if (methods.length > 0) void reply.header('allow', methods.join(', '))
     return sendProblem(telemetry, fault, request, reply)
   })
-  server.server.maxConnections = httpLimits.connections
+  addConnectionLimits(server, { telemetry, limits: httpLimits, isBehindProxy: options.trustProxy, now: Date.now })
   addMetricsHooks(server, telemetry)
   addBodyLimits(server, { telemetry, limits: httpLimits, now: Date.now })
   await server.register((await import('@fastify/formbody')).default)
