@@ -26,3 +26,9 @@ export function formatMessageId(at: number, random: Uint8Array): string {
 /** The emailId of one copy: the messageId, the index of the recipient from 0, `$`, and the recipient as the request names it. */
 export const formatEmailId = (messageId: string, index: number, recipient: string | null): string =>
   `${messageId}${index}$${recipient ?? ''}`
+
+/** The part of an emailId that names the copy without its recipient: the cursor of a page shows no address. Null: not an emailId of ours. */
+export const copyHandleOf = (emailId: string): string | null => /^([a-z2-7]{13,}m\d+)\$/.exec(emailId)?.[1] ?? null
+
+/** What {@link copyHandleOf} returns. */
+export const COPY_HANDLE = /^[a-z2-7]{13,24}m\d{1,6}$/

@@ -106,7 +106,9 @@ const accounts: HttpServices['accounts'] = {
 
 const readBroadcastResults: HttpServices['readBroadcastResults'] = (account, broadcast) =>
   Promise.resolve(
-    account === 1 && broadcast === 'spring' ? { counts: new Map([['failed', 1]]), rows: [ROW] } : { counts: new Map(), rows: [] },
+    account === 1 && broadcast === 'spring'
+      ? { counts: new Map([['failed', 1]]), rows: [ROW], next: null }
+      : { counts: new Map(), rows: [], next: null },
   )
 
 const eventFeed: HttpServices['eventFeed'] = {

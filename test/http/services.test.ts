@@ -114,6 +114,13 @@ describe.each(engines)('$kind', ({ open }) => {
     const first = await services.suppressions.list(1, { ...ANY, list: 'bounce', limit: 2 })
     const second = await services.suppressions.list(1, { ...ANY, list: 'bounce', limit: 2, after: first.next })
     expect([first.rows.length, second.rows.length, second.next]).toEqual([2, 1, null])
+    // A cursor names no delivery and no address; one of before, by delivery id, still works.
+    const [row] = (await services.messages.list(1, { ...STATUSES, limit: 1 })).rows
+    const next = (await services.messages.list(1, { ...STATUSES, limit: 1 })).next ?? ''
+    expect(Buffer.from(next, 'base64url').toString()).not.toMatch(new RegExp(`${row?.deliveryId ?? ''}|example`))
+    const old = Buffer.from(JSON.stringify({ requestedAt: row?.requestedAt, deliveryId: row?.deliveryId })).toString('base64url')
+    const after2 = await Promise.all([next, old].map((text) => services.messages.list(1, { ...STATUSES, after: text, limit: 9 })))
+    expect(after2.map(({ rows }) => rows.length)).toEqual([4, 4])
     const forged = ['made-up', '', 'null', '[]', '{}', '{"from":"x","addressHash":"zz","scope":""}', '{"requestedAt":1e999,"deliveryId":1}']
     for (const text of forged) {
       const after = Buffer.from(text).toString('base64url')

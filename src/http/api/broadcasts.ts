@@ -53,12 +53,13 @@ const resultsResponse = z.object({
   next: z.string().nullable(),
 })
 
-const DELIVERY_ID = /^[a-z2-7]{13}$/
+/** The handle of a copy, or the delivery id that `next` was before. */
+const CURSOR = /^[a-z2-7]{13}(?:[a-z2-7]{0,11}m\d{1,6})?$/
 
 const querystring = strictObject({
   ...operatorQuery,
   result: z.enum(RESULT_KEYS).optional(),
-  after: z.string().regex(DELIVERY_ID, INVALID_CURSOR).optional().describe('`next` of the previous page'),
+  after: z.string().regex(CURSOR, INVALID_CURSOR).optional().describe('`next` of the previous page'),
   limit: z.coerce.number().int().min(1).max(1_000).default(100),
 })
 
@@ -69,11 +70,10 @@ export function addBroadcastRoutes(server: HttpServer, { readBroadcastResults, m
     const { account } = await authorizer.requireAccount(request)
     const { id: broadcast } = request.params
     const { result = null, after = null, limit } = request.query
-    const { counts, rows } = await readBroadcastResults(account, broadcast, { result, after, limit })
+    const { counts, rows, next } = await readBroadcastResults(account, broadcast, { result, after, limit })
     const total = [...counts.values()].reduce((sum, n) => sum + n, 0)
     if (total === 0) throw new Fault('not_found', 'no message was registered for this broadcast')
     const countsByName = Object.fromEntries(RESULT_KEYS.map((each) => [RESULT_NAMES[each], counts.get(each) ?? 0]))
-    const next = rows.length < limit ? null : (rows.at(-1)?.deliveryId ?? null)
     const unbilled = await messages.findUnbilled(account, rows)
     return { broadcast, total, counts: countsByName, results: rows.map((row) => toResultView(row, !unbilled.has(row.deliveryId))), next }
   })

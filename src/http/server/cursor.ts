@@ -6,6 +6,7 @@
  * See also: http/services/messages, http/api/queue.
  */
 import { z } from 'zod'
+import { COPY_HANDLE } from '../../correlate/api-handle.ts'
 import { Fault } from '../../errors.ts'
 
 const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/)
@@ -13,7 +14,11 @@ const epochMs = z.int()
 
 /** The keys that lists are paged by. */
 export const CURSOR_SCHEMAS = {
-  mail: z.strictObject({ requestedAt: epochMs, deliveryId: z.string().max(13) }),
+  /** Cursors of before named the delivery by its internal id, as those of deliveries without an emailId still do. */
+  mail: z.union([
+    z.strictObject({ requestedAt: epochMs, copy: z.string().regex(COPY_HANDLE) }),
+    z.strictObject({ requestedAt: epochMs, deliveryId: z.string().max(13) }),
+  ]),
   entry: z.strictObject({ from: epochMs, addressHash: sha256Hex, scope: z.string().max(200) }),
   item: z.strictObject({ receivedAt: epochMs, digest: sha256Hex }),
   lane: z.strictObject({ account: z.int(), domain: z.string().max(255) }),

@@ -2,6 +2,7 @@
  * fact-view - a fact and its evidence as our own API returns them
  *
  * The decision of a fact (status, sub status, reason …) is at the top level, its evidence is in `evidence`, and its other data in `detail`.
+ * Internal ids of deliveries are left out: where a delivery has to be named, a view has its emailId.
  *
  * See also: ledger/facts/fact.
  */
@@ -69,8 +70,21 @@ export function toEventView(fact: Fact): EventView {
     weak: effect?.weak ?? false,
     forwarded: effect?.forwarded ?? false,
     evidence: verdict === null ? null : toEvidenceView(verdict),
-    detail: Object.fromEntries(Object.entries(detail).map(([name, value]) => [name, formatTimestamps(name, value)])),
+    detail: Object.fromEntries(Object.entries(withoutInternalIds(detail)).map(([name, value]) => [name, formatTimestamps(name, value)])),
   }
+}
+
+/** Fields of facts that hold a deliveryId: list entries and audits, and the delivery that a mail in the inbox may be about. */
+const INTERNAL_ID_FIELDS: ReadonlySet<string> = new Set(['deliveryId', 'guess'])
+
+function withoutInternalIds(fields: object): Readonly<Record<string, unknown>> {
+  const kept = Object.entries(fields).filter(([name]) => !INTERNAL_ID_FIELDS.has(name))
+  return Object.fromEntries(
+    kept.map(([name, value]) => [
+      name,
+      name === 'detail' && value !== null && typeof value === 'object' ? withoutInternalIds(value) : value,
+    ]),
+  )
 }
 
 function toEvidenceView(verdict: VerdictSummary): z.output<typeof evidenceSchema> {

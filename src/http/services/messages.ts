@@ -3,13 +3,20 @@
  *
  * See also: http/api/messages, http/sendcloud/email-status, http/engagelab/email-status, store/mail/deliveries.
  */
+import { copyHandleOf } from '../../correlate/api-handle.ts'
 import type { EmailType } from '../../ledger/facts/delivery-facts.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { readTimelineByEmailId } from '../../store/facts/facts.ts'
 import { findUnbilledIds } from '../../store/facts/unbilled.ts'
-import { findDeliveriesByEmailIds, listDeliveries, type DeliveryFilters } from '../../store/mail/deliveries.ts'
+import {
+  findDeliveriesByEmailIds,
+  findDeliveryIdByCopyHandle,
+  listDeliveries,
+  type DeliveryCursor,
+  type DeliveryFilters,
+} from '../../store/mail/deliveries.ts'
 import { CURSOR_SCHEMAS, decodeCursor, nextCursor, type CursorPage } from '../server/cursor.ts'
 import { omitNullish } from '../server/omit-nullish.ts'
 import { toAddressHashFilter } from './address-filter.ts'
@@ -57,13 +64,28 @@ export function createMessageService(reader: DatabaseReader): MessageService {
       return row === undefined ? null : { row, facts }
     },
     list: async (account, query) => {
-      const after = decodeCursor(query.after, CURSOR_SCHEMAS.mail)
+      const after = await resolveCursor(reader, account, query.after)
       const page = { start: query.offset, limit: query.limit, total: query.withTotal, ...(after === null ? {} : { after }) }
       const { rows, total } = await listDeliveries(reader, account, toDeliveryFilters(query), page)
-      return { rows, total, next: nextCursor(rows, query.limit, ({ requestedAt, deliveryId }) => ({ requestedAt, deliveryId })) }
+      return { rows, total, next: nextCursor(rows, query.limit, cursorKeyOf) }
     },
     findUnbilled: (account, rows) => findUnbilledIds(reader, account, rows),
   }
+}
+
+function cursorKeyOf({ requestedAt, deliveryId, emailId }: DeliveryRow): object {
+  const copy = emailId === null ? null : copyHandleOf(emailId)
+  return copy === null ? { requestedAt, deliveryId } : { requestedAt, copy }
+}
+
+/** Higher than every deliveryId: if the delivery of a cursor has been retired, the others of its millisecond are listed once more. */
+const ANY_DELIVERY = '~'
+
+async function resolveCursor(reader: DatabaseReader, account: number, text: string | null): Promise<DeliveryCursor | null> {
+  const after = decodeCursor(text, CURSOR_SCHEMAS.mail)
+  if (after === null || 'deliveryId' in after) return after
+  const { requestedAt, copy } = after
+  return { requestedAt, deliveryId: (await findDeliveryIdByCopyHandle(reader, account, copy)) ?? ANY_DELIVERY }
 }
 
 function toDeliveryFilters(query: StatusQuery): DeliveryFilters {

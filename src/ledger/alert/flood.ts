@@ -64,7 +64,7 @@ function advanceToWindow(gauge: FloodGauge | null, windowStart: number, { window
 export type Flood = {
   readonly account: number
   readonly kind: FloodKind
-  /** The account's number, the peer (an IPv4 address or an IPv6 /64), or the deliveryId in the token. */
+  /** The account's number, the peer (an IPv4 address or an IPv6 /64), or a token of the delivery. */
   readonly name: string
   /** When its window began. */
   readonly since: number

@@ -21,6 +21,7 @@ import {
 import type { AccountSnapshot } from '../account-cache.ts'
 import type { Context } from '../context.ts'
 import { transact } from '../transact.ts'
+import { signMailTokens } from '../submit/mail-tokens.ts'
 import type { PreparedMail } from './prepare.ts'
 
 export type FloodRules = Readonly<Record<FloodKind, FloodRule>>
@@ -46,15 +47,16 @@ export function createFloodMonitor(context: Context, rules: FloodRules): FloodMo
     unknown
   >
   const pendingAlarms = new Set<Promise<void>>()
-  const countOne = (about: Pick<Flood, 'account' | 'kind' | 'name'>, at: number): void => {
+  const countOne = (about: Pick<Flood, 'account' | 'kind' | 'name'>, at: number, nameOf: () => string = () => about.name): void => {
     const { account, kind, name } = about
     const gauges = gaugesOfKind[kind]
     const key = `${account}/${name}`
     const { gauge, isFlood } = countReport(gauges.get(key) ?? null, at, rules[kind])
     gauges.set(key, gauge)
     if (!isFlood) return
-    const pendingAlarm = raiseFloodAlarm(context, { ...about, since: gauge.windowStart, reports: gauge.count }).finally(() =>
-      pendingAlarms.delete(pendingAlarm),
+    context.telemetry.log.warn({ account, flood: kind, name, reports: gauge.count }, 'flood of reports detected')
+    const pendingAlarm = raiseFloodAlarm(context, { ...about, name: nameOf(), since: gauge.windowStart, reports: gauge.count }).finally(
+      () => pendingAlarms.delete(pendingAlarm),
     )
     pendingAlarms.add(pendingAlarm)
   }
@@ -66,7 +68,7 @@ export function createFloodMonitor(context: Context, rules: FloodRules): FloodMo
       if (account === undefined) return
       const at = mail.receivedAt
       countOne({ account, kind: 'account', name: String(account) }, at)
-      countOne({ account, kind: 'token', name: reference.token.deliveryId }, at)
+      countOne({ account, kind: 'token', name: reference.token.deliveryId }, at, tokenNamer(context, snapshot, reference.token))
       if (mail.peer !== null) countOne({ account, kind: 'peer', name: clientBlockOf(mail.peer) }, at)
     },
     waitUntilIdle: async () => {
@@ -75,10 +77,13 @@ export function createFloodMonitor(context: Context, rules: FloodRules): FloodMo
   }
 }
 
+/** The alarm leaves by webhooks, so it names a delivery by a token. */
+const tokenNamer = (context: Context, snapshot: AccountSnapshot, token: { deliveryId: string; keyIndex: number }) => (): string =>
+  signMailTokens(snapshot, context.domains, token).feedback
+
 /** Raises at most one alarm a window over all nodes. A failure is logged and does not disturb the reports. */
 async function raiseFloodAlarm(context: Context, flood: Flood): Promise<void> {
-  const { account, kind, name, reports } = flood
-  context.telemetry.log.warn({ account, flood: kind, name, reports }, 'flood of reports detected')
+  const { account, kind, name } = flood
   try {
     await transact(context, { subjects: [{ account, subject: subjectOfFlood(flood) }] }, ({ ledgerState, moment }) => {
       const batch = createFactBatch(ledgerState)

@@ -62,6 +62,14 @@ export async function findDeliveriesByEmailIds(
   return (await reader.inKeys(sql, { types: ['text'], rows: emailIds.map((emailId) => [emailId]) }, [account])).map(DELIVERIES.decode)
 }
 
+/** Finds the deliveryId of a copy by its handle (correlate/api-handle), which is the emailId up to `$`. Null: there is none. */
+export async function findDeliveryIdByCopyHandle(reader: DatabaseReader, account: number, handle: string): Promise<string | null> {
+  const sql = `select d.delivery_id from deliveries d
+    where d.account_id = $1 and d.email_id is not null and d.email_id >= $2 and d.email_id < $3 limit 1`
+  const row = await reader.one(sql, [account, `${handle}$`, `${handle}%`])
+  return row === null ? null : String(row['delivery_id'])
+}
+
 /** Lists one page, newest first. `total` counts all matching deliveries (null if it was not requested). */
 export async function listDeliveries(
   reader: DatabaseReader,

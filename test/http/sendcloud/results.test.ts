@@ -73,7 +73,7 @@ describe.each(engines)('broadcasts: $kind', ({ open }) => {
     const { engine } = await open()
     const rows = [
       sampleDelivery({ n: 1, broadcast: 'spring', result: 'delivered' }),
-      sampleDelivery({ n: 2, broadcast: 'spring', result: 'duplicate' }),
+      sampleDelivery({ n: 2, broadcast: 'spring', result: 'duplicate', emailId: 'abcdefghijklmnopqrstum1$user2@example.com' }),
       sampleDelivery({ n: 3, broadcast: 'spring', result: 'delivered' }),
       sampleDelivery({ n: 4, broadcast: 'autumn', result: 'delivered' }),
       sampleDelivery({ n: 5 }),
@@ -89,8 +89,13 @@ describe.each(engines)('broadcasts: $kind', ({ open }) => {
       ]),
     )
     expect(first.rows.map(({ deliveryId }) => deliveryId)).toEqual([deliveryIdOf(1), deliveryIdOf(2)])
-    const rest = await readBroadcastResults(1, 'spring', { result: null, after: deliveryIdOf(2), limit: 2 })
-    expect(rest.rows.map(({ deliveryId }) => deliveryId)).toEqual([deliveryIdOf(3)])
+    // By the handle of the last copy, or by its delivery id, which `next` was before.
+    for (const after of [first.next, deliveryIdOf(2)]) {
+      const rest = await readBroadcastResults(1, 'spring', { result: null, after, limit: 2 })
+      expect(rest.rows.map(({ deliveryId }) => deliveryId)).toEqual([deliveryIdOf(3)])
+    }
+    expect(first.next).not.toContain(deliveryIdOf(2))
+    await expect(readBroadcastResults(2, 'spring', { result: null, after: first.next, limit: 2 })).rejects.toThrow(/`next` value/)
     const delivered = await readBroadcastResults(1, 'spring', { result: 'delivered', after: null, limit: 9 })
     expect(delivered.rows.map(({ deliveryId }) => deliveryId)).toEqual([deliveryIdOf(1), deliveryIdOf(3)])
     expect((await readBroadcastResults(3, 'spring', { result: null, after: null, limit: 9 })).rows).toEqual([])
