@@ -122,8 +122,8 @@ function makeRunnable(program: string): void {
   }
 }
 
-/** The user to run the server as: the current one unless it is root. */
-function findUnprivilegedUser(): User | null | 'root' {
+/** The user to run a server as: the current one (null) unless it is root. */
+export function findUnprivilegedUser(): User | null | 'root' {
   if (process.getuid?.() !== 0) return null
   const lines = readFileSync('/etc/passwd', 'utf8').split('\n')
   for (const name of ['postgres', 'nobody']) {

@@ -70,7 +70,7 @@ export async function rebuild(context: Context, options: RebuildOptions): Promis
       else await saveCounters(db, sums)
       return { facts: seen.facts, differences: differences.slice(0, MAX_SHOWN_DIFFERENCES), differing: differences.length }
     },
-    { lockName: 'rebuild' },
+    { lockName: 'rebuild', isMaintenance: true },
   )
 }
 

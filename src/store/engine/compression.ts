@@ -4,7 +4,7 @@
  * On SQLite the writing thread compresses, so that the main thread does not have to. On PostgreSQL short values are compressed at once
  * and long ones in the thread pool.
  *
- * See also: store/engine/mapping (`compressedColumn`), store/engine/sqlite-worker, store/engine/postgres.
+ * See also: store/engine/mapping (`compressedColumn`), store/engine/sqlite-worker, store/engine/postgres/postgres.
  */
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdCompressSync, zstdDecompress } from 'node:zlib'

@@ -5,7 +5,7 @@
  * counter that every mail changes is never contended for. A slot is used again after its transaction has ended, so that the number of rows
  * stays small; store/facts/counter-folding sums old ones. Slot 0 holds such sums.
  *
- * See also: store/engine/postgres.
+ * See also: store/engine/postgres/postgres.
  */
 import { randomInt } from 'node:crypto'
 

@@ -13,10 +13,11 @@
  * - A violated constraint is Fault conflict, a value that the engine refuses as a value is Fault internal. Every other error of an engine
  *   is Fault store_busy: it says nothing about the rows. An error of the callback itself is passed on unchanged.
  *
- * See also: store/engine/sqlite, store/engine/postgres, store/engine/value (the types of values), store/engine/mapping (rows as typed
+ * See also: store/engine/sqlite, store/engine/postgres/postgres, store/engine/value (the types of values), store/engine/mapping (rows as typed
  * values).
  */
 import type { TableMapping } from './mapping.ts'
+import type { PostgresLimits } from './postgres/limits.ts'
 import type { ColumnType, Table } from './table.ts'
 import type { SqlRow, SqlValue } from './value.ts'
 
@@ -82,6 +83,8 @@ export type TransactionOptions = {
   readonly visibility?: 'snapshot' | 'latest'
   /** At most one transaction with this lock runs at a time, over all nodes. */
   readonly lockName?: string
+  /** A migration or a rebuild: no deadline, on a connection of its own (PostgreSQL). */
+  readonly isMaintenance?: true
 }
 
 export type Engine = {
@@ -99,11 +102,15 @@ export type Engine = {
   readonly truncateLog: () => Promise<boolean>
   /** Closes the store: running operations finish, later ones are Fault store_busy. */
   readonly close: () => Promise<void>
+  /** Ends at once: running operations fail as store_busy and are rolled back, later ones are refused. For a store that does not answer. */
+  readonly abort: () => void
 }
 
 export type EngineOptions = {
-  /** Number of connections to PostgreSQL. Reads and transactions share them. */
+  /** Number of connections to PostgreSQL for transactions. Half as many are for reads, and two for maintenance. */
   readonly connections?: number
+  /** Time limits on PostgreSQL, in milliseconds (store/engine/postgres/limits). */
+  readonly limits?: Partial<PostgresLimits>
   /** How long SQLite waits for a lock that another process holds, in milliseconds. */
   readonly busyTimeoutMillis?: number
   /** Added to each commit of SQLite, in milliseconds, to simulate a slower disk (bench/node). */

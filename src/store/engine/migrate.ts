@@ -48,7 +48,7 @@ export async function migrate(engine: Engine, now: number, migrations: readonly 
       for (const migration of pending) await applyMigration(db, migration, now)
       return pending.length
     },
-    { lockName: 'migrations' },
+    { lockName: 'migrations', isMaintenance: true },
   )
 }
 

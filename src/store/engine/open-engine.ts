@@ -5,7 +5,7 @@
  */
 import { Fault } from '../../errors.ts'
 import type { Engine, EngineOptions } from './engine.ts'
-import { openPostgres } from './postgres.ts'
+import { openPostgres } from './postgres/postgres.ts'
 import { openSqlite } from './sqlite.ts'
 
 /**

@@ -1,7 +1,7 @@
 /**
  * sqlite-fault - the Fault for an error of SQLite
  *
- * https://www.sqlite.org/rescode.html. See also: store/engine/sqlite-thread, store/engine/postgres (its counterpart).
+ * https://www.sqlite.org/rescode.html. See also: store/engine/sqlite-thread, store/engine/postgres/postgres (its counterpart).
  */
 import { Fault } from '../../errors.ts'
 import type { SqliteFailure } from './sqlite-worker.ts'

@@ -39,6 +39,8 @@ export type SqliteThread = {
   /** Throws Fault store_busy, conflict, or internal (a refused value). */
   execute(operation: ThreadOperation): Promise<ThreadResult>
   close(): Promise<void>
+  /** Ends the thread at once; its operations fail as store_busy. */
+  abort(): void
 }
 
 type PendingOperation = {
@@ -78,18 +80,17 @@ export function createSqliteThread(
 ): SqliteThread {
   let running: RunningWorker | null = null
   let closed = false
+  let aborted = false
   let queued: PendingOperation[] = []
 
   const flush = (): void => {
     const batch = queued
     queued = []
+    if (aborted) return rejectAll(batch, new Fault('store_busy', 'the store is closed'))
     const current = (running ??= startRunningWorker(createWorker(settings), (ended) => {
       if (running === ended) running = null
     }))
-    current.inFlight.push(batch)
-    const packer = createMessagePacker()
-    const operations = batch.map(({ operation }) => packOperation(operation, packer, current.statementNumbers))
-    postToWorker(current.worker, { stopsAtFailure: !settings.readOnly, operations, blob: packer.blob() })
+    sendBatch(current, batch, !settings.readOnly)
   }
 
   return {
@@ -104,13 +105,18 @@ export function createSqliteThread(
       closed = true
       // Operations that were requested in this tick still run.
       await Promise.resolve()
-      const lastWorker = running
-      if (lastWorker === null) return
-      const ended = new Promise<void>((resolve) => lastWorker.worker.once('exit', () => resolve()))
-      postToWorker(lastWorker.worker, null)
-      await ended
+      if (running !== null) await endWorker(running.worker)
+    },
+    abort() {
+      closed = true
+      aborted = true
+      void running?.worker.terminate()
     },
   }
+}
+
+function rejectAll(operations: readonly PendingOperation[], fault: Fault): void {
+  for (const { reject } of operations) reject(fault)
 }
 
 /** Connects a worker to the operations that it is sent. If it ends, the unanswered ones fail, and `onEnd` is called. */
@@ -119,7 +125,7 @@ function startRunningWorker(worker: Worker, onEnd: (ended: RunningWorker) => voi
   const failInFlight = (cause: unknown): void => {
     onEnd(started)
     const fault = new Fault('store_busy', `the store's thread ended: ${explainEnd(errorMessage(cause))}`, { cause })
-    for (const pending of started.inFlight.splice(0).flat()) pending.reject(fault)
+    rejectAll(started.inFlight.splice(0).flat(), fault)
   }
   worker.on('message', (response: WorkerResponse) => settleBatch(started, response))
   worker.on('error', failInFlight)
@@ -130,6 +136,19 @@ function startRunningWorker(worker: Worker, onEnd: (ended: RunningWorker) => voi
 /** Adds to SQLite's text what to do about it. */
 function explainEnd(message: string): string {
   return message.includes('readonly database') ? `${message} (this user cannot write to the data folder or to the database file)` : message
+}
+
+function sendBatch({ worker, inFlight, statementNumbers }: RunningWorker, batch: PendingOperation[], stopsAtFailure: boolean): void {
+  inFlight.push(batch)
+  const packer = createMessagePacker()
+  const operations = batch.map(({ operation }) => packOperation(operation, packer, statementNumbers))
+  postToWorker(worker, { stopsAtFailure, operations, blob: packer.blob() })
+}
+
+async function endWorker(worker: Worker): Promise<void> {
+  const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+  postToWorker(worker, null)
+  await ended
 }
 
 function postToWorker(worker: Worker, message: WorkerMessage): void {

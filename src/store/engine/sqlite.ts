@@ -5,7 +5,7 @@
  * committed and never wait. The second reader, for long scans, starts at its first use. WAL with synchronous FULL: a committed
  * transaction survives a power failure. After `close`, one file holds everything.
  *
- * See also: store/engine/engine (the contract), store/engine/sqlite-thread, store/engine/postgres (the other engine).
+ * See also: store/engine/engine (the contract), store/engine/sqlite-thread, store/engine/postgres/postgres (the other engine).
  */
 import { Fault } from '../../errors.ts'
 import type { ClaimQuery, Database, Engine, EngineOptions, KeyTuples, DatabaseReader } from './engine.ts'
@@ -38,6 +38,9 @@ export async function openSqlite(path: string, options: EngineOptions): Promise<
     bulkRead: createSqliteReader((operation) => bulkReader.execute(operation)),
     tx: (work) => runExclusively(() => runTransaction(writer, work)),
     truncateLog: () => runExclusively(async () => (await writer.execute({ verb: 'truncate-log' })).changes === 0),
+    abort: () => {
+      for (const thread of [writer, reader, bulkReader]) thread.abort()
+    },
     async close() {
       await runExclusively(async () => {
         // The writer last: the last connection moves the log into the file and removes it, which a reader cannot.

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { isPostgresDriverRace } from '../../../src/store/engine/postgres-race.ts'
+import { isPostgresDriverRace } from '../../../src/store/engine/postgres/driver-race.ts'
 
 function thrown(message: string, frame: string): TypeError {
   const error = new TypeError(message)
@@ -25,7 +25,7 @@ test.each(cases)('%s', (error, passes) => expect(isPostgresDriverRace(error)).to
 /** The exit status of a process that throws late with the handler installed. */
 function statusOf(stack: string): number | null {
   const script = `
-    import { installDriverRaceHandler } from ${JSON.stringify(join(import.meta.dirname, '../../../src/store/engine/postgres-race-handler.ts'))}
+    import { installDriverRaceHandler } from ${JSON.stringify(join(import.meta.dirname, '../../../src/store/engine/postgres/driver-race-handler.ts'))}
     const end = installDriverRaceHandler()
     const error = new TypeError(${JSON.stringify(WRITE)})
     error.stack = 'TypeError\\n at nextWrite (' + ${JSON.stringify(stack)} + ')'

@@ -1,14 +1,14 @@
 /**
- * postgres-fault - the Fault for an error of PostgreSQL or of its driver
+ * fault - the Fault for an error of PostgreSQL or of its driver
  *
  * Only a value that the server refuses as a value is about the content. Everything else (unreachable, read only, disk full, a damaged page, a
  * deadlock, a lost prepared statement, an unknown table, a time limit) is store_busy, because no mail is to blame for it.
  *
- * https://www.postgresql.org/docs/current/errcodes-appendix.html. See also: store/engine/postgres, store/engine/sqlite-fault (its
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html. See also: store/engine/postgres/postgres, store/engine/sqlite-fault (its
  * counterpart).
  */
 import postgres from 'postgres'
-import { Fault } from '../../errors.ts'
+import { Fault } from '../../../errors.ts'
 
 /** Class 22 is "data exception". A null (23502), a check (23514), and a value that is too large for an index (54000) are refused likewise. */
 const REFUSED_VALUE_STATES: readonly string[] = ['23502', '23514', '54000']

@@ -1,11 +1,11 @@
 /**
- * postgres-race-handler - keeps the process alive when the PostgreSQL driver writes to a closed socket
+ * driver-race-handler - keeps the process alive when the PostgreSQL driver writes to a closed socket
  *
  * Only that error is ignored. Any other uncaught error ends the process as before.
  *
- * See also: store/engine/postgres-race (why the error is harmless), store/engine/postgres.
+ * See also: store/engine/postgres/driver-race (why the error is harmless), store/engine/postgres/postgres.
  */
-import { isPostgresDriverRace } from './postgres-race.ts'
+import { isPostgresDriverRace } from './driver-race.ts'
 
 let installCount = 0
 

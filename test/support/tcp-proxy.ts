@@ -1,0 +1,110 @@
+/**
+ * tcp-proxy - a TCP proxy between two programs whose network a test breaks
+ *
+ *     const proxy = await createTcpProxy({ host: '127.0.0.1', port: 5432 })
+ *     proxy.swallow()  // both sides stay connected and hear nothing: a host that is lost, a firewall that drops
+ *     proxy.cut()      // both sides are reset, and new connections are refused
+ *     proxy.delay(50)  // each chunk arrives later
+ *     proxy.pass()     // works again; connections that swallowed stay dead
+ *
+ * A mode applies to existing and to new connections. What was swallowed is lost, so a connection that has lost bytes never works again.
+ */
+import { createServer, connect, type Server, type Socket } from 'node:net'
+
+type Target = { readonly host: string; readonly port: number }
+
+export type TcpProxy = {
+  readonly port: number
+  /** The URL of the target, through the proxy. */
+  readonly through: (url: string) => string
+  readonly pass: () => void
+  readonly delay: (millis: number) => void
+  readonly swallow: () => void
+  readonly cut: () => void
+  /** Connections that were accepted so far. */
+  readonly accepted: () => number
+  readonly close: () => Promise<void>
+}
+
+type Link = { readonly ends: readonly [Socket, Socket]; isDead: boolean }
+type ProxyState = { mode: 'pass' | 'swallow' | 'cut'; delayMillis: number; accepted: number; readonly links: Set<Link> }
+
+/** Listens on a free port of loopback. */
+export async function createTcpProxy(target: Target): Promise<TcpProxy> {
+  const state: ProxyState = { mode: 'pass', delayMillis: 0, accepted: 0, links: new Set() }
+  const server = createServer((client) => accept(state, client, target))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const port = portOf(server)
+  return {
+    port,
+    through: (url) => {
+      const changed = new URL(url)
+      changed.hostname = '127.0.0.1'
+      changed.port = String(port)
+      return changed.href
+    },
+    pass: () => {
+      state.mode = 'pass'
+      state.delayMillis = 0
+    },
+    delay: (millis) => {
+      state.delayMillis = millis
+    },
+    swallow: () => {
+      state.mode = 'swallow'
+      for (const link of state.links) link.isDead = true
+    },
+    cut: () => {
+      state.mode = 'cut'
+      for (const link of state.links) breakLink(state, link)
+    },
+    accepted: () => state.accepted,
+    close: async () => {
+      for (const link of state.links) breakLink(state, link)
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+/** The host and the port of a URL. */
+export function targetOf(url: string): Target {
+  const { hostname, port } = new URL(url)
+  return { host: hostname, port: Number(port) }
+}
+
+function accept(state: ProxyState, client: Socket, { host, port }: Target): void {
+  state.accepted += 1
+  client.on('error', () => undefined)
+  if (state.mode === 'cut') return void client.resetAndDestroy()
+  const upstream = connect({ host, port })
+  const link: Link = { ends: [client, upstream], isDead: state.mode === 'swallow' }
+  state.links.add(link)
+  for (const [from, to] of [link.ends, link.ends.toReversed()])
+    if (from !== undefined && to !== undefined) forward(state, link, { from, to })
+}
+
+function forward(state: ProxyState, link: Link, { from, to }: { readonly from: Socket; readonly to: Socket }): void {
+  const later = (work: () => void): void => {
+    if (state.delayMillis === 0) work()
+    else setTimeout(work, state.delayMillis)
+  }
+  from.on('error', () => undefined)
+  from.on('data', (chunk: Buffer) => {
+    if (!link.isDead) later(() => to.writable && to.write(chunk))
+  })
+  // A lost host does not say goodbye, so the end of one side is swallowed too.
+  from.on('close', () => {
+    if (!link.isDead) later(() => breakLink(state, link))
+  })
+}
+
+function breakLink(state: ProxyState, link: Link): void {
+  state.links.delete(link)
+  link.isDead = true
+  for (const end of link.ends) end.resetAndDestroy()
+}
+
+function portOf(server: Server): number {
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
