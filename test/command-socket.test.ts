@@ -108,6 +108,8 @@ const STEPS: readonly (readonly [command: string, input: unknown, expected: RegE
   ['inbox show', { digest: DIGEST }, /not_found: no mail/],
   ['inbox raw', { digest: DIGEST }, /not_found: /],
   ['inbox resolve', { digest: DIGEST, action: 'accept' }, /not_found: there is no mail with this id/],
+  ['inbox resolve', { digest: DIGEST, action: 'link', emailId: 'x', force: true }, /not_found: there is no mail with this id/],
+  ['inbox resolve', { digest: DIGEST, action: 'accept', force: 'yes' }, /bad_request: force/],
   ['mass-bounce list', {}, /0 sites held/],
   ['mass-bounce release', { site: 'google', action: 'discard' }, /was not held/],
   ['queue list', {}, /0 lanes/],

@@ -27,6 +27,8 @@ const ACTIONS = {
   replay: 'read it again, with the current parser and rules',
 } as const
 
+const FORCE = 'also if the mail reports on another recipient than that of the sent mail'
+
 const digestSchema = z.object({ digest: z.string() })
 
 const listCommand = defineStoreCommand('inbox list', z.object({ all: z.boolean() }), async ({ context }, { all }, output) => {
@@ -60,8 +62,9 @@ const rawCommand = defineStoreCommand('inbox raw', digestSchema, async ({ contex
 const resolveCommand = defineStoreCommand(
   'inbox resolve',
   z.discriminatedUnion('action', [
-    digestSchema.extend({ action: z.enum(['accept', 'discard', 'replay']) }),
-    digestSchema.extend({ action: z.literal('link'), emailId: z.string() }),
+    digestSchema.extend({ action: z.enum(['discard', 'replay']) }),
+    digestSchema.extend({ action: z.literal('accept'), force: z.boolean().default(false) }),
+    digestSchema.extend({ action: z.literal('link'), emailId: z.string(), force: z.boolean().default(false) }),
   ]),
   async ({ context, settings }, input, output) => {
     const command: InboxCommand = { account: null, actor: 'operator', ...input }
@@ -94,10 +97,19 @@ export const inboxCommand: DefineCommand = (command) => {
     .summary('link a mail to the sent mail that it is about')
     .argument('<id>')
     .argument('<emailId>')
-    .action((id: string, emailId: string, _options: object, self: Command) =>
-      runStoreCommand(self, resolveCommand, { digest: parseDigest(id), action: 'link', emailId }),
+    .option('--force', FORCE)
+    .action((id: string, emailId: string, { force }: { force?: true }, self: Command) =>
+      runStoreCommand(self, resolveCommand, { digest: parseDigest(id), action: 'link', emailId, force: force === true }),
     )
-  for (const action of ['accept', 'discard', 'replay'] as const)
+  command
+    .command('accept')
+    .summary(ACTIONS.accept)
+    .argument('<id>')
+    .option('--force', FORCE)
+    .action((id: string, { force }: { force?: true }, self: Command) =>
+      runStoreCommand(self, resolveCommand, { digest: parseDigest(id), action: 'accept', force: force === true }),
+    )
+  for (const action of ['discard', 'replay'] as const)
     command
       .command(action)
       .summary(ACTIONS[action])

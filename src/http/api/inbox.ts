@@ -83,7 +83,9 @@ const resolvedItemView = z.object({
   events: z.array(eventSchema).describe('The events that were added'),
 })
 
-const linkBody = strictObject({ emailId: z.string().min(1).max(1_024).describe('The message that the mail is about') })
+const force = z.boolean().default(false).describe('Also if the mail reports on another recipient than that of the message (409 otherwise)')
+const acceptBody = strictObject({ force }).nullish()
+const linkBody = strictObject({ emailId: z.string().min(1).max(1_024).describe('The message that the mail is about'), force })
 
 const ACTION_SUMMARIES = {
   accept: 'Accept the mail as authentic and apply it',
@@ -97,14 +99,19 @@ function addActionRoutes(server: HttpServer, { inbox, authorizer }: InboxRouteDe
     const caller = await authorizer.requireAccountOrOperator(request)
     return { digest, account: caller?.account ?? null, actor: caller === null ? 'operator' : actorOf(caller) }
   }
-  for (const action of ['accept', 'discard', 'replay'] as const)
+  const accept = { ...shared, summary: ACTION_SUMMARIES.accept, body: acceptBody }
+  server.post('/v1/inbox/:id/accept', { schema: accept }, async (request) => {
+    const fields = await toCommandFields(request, request.params.id)
+    return toResolvedItemView(await inbox.resolve({ ...fields, action: 'accept', force: request.body?.force === true }))
+  })
+  for (const action of ['discard', 'replay'] as const)
     server.post(`/v1/inbox/:id/${action}`, { schema: { ...shared, summary: ACTION_SUMMARIES[action] } }, async (request) =>
       toResolvedItemView(await inbox.resolve({ ...(await toCommandFields(request, request.params.id)), action })),
     )
   const link = { ...shared, summary: 'Link the mail to the message that it is about', body: linkBody }
   server.post('/v1/inbox/:id/link', { schema: link }, async (request) => {
-    const { emailId } = request.body
-    return toResolvedItemView(await inbox.resolve({ ...(await toCommandFields(request, request.params.id)), action: 'link', emailId }))
+    const fields = await toCommandFields(request, request.params.id)
+    return toResolvedItemView(await inbox.resolve({ ...fields, action: 'link', ...request.body }))
   })
 }
 

@@ -73,10 +73,11 @@ export function decideAttempt(input: AttemptInput): readonly Fact[] {
   const fact = createFact('attempt', aboutDelivery(delivery), moment, data)
   batch.addWithConsequences(fact, () => {
     if (effect === null) return []
-    if (isDelivered) return discardHeldEntries({ ledger, delivery, cause: fact.id, settings, moment })
+    const isHeardByQueue = attempt.source === 'queue'
+    if (isDelivered) return discardHeldEntries({ ledger, delivery, cause: fact.id, isHeardByQueue, settings, moment })
     const routedDelivery = { ...delivery, site: attempt.site, remoteSite: null, mx: attempt.mx ?? delivery.mx }
     const failure = { ledger, delivery: routedDelivery, effect, verdict: data.verdict, cause: fact.id, proof: null, settings, moment }
-    return updateBounceList({ ...failure, feedsSharedList: attempt.source === 'queue' })
+    return updateBounceList({ ...failure, isHeardByQueue })
   })
   return batch.facts
 }

@@ -111,19 +111,18 @@ export function decideMassBounceReview(
   return changes.length === 0 ? [] : [...changes, createAuditFact(0, `brake.${action}`, { site, entries: entries.length }, operator)]
 }
 
-/** Changes the state of one mail in the inbox. `deliveryId`: the delivery that it was linked to. Repeating a change changes nothing. */
-export function decideInboxChange(
-  row: InboxRow,
-  change: { readonly state: InboxState; readonly deliveryId: string | null },
-  operator: OperatorContext,
-): readonly Fact[] {
+/** `deliveryId`: the delivery that the mail was linked to. `otherRecipient`: the recipient that it names, if it is not that of the delivery. */
+type InboxChange = { readonly state: InboxState; readonly deliveryId: string | null; readonly otherRecipient: string | null }
+
+/** Changes the state of one mail in the inbox. Repeating a change changes nothing. */
+export function decideInboxChange(row: InboxRow, change: InboxChange, operator: OperatorContext): readonly Fact[] {
   if (row.state === change.state) return []
   const { reason, kind, from, subject, summary } = row
   const guess = change.deliveryId ?? row.deliveryId
   const data = { state: change.state, reason, mail: kind, from, subject, summary, guess, actor: operator.actor }
   return [
     createFact('inbox', aboutMail(row.account, row.digest, guess), operator.moment, data),
-    createAuditFact(row.account, `inbox.${change.state}`, { digest: row.digest, deliveryId: guess }, operator),
+    createInboxAuditFact(row.account, { digest: row.digest, ...change, deliveryId: guess }, operator),
   ]
 }
 
@@ -140,6 +139,16 @@ export function decideInboxReason(row: InboxRow, reason: InboxReason, { actor, m
     guess,
     actor,
   })
+}
+
+/** Records who settled a mail of the inbox, and whether it was forced on a delivery to another recipient. */
+export function createInboxAuditFact(
+  account: number,
+  { digest, state, deliveryId, otherRecipient }: InboxChange & { readonly digest: string },
+  operator: OperatorContext,
+): Fact {
+  const forced = otherRecipient === null ? {} : { forced: true, reported: otherRecipient }
+  return createAuditFact(account, `inbox.${state}`, { digest, deliveryId, ...forced }, operator)
 }
 
 /** Records an action that no other fact records. */

@@ -60,7 +60,6 @@ function addFailedFacts(input: MatchedReport, outcome: GroupOutcome, batch: Fact
     billable: true,
     settingsVersion: settings.version,
   })
-  const feedsSharedList = tie.proof === 'signed' && (tie.via === 'rcpt' || tie.via === 'return-path')
   batch.addWithConsequences(fact, () =>
     effect === null
       ? []
@@ -71,7 +70,7 @@ function addFailedFacts(input: MatchedReport, outcome: GroupOutcome, batch: Fact
           verdict: fact.data.verdict,
           cause: fact.id,
           proof: tie.proof,
-          feedsSharedList,
+          isHeardByQueue: false,
           settings,
           moment,
         }),
@@ -152,5 +151,5 @@ function createDeliveredFact(
     tie,
     digest,
   })
-  return [fact, () => discardHeldEntries({ ledger, delivery, cause: fact.id, settings, moment })]
+  return [fact, () => discardHeldEntries({ ledger, delivery, cause: fact.id, isHeardByQueue: false, settings, moment })]
 }

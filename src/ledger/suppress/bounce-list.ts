@@ -3,8 +3,8 @@
  *
  * A permanent `not-exist` adds an entry at once, except with a 4xx or 4.x.x, with a weak verdict, behind a forwarder, or for a delivery
  * that is not registered. Some other reasons add an entry when they repeat (a full mailbox is often a 4xx). While the mass-bounce guard
- * holds the site, new entries are pending. The list that all accounts share is fed only by replies to our own queue, or by our token in a
- * report that a listed reporter signed.
+ * holds the site, new entries are pending. The list that all accounts share follows only replies that our own queue heard: an account can write
+ * reports about its own mail, and tell us attempts that never took place.
  *
  * Pure. See also: ledger/suppress/suppression (ladders), ledger/suppress/address-history (repeats), ledger/suppress/mass-bounce-guard.
  */
@@ -27,8 +27,8 @@ type DeliveryFailure = {
   /** The fact of the failure. */
   readonly cause: string
   readonly proof: Proof | null
-  /** Replied to our own queue, or proven by our token in a report that a listed reporter signed. */
-  readonly feedsSharedList: boolean
+  /** The remote server said it to our own queue, so the shared list follows it. */
+  readonly isHeardByQueue: boolean
   readonly settings: AccountSettings
   readonly moment: FactMoment
 }
@@ -53,7 +53,7 @@ function suppressUnknownUser(failure: DeliveryFailure, addressHash: string): rea
   const site = receivingSiteOf(delivery) ?? delivery.domain
   const massBounce = isSiteHeld(ledger, site) ? null : detectMassBounce(ledger, { site, at: moment.at, engaged: effect.engaged })
   const isPending = massBounce !== null || isSiteHeld(ledger, site)
-  const accounts = settings.sharedList && failure.feedsSharedList ? [delivery.account, 0] : [delivery.account]
+  const accounts = settings.sharedList && failure.isHeardByQueue ? [delivery.account, 0] : [delivery.account]
   const entries = accounts.flatMap((account) => {
     const key: ListEntryKey = { account, list: 'bounce', addressHash, scope: '' }
     const previous = ledger.suppressions.get(suppressionKey(key)) ?? null
@@ -123,13 +123,14 @@ export function discardHeldEntries(input: {
   readonly ledger: LedgerState
   readonly delivery: DeliveryRow
   readonly cause: string
+  readonly isHeardByQueue: boolean
   readonly settings: AccountSettings
   readonly moment: FactMoment
 }): readonly Fact[] {
-  const { ledger, delivery, cause, settings, moment } = input
+  const { ledger, delivery, cause, isHeardByQueue, settings, moment } = input
   const { addressHash } = delivery
   if (addressHash === null || delivery.statusRank > 1) return []
-  return [delivery.account, 0].flatMap((account) => {
+  return [delivery.account, ...(isHeardByQueue ? [0] : [])].flatMap((account) => {
     const entry = ledger.suppressions.get(suppressionKey({ account, list: 'bounce', addressHash, scope: '' }))
     if (entry === undefined || moment.at <= entry.from) return []
     const fact = resolveHeldEntry(entry, 'discard', { cause, actor: null, settingsVersion: settings.version }, moment)

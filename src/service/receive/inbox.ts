@@ -6,6 +6,8 @@
  * - `replay` processes it again with the current parser and rules, and trusts it no more than the SMTP listener would.
  * - `discard` ignores it.
  *
+ * If the report names another recipient than the mail that it would change, `accept` and `link` need `force`.
+ *
  * The result is the same as if the mail had been processed so on arrival. Only the proof differs: with `operator` the mail never feeds the
  * list that accounts share. Each command is one transaction, creates an audit fact, and is idempotent. A mail of an account can only change
  * deliveries of that account.
@@ -13,9 +15,10 @@
  * See also: service/receive/match-and-decide, ledger/decide/operator-action, http/api/inbox, commands/reading/inbox.
  */
 import { createManualMatch, type ReportMatch } from '../../correlate/match.ts'
+import { findOtherRecipient } from '../../correlate/other-recipient.ts'
 import { NO_AUTHENTICATION_RESULTS, type SignatureVerifier } from '../../mail-auth/verify-signatures.ts'
 import { Fault } from '../../errors.ts'
-import { createAuditFact, decideInboxChange, type OperatorContext } from '../../ledger/decide/operator-action.ts'
+import { createInboxAuditFact, decideInboxChange, type OperatorContext } from '../../ledger/decide/operator-action.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { InboxState } from '../../ledger/facts/inbox-facts.ts'
 import { inboxKey, type DeliveryRow, type InboxRow } from '../../ledger/project/state.ts'
@@ -48,7 +51,14 @@ export type InboxCommand = {
   readonly digest: string
   /** Only if the mail is still pending; otherwise the command is a conflict. */
   readonly whilePending?: boolean
-} & ({ readonly action: Exclude<InboxAction, 'link'> } | { readonly action: 'link'; readonly emailId: string })
+} & (
+  | { readonly action: 'discard' | 'replay' }
+  | ({ readonly action: 'accept' } & ForceOption)
+  | ({ readonly action: 'link'; readonly emailId: string } & ForceOption)
+)
+
+/** `force`: also if the report names another recipient than the mail. */
+type ForceOption = { readonly force?: boolean }
 
 /** `changed` is false if the command was carried out before, or if a replayed mail stays in the inbox because of `problem`. */
 export type InboxResult = {
@@ -72,7 +82,7 @@ export type RunInboxCommand = (command: InboxCommand) => Promise<InboxResult>
 
 /**
  * Creates the service. Faults of a call: not_found (no such mail, or its bytes are no longer stored), conflict (another command was carried
- * out before, or no delivery matches), forbidden (only the operator may), store_busy.
+ * out before, no delivery matches, or the report names another recipient), forbidden (only the operator may), store_busy.
  */
 export function createInboxCommandRunner(context: Context, verifySignatures: SignatureVerifier): RunInboxCommand {
   return async (command) => {
@@ -176,27 +186,46 @@ function decideCommand(context: Context, snapshot: AccountSnapshot, { command, r
   if (row.reason === 'cut' && command.account !== null && action !== 'discard')
     throw new Fault('forbidden', 'the operator has blocked the token or the account: only the operator may accept this mail')
   const { match, facts } = input === null ? NO_DECISION : DECIDERS[action](input, linked)
+  const canAsk = command.action === 'accept' || command.action === 'link'
+  const otherRecipient = canAsk && item !== null ? findOtherRecipient(item.report, match?.delivery?.addressHash ?? null) : null
   if (match !== null && row.account !== 0 && match.account !== row.account)
     throw new Fault('conflict', 'this mail concerns a delivery of another account')
   const problem = match?.problem ?? null
   if (problem !== null && action === 'replay') return unchangedResult(row, problem)
   if (problem !== null) throw new Fault('conflict', `no known delivery matches this mail (${problem}): link it by hand`)
+  if (otherRecipient !== null && canAsk && command.force !== true) throw otherRecipientFault(otherRecipient, match)
   if (action === 'replay' && input !== null && UNREADABLE_KINDS.includes(input.item.report.kind))
     return unchangedResult(row, input.item.report.kind)
-  return { row, changed: true, problem: null, facts: [...facts, ...closingFacts(row, match, TARGET_STATES[action], operator)] }
+  return {
+    row,
+    changed: true,
+    problem: null,
+    facts: [...facts, ...closingFacts(row, { match, otherRecipient, state: TARGET_STATES[action] }, operator)],
+  }
 }
 
 /** Removes the mail from the inbox. If it had no account, the account that it now concerns gets an audit fact as well. */
-function closingFacts(
-  row: InboxRow,
-  match: ReportMatch<DeliveryRow> | null,
-  state: InboxState,
-  operator: OperatorContext,
-): readonly Fact[] {
+function closingFacts(row: InboxRow, { match, otherRecipient, state }: Settlement, operator: OperatorContext): readonly Fact[] {
   const deliveryId = match?.deliveryId ?? null
-  const inboxFacts = decideInboxChange(row, { state, deliveryId }, operator)
+  const inboxFacts = decideInboxChange(row, { state, deliveryId, otherRecipient }, operator)
   if (match === null || match.account === row.account) return inboxFacts
-  return [...inboxFacts, createAuditFact(match.account, `inbox.${state}`, { digest: row.digest, deliveryId }, operator)]
+  return [...inboxFacts, createInboxAuditFact(match.account, { digest: row.digest, state, deliveryId, otherRecipient }, operator)]
+}
+
+type Settlement = {
+  readonly match: ReportMatch<DeliveryRow> | null
+  /** The recipient that the report names, if it is not that of the mail and the command was forced. */
+  readonly otherRecipient: string | null
+  readonly state: InboxState
+}
+
+/** Names both, so that a person can see whether the report is about this mail. */
+function otherRecipientFault(reported: string, match: ReportMatch<DeliveryRow> | null): Fault {
+  const sentTo = match?.delivery?.recipient ?? 'an erased address'
+  return new Fault(
+    'conflict',
+    `the report is about ${reported}, but the mail was sent to ${sentTo}: to apply it anyway, use --force (force: true)`,
+  )
 }
 
 type InboxDecision = { readonly match: ReportMatch<DeliveryRow> | null; readonly facts: readonly Fact[] }

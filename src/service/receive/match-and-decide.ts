@@ -14,6 +14,7 @@ import type { Verdict } from '../../classify/verdict.ts'
 import { matchReport, type ReportMatch } from '../../correlate/match.ts'
 import { isDoubleBounce } from '../../correlate/double-bounce.ts'
 import { assumeGoodSignatures } from '../../mail-auth/pending-signatures.ts'
+import { findOtherRecipient } from '../../correlate/other-recipient.ts'
 import type { AuthenticationResults } from '../../mail-auth/verify-signatures.ts'
 import { decideReport } from '../../ledger/decide/report.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
@@ -81,11 +82,19 @@ export function matchAndDecide(
 ): { readonly match: ReportMatch<DeliveryRow>; readonly facts: readonly Fact[] } {
   const found = isVouched ? matchMail(input, true) : matchOrWait(input)
   const isBlocked = !isVouched && found.account !== 0 && input.snapshot.blocks.isMailBlocked(found)
-  const match: ReportMatch<DeliveryRow> = isBlocked ? { ...found, proof: null, problem: 'cut' } : found
+  const match: ReportMatch<DeliveryRow> = isBlocked
+    ? { ...found, proof: null, problem: 'cut' }
+    : isVouchedForOther(input.item.report, found)
+      ? { ...found, proof: null, problem: 'unverified' }
+      : found
   logMatch(input, match)
   const facts = decideForMatch(input, match)
   return { match, facts }
 }
+
+/** Whether only a person's word proves a report that names another recipient than its mail. It waits for `inbox accept --force`. */
+const isVouchedForOther = (report: Report, { proof, delivery }: ReportMatch<DeliveryRow>): boolean =>
+  proof === 'operator' && findOtherRecipient(report, delivery?.addressHash ?? null) !== null
 
 function logMatch({ context, item }: MatchContext, { account, deliveryId, via, proof, problem }: ReportMatch<DeliveryRow>): void {
   const { sessionId } = item.mail

@@ -41,8 +41,7 @@ export async function prepareMail(
   const report = parseOnce(mail, context)
   const references = findReferences({ report, rcpt: mail.envelope.to, domains: context.domains, keyFor: snapshot.keyFor })
   const hasToken = references.some((reference) => 'token' in reference && reference.token.state === 'valid')
-  const isProofRequired =
-    KINDS_NEEDING_PROOF[report.kind] === true || !hasToken || (report.kind === 'bounce' && feedsSharedList(snapshot, references))
+  const isProofRequired = KINDS_NEEDING_PROOF[report.kind] === true || !hasToken
   const shouldVerify = references.length > 0 && !mail.truncated && isProofRequired
   const authentication = shouldVerify ? await verifySignatures(mailToVerify(mail), mail.receivedAt) : NO_AUTHENTICATION_RESULTS
   const digest = reportDigest(mail.dataDigest, mail.envelope.to)
@@ -51,14 +50,6 @@ export async function prepareMail(
     'mail parsed',
   )
   return { mail, digest, report, references, authentication }
-}
-
-/** Only signed reports feed the list that accounts share. */
-function feedsSharedList(snapshot: AccountSnapshot, references: readonly MailReference[]): boolean {
-  return references.some((reference) => {
-    const owner = 'token' in reference ? snapshot.accountOf(reference.token.account) : null
-    return owner !== null && snapshot.settingsOf(owner.account).sharedList
-  })
 }
 
 const mailToVerify = ({ raw, peer, helo, envelope }: IncomingMail): MailToVerify => ({ raw, peer, helo, from: envelope.from })

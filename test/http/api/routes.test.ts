@@ -248,6 +248,10 @@ const CASES: readonly Case[] = [
   ['one inbox item', { url: RAW.replace('/raw', '') }, 200],
   ['the raw mail of an inbox item', { url: RAW }, 200],
   ['the raw mail of an item of another account', { url: RAW, auth: 'Bearer bob:secret-of-bob' }, 404, 'not_found'],
+  ['an accepted inbox item', { method: 'POST', url: RAW.replace('raw', 'accept') }, 200],
+  ['an accepted inbox item with force', { method: 'POST', url: RAW.replace('raw', 'accept'), body: { force: true } }, 200],
+  ['a force that is no boolean', { method: 'POST', url: RAW.replace('raw', 'accept'), body: { force: 'yes' } }, 400, 'bad_request'],
+  ['a linked inbox item with force', { method: 'POST', url: RAW.replace('raw', 'link'), body: { emailId: 'x', force: true } }, 200],
   ['an invalid inbox id', { url: '/v1/inbox/..%2f..%2fetc' }, 400, 'bad_request'],
   ['the inbox without sign-in', { url: '/v1/inbox', auth: null }, 401, 'unauthenticated'],
   // the OpenAPI document

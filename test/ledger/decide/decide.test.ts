@@ -368,7 +368,8 @@ test('an accepted mail is proven by the operator, and stays accepted in the inbo
   s.bounce(id, T0 + 1, verdict('not-exist'), {}, { problem: 'unverified', proof: null })
   const [row] = [...s.ledger.inbox.values()]
   const operator = { actor: 'op', settings: s.settings, moment: s.moment(T0 + 2) }
-  const accepted = row === undefined ? [] : s.apply(decideInboxChange(row, { state: 'accepted', deliveryId: id }, operator))
+  const accepted =
+    row === undefined ? [] : s.apply(decideInboxChange(row, { state: 'accepted', deliveryId: id, otherRecipient: null }, operator))
   expect(kinds(accepted)).toEqual(['inbox', 'audit'])
   s.bounce(id, T0 + 2, verdict('not-exist'), {}, { proof: 'operator', via: 'hand' })
   expect(statusOf(s, id)).toEqual([4, 406, true])

@@ -126,3 +126,24 @@ test('a later delivery discards the held entry of its address, a delivery that b
   s.attempt(bounced, start + MINUTE * 6, { code: 250, n: 1, site: 'example.com' })
   expect(s.entry('bounce', 'new50@example.com')).toMatchObject({ pending: true })
 })
+
+test('a delivery that only its account reports discards no held entry of the shared list', () => {
+  const s = story({ sharedList: true })
+  deliver(s, 200, 2)
+  for (let i = 0; i < 52; i += 1)
+    s.attempt(
+      s.send(start, { to: `new${i}@example.com` }),
+      start + i * 1_000,
+      { code: 550, n: 1, site: 'example.com', source: 'queue' },
+      verdict('not-exist'),
+    )
+  const shared = () => s.entry('bounce', 'new51@example.com', { account: 0 })
+  expect(shared()).toMatchObject({ pending: true })
+  const later = (source: 'api' | 'queue', at: number): void => {
+    s.attempt(s.send(at, { to: 'new51@example.com', account: 2 }), at, { code: 250, n: 1, site: 'example.com', source })
+  }
+  later('api', start + 5 * MINUTE)
+  expect(shared()).toMatchObject({ pending: true })
+  later('queue', start + 6 * MINUTE)
+  expect(shared()).toMatchObject({ pending: false })
+})

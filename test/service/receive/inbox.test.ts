@@ -134,6 +134,63 @@ describe.each(engines)('$kind', ({ open }) => {
     await expectRebuilt(context)
   })
 
+  test('a report about another recipient needs force, and the audit fact records it', async () => {
+    const { context, mail, runCommand, register } = await bench()
+    const joe = await register(1, 'joe@example.org')
+    const digest = await mail('unknown@bounce.example.com', ndr({ recipient: 'amy@example.org' }))
+    const link = { ...OPERATOR, digest, action: 'link', emailId: joe.emailId } as const
+    await expect(runCommand(link)).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(/about amy@example\.org, but the mail was sent to joe@example\.org.*--force/),
+    })
+    expect([await statusOf(context, 1, joe.emailId), await auditsOf(context, 1)]).toEqual([[18, null, false], []])
+    expect(await runCommand({ ...link, force: true })).toMatchObject({ changed: true })
+    expect(await statusOf(context, 1, joe.emailId)).toEqual([4, 406, true])
+    const facts = await findFactsBySubject(context.engine.read, [{ account: 1, subject: 'audit:1' }])
+    expect(facts.map(({ data }) => data)).toMatchObject([
+      { what: 'inbox.linked', detail: { deliveryId: joe.token.slice(1, 14), forced: true, reported: 'amy@example.org' } },
+    ])
+    await expectRebuilt(context)
+  })
+
+  test('a replay that the operator vouches for leaves a report about another recipient in the inbox', async () => {
+    const { context, clock, receiver, runCommand, register } = await bench()
+    const joe = await register(1, 'joe@example.org')
+    const vouched = async (recipient: string): Promise<string> => {
+      const times = { at: clock.now, receivedAt: clock.now, source: 'replay', trustAs: 'operator' } as const
+      return (await receiver.submit(makeIncomingMail(arf({ token: joe.feedbackId, recipient }), 'fbl@fbl.example.com', times))).digest
+    }
+    const digest = await vouched('amy@example.org')
+    expect(await entriesOf(context, 1, 'joe@example.org')).toEqual([])
+    expect(await findInboxItem(context.engine.read, 1, digest)).toMatchObject({ reason: 'unverified', state: 'open' })
+    await runCommand({ ...OPERATOR, digest, action: 'accept', force: true })
+    expect(await entriesOf(context, 1, 'joe@example.org')).toEqual([['complaint', 'operator', START]])
+    const amy = await register(1, 'amy@example.org')
+    await receiver.submit(
+      makeIncomingMail(arf({ token: amy.feedbackId, recipient: 'amy@example.org' }), 'fbl@fbl.example.com', {
+        at: clock.now,
+        receivedAt: clock.now,
+        source: 'replay',
+        trustAs: 'operator',
+      }),
+    )
+    expect(await entriesOf(context, 1, 'amy@example.org')).toEqual([['complaint', 'operator', START]])
+  })
+
+  test('accept: a complaint about another recipient needs force; a link that agrees records no force', async () => {
+    const { context, mail, runCommand, register } = await bench()
+    const joe = await register(1, 'joe@example.org')
+    const digest = await mail('fbl@fbl.example.com', arf({ token: joe.feedbackId, recipient: 'amy@example.org' }))
+    await expect(runCommand({ ...ANN, digest, action: 'accept' })).rejects.toMatchObject({ code: 'conflict' })
+    await expect(runCommand({ ...ANN, digest, action: 'accept', force: false })).rejects.toMatchObject({ code: 'conflict' })
+    expect(await entriesOf(context, 1, 'joe@example.org')).toEqual([])
+    expect(await runCommand({ ...ANN, digest, action: 'accept', force: true })).toMatchObject({ changed: true })
+    const bounce = await mail('unknown@bounce.example.com', ndr({ recipient: 'JOE@example.org' }))
+    await runCommand({ ...OPERATOR, digest: bounce, action: 'link', emailId: joe.emailId })
+    const facts = await findFactsBySubject(context.engine.read, [{ account: 1, subject: 'audit:1' }])
+    expect(facts.map((fact) => (fact.kind === 'audit' ? fact.data.detail['forced'] : null))).toEqual([true, undefined])
+  })
+
   test('link: a mail of an account cannot be linked to a delivery of another', async () => {
     const { context, mail, runCommand, register } = await bench()
     const mine = await register(1, 'joe@example.org')
