@@ -13,7 +13,12 @@ const PURE = ['test/{mail,classify,correlate,compose,ledger,queue,rules}/**/*.te
 const SLOW = ['test/slow/**/*.test.ts']
 
 /** Property tests that the slow project runs again with more cases (test/support/property-runs). */
-const LONG_PROPERTIES = ['test/compose/originator.test.ts', 'test/queue/invariants.test.ts', 'test/service/deliver/delivery-loop.test.ts']
+const LONG_PROPERTIES = [
+  'test/compose/originator.test.ts',
+  'test/queue/invariants.test.ts',
+  'test/service/deliver/delivery-loop.test.ts',
+  'test/store/mail/mail-bodies.test.ts',
+]
 
 const scratch = 'test/support/scratch.ts'
 const postgres = 'test/support/postgres.ts'

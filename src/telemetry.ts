@@ -79,6 +79,12 @@ const METRICS = {
   bounced_webhook_seconds: { kind: 'histogram', help: 'Time until an endpoint responded', labels: [], buckets: LATENCY_BUCKETS_SECONDS },
   bounced_webhook_circuits_open: { kind: 'gauge', help: 'Webhook endpoints whose circuit breaker is open', labels: [] },
   bounced_retired_total: { kind: 'counter', help: 'Records removed by retention', labels: ['what'] },
+  bounced_stored_mails: {
+    kind: 'gauge',
+    help: 'Received mails whose bytes are stored, each once whatever the number of its recipients',
+    labels: [],
+  },
+  bounced_stored_mail_bytes: { kind: 'gauge', help: 'Bytes that received mails occupy in the store, compressed', labels: [] },
   bounced_exports_total: { kind: 'counter', help: 'Exports, by outcome', labels: ['outcome'] },
   bounced_export_rows_total: { kind: 'counter', help: 'Rows written by exports', labels: [] },
   bounced_http_requests_total: { kind: 'counter', help: 'HTTP requests, by route and status', labels: ['route', 'status'] },

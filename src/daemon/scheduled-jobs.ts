@@ -8,6 +8,7 @@
 import type { DnsLookup } from '../net/dns.ts'
 import type { Settings } from '../settings/schema.ts'
 import { removeExpiredCredentialsForOperator } from '../store/account/credentials.ts'
+import { measureMailBodiesForOperator } from '../store/mail/mail-bodies.ts'
 import { removeOldForwardedMailsForOperator } from '../store/mail/forwarded-mails.ts'
 import { removeOldWatchCountsForOperator } from '../store/facts/watch-counters.ts'
 import { removeOldWebhookRecordsForOperator } from '../store/webhook/attempts.ts'
@@ -70,6 +71,7 @@ function createJobs(context: Context, settings: Settings, { lookUp, isClosing }:
   const { engine, now } = context
   return [
     { name: 'raw mail', run: () => removeOldRawMails(context, settings.retention.rawDays) },
+    { name: 'stored mail', run: () => measureStoredMail(context) },
     { name: 'forwarded mail', run: () => removeOlderThan(context, settings.retention.routeDays, removeOldForwardedMailsForOperator) },
     { name: 'webhook attempts', run: () => removeOlderThan(context, settings.webhooks.recordDays, removeOldWebhookRecordsForOperator) },
     { name: 'counter folding', run: () => foldOldCounters(context) },
@@ -85,6 +87,13 @@ function createJobs(context: Context, settings: Settings, { lookUp, isClosing }:
     { name: 'settled queue commands', run: () => engine.tx((db) => removeSettledQueueCommandsForOperator(db, now() - SETTLED_COMMAND_MS)) },
     { name: 'signing keys', run: () => maintainDkimKeys(context, lookUp) },
   ]
+}
+
+/** Sets the gauges of the bytes that strangers have filled. */
+async function measureStoredMail({ engine, telemetry }: Context): Promise<void> {
+  const { mails, bytes } = await measureMailBodiesForOperator(engine.bulkRead)
+  telemetry.setGauge('bounced_stored_mails', mails)
+  telemetry.setGauge('bounced_stored_mail_bytes', bytes)
 }
 
 async function runJobs({ telemetry }: Context, jobs: readonly ScheduledJob[]): Promise<void> {

@@ -24,6 +24,7 @@ import { DELIVERIES } from './mail/delivery-columns.ts'
 import { FORWARD_DOMAINS } from './mail/forward-domains.ts'
 import { FORWARDED_MAILS } from './mail/forwarded-mails.ts'
 import { PENDING_VERIFICATIONS } from './mail/pending-verifications.ts'
+import { BODY_REFERENCES, MAIL_BODIES } from './mail/mail-bodies.ts'
 import { RAW_MAILS } from './mail/raw-mail.ts'
 import { REPORTS } from './mail/reports.ts'
 import { SUBMISSIONS } from './mail/submissions.ts'
@@ -59,6 +60,8 @@ export const TABLES: readonly Table[] = [
   FORWARDED_MAILS,
   PENDING_VERIFICATIONS,
   RAW_MAILS,
+  MAIL_BODIES,
+  BODY_REFERENCES,
   REPORTS,
   SUBMISSIONS,
   BACKOFF_KEY_ROWS,

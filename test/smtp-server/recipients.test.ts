@@ -3,6 +3,7 @@
  */
 import { afterEach, describe, expect, test } from 'vitest'
 import type { AuthenticationResults } from '../../src/mail-auth/verify-signatures.ts'
+import { eraseAddress } from '../../src/service/admin/erase.ts'
 import { createForwardReceiver } from '../../src/service/forward/forward-mail.ts'
 import { addForwardDomain } from '../../src/service/forward/forward-domains.ts'
 import { createReceiver } from '../../src/service/receive/receive.ts'
@@ -177,7 +178,7 @@ describe.each(engines)('$kind: one DATA', ({ open }) => {
     const raw = `${arf({ token: feedbackId, recipient: 'user-0@example.org' })}${'x'.repeat(76)}\r\n`
     expect(await deliver(returnPaths, raw)).toMatch(/^250 2\.6\.0 /)
     expect([await parses(), verified.length]).toEqual([1, 1])
-    expect(await count('reports')).toBe(100)
+    expect([await count('reports'), await count('mail_body_references'), await count('mail_bodies')]).toEqual([100, 100, 1])
   })
 
   test('to reports and to the inbound domains of two accounts arrives everywhere', async () => {
@@ -185,11 +186,21 @@ describe.each(engines)('$kind: one DATA', ({ open }) => {
     const inbound = ['one', 'two'].flatMap((name) => ['help', 'info', 'sales'].map((local) => `${local}@${name}.example.com`))
     expect(await deliver([...returnPaths.slice(0, 4), ...inbound], MAIL)).toMatch(/^250 2\.6\.0 /)
     expect([await parses(), await count('reports'), await count('route_mails')]).toEqual([1, 4, 6])
+    expect([await count('mail_body_references'), await count('mail_bodies')]).toEqual([10, 1])
+  })
+
+  test('that an erasure finds is removed for every recipient, with its bytes', async () => {
+    const { context, returnPaths, deliver, count } = await fixture()
+    const raw = `From: joe@example.net\r\nSubject: about me\r\n\r\njoe@example.net\r\n`
+    expect(await deliver([...returnPaths.slice(0, 3), 'help@one.example.com', 'help@two.example.com'], raw)).toMatch(/^250 2\.6\.0 /)
+    expect(await count('mail_body_references')).toBe(5)
+    await eraseAddress(context, 'joe@example.net', 'operator')
+    expect([await count('mail_body_references'), await count('mail_bodies'), await count('route_mails')]).toEqual([0, 0, 0])
   })
 
   test('that is sent again is a second DATA, and changes nothing', async () => {
     const { returnPaths, deliver, parses, count } = await fixture()
     for (let n = 0; n < 2; n++) expect(await deliver(returnPaths.slice(0, 10), MAIL)).toMatch(/^250 2\.6\.0 /)
-    expect([await parses(), await count('reports')]).toEqual([2, 10])
+    expect([await parses(), await count('reports'), await count('mail_bodies')]).toEqual([2, 10, 1])
   })
 })

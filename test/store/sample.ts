@@ -158,6 +158,7 @@ export function sampleReport(over: Partial<ReportRow> = {}): ReportRow {
     source: 'smtp',
     sessionId: 's1',
     auth: null,
+    content: null,
     ...over,
   }
 }

@@ -16,7 +16,7 @@ import { insertForwardedMails, type ForwardedMail } from '../../store/mail/forwa
 import { accountScopedKey, type LoadedLedgerState } from '../../store/facts/ledger-state.ts'
 import { createBatcher } from '../batcher.ts'
 import type { Context } from '../context.ts'
-import { reportDigest, type IncomingMail } from '../receive/incoming-mail.ts'
+import { contentDigestOf, reportDigest, type IncomingMail } from '../receive/incoming-mail.ts'
 import { oncePerData } from '../receive/once-per-data.ts'
 import { transact } from '../transact.ts'
 
@@ -93,9 +93,20 @@ function forwardFactOf(
   return createFact('route', aboutMail(account, digest, deliveryId), { at, receivedAt, ids }, { digest, domain, size, truncated })
 }
 
-function forwardedMailOf({ mail, account, digest }: ForwardItem): ForwardedMail {
+function forwardedMailOf({ mail, account, digest }: ForwardItem): ForwardedMail & { readonly content: string } {
   const { receivedAt, size, truncated, peer, envelope, raw } = mail
-  return { account, digest, receivedAt, size, truncated, mailFrom: envelope.from, rcptTo: envelope.to, peer, body: raw }
+  return {
+    account,
+    digest,
+    receivedAt,
+    size,
+    truncated,
+    mailFrom: envelope.from,
+    rcptTo: envelope.to,
+    peer,
+    body: raw,
+    content: contentDigestOf(mail),
+  }
 }
 
 /** The last Message-IDs of a thread; older ones are ignored. */

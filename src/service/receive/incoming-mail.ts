@@ -6,6 +6,7 @@
  * See also: smtp-server/listener, import/replay, service/receive/receive.
  */
 import { hash } from 'node:crypto'
+import { oncePerData } from './once-per-data.ts'
 
 export type IncomingMail = {
   /** The DATA bytes; only the first {@link TRUNCATED_MAIL_BYTES} of a mail over the size limit. The recipients of one DATA share the object. */
@@ -35,3 +36,9 @@ export const TRUNCATED_MAIL_BYTES = 1_048_576
 export function reportDigest(dataDigest: string, recipient: string): string {
   return hash('sha256', `${dataDigest}\n${recipient.toLowerCase()}`)
 }
+
+/**
+ * Identifies the kept bytes: SHA-256 of `raw`, hex. Mails with the same bytes share them in the store. It is not `dataDigest`, which covers
+ * the bytes as they arrived: with other line endings, and all of a mail that was truncated.
+ */
+export const contentDigestOf = oncePerData(({ raw }: Pick<IncomingMail, 'raw'>): string => hash('sha256', raw))

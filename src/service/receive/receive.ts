@@ -14,11 +14,12 @@ import type { Fact } from '../../ledger/facts/fact.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import { parseReport } from '../../mail/report-parser.ts'
 import type { LedgerStateNeeds } from '../../store/facts/ledger-state.ts'
+import type { ReferencedBody } from '../../store/mail/mail-bodies.ts'
 import type { ReportRow } from '../../store/mail/reports.ts'
 import { createBatcher } from '../batcher.ts'
 import type { FloodMonitor } from './flood-monitor.ts'
 import { matchAndDecide, momentOf, loadNeedsOf, type MatchContext } from './match-and-decide.ts'
-import type { IncomingMail } from './incoming-mail.ts'
+import { contentDigestOf, type IncomingMail } from './incoming-mail.ts'
 import { oncePerData } from './once-per-data.ts'
 import type { ReceiveResult } from './receive-result.ts'
 import { firstTry } from './pending-verifier.ts'
@@ -145,8 +146,8 @@ async function decideBatch(
   return {
     result: results,
     reports: kept.map(({ item, result }) => reportRow(item, result.account)),
-    rawMails: kept.map(({ item: { mail, digest } }) => ({ digest, receivedAt: mail.receivedAt, size: mail.size, body: mail.raw })),
     pendingVerifications: kept.flatMap(({ item, result }) => (result.inboxReason === 'pending' ? [firstTry(item, result.account)] : [])),
+    rawMails: kept.map(({ item, result }) => rawMailOf(item, result.account)),
     notify: (fact) => notifyReplays || mailOfFact.get(fact)?.source === 'smtp',
     originOf: (fact) => mailOfFact.get(fact) ?? null,
   }
@@ -197,5 +198,10 @@ function resultOf({ digest, report }: PreparedMail, match: ReportMatch<DeliveryR
 function reportRow({ mail, digest, report, authentication }: PreparedMail, account: number): ReportRow {
   const { receivedAt, size, truncated, peer, envelope, source, sessionId } = mail
   const row = { digest, account, receivedAt, kind: report.kind, size, truncated, peer, mailFrom: envelope.from, rcptTo: envelope.to }
-  return { ...row, source, sessionId, auth: authentication === NO_AUTHENTICATION_RESULTS ? null : authentication }
+  const auth = authentication === NO_AUTHENTICATION_RESULTS ? null : authentication
+  return { ...row, source, sessionId, auth, content: contentDigestOf(mail) }
+}
+
+function rawMailOf({ mail, digest }: PreparedMail, account: number): ReferencedBody {
+  return { content: contentDigestOf(mail), kind: 'report', account, digest, receivedAt: mail.receivedAt, body: mail.raw }
 }

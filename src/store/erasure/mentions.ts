@@ -9,6 +9,8 @@
 import type { Database, DatabaseReader } from '../engine/engine.ts'
 import type { PersonalData, Table } from '../engine/table.ts'
 import type { SqlRow, SqlValue } from '../engine/value.ts'
+import { removeForwardedMail } from '../mail/forwarded-mails.ts'
+import { removeMailBodyForOperator } from '../mail/mail-bodies.ts'
 import { removeQueuedMessagesForOperator } from '../queue/queued-mail.ts'
 import { isMention, redactCell } from './redact-row.ts'
 
@@ -108,16 +110,16 @@ export async function eraseMentionsForOperator(db: Database, table: Table, keys:
     const row = await db.one(sql, key)
     if (row === null) continue
     const owned = columns.some((name) => table.personalData[name] === 'owner' && isMention('owner', row[name], address))
-    if (owned) removed += await removeRow(db, table, row)
+    if (owned) removed += await removeRow(db, table, key)
     else await rewriteRow(db, table, row, address)
   }
   return removed
 }
 
-/** Removes rows by their keys; how many were there. */
+/** Removes rows by their keys; how many were there. What belongs to a row is removed with it. */
 export async function removeRowsForOperator(db: Database, table: Table, keys: readonly RowKey[]): Promise<number> {
   let removed = 0
-  for (const key of keys) removed += await db.run(`delete from ${table.name} where ${keyCondition(table)}`, key)
+  for (const key of keys) removed += await removeRow(db, table, key)
   return removed
 }
 
@@ -132,12 +134,22 @@ export async function overwriteBytesForOperator(
   return (await db.run(sql, [...row.key, row.bytes])) > 0
 }
 
-async function removeRow(db: Database, table: Table, row: SqlRow): Promise<number> {
-  if (table.name !== 'queue_mails') return removeRowsForOperator(db, table, [keyOf(table, row)])
+/** Tables whose rows need, or are needed by, rows of other tables. */
+const REMOVALS: Readonly<Record<string, (db: Database, key: RowKey) => Promise<number>>> = {
   // The body of a queued message counts the messages that need it.
-  const { account_id: account, delivery_id: deliveryId, delivery_month: deliveryMonth } = row
-  const ref = { account: Number(account), deliveryId: String(deliveryId), deliveryMonth: Number(deliveryMonth) }
-  return removeQueuedMessagesForOperator(db, [ref])
+  queue_mails: (db, [account, deliveryId, deliveryMonth]) =>
+    removeQueuedMessagesForOperator(db, [
+      { account: Number(account), deliveryId: String(deliveryId), deliveryMonth: Number(deliveryMonth) },
+    ]),
+  route_mails: (db, [account, digest]) => removeForwardedMail(db, Number(account), bytesOf(digest)),
+  mail_bodies: (db, [content]) => removeMailBodyForOperator(db, bytesOf(content)),
+}
+
+const bytesOf = (value: SqlValue | undefined): Uint8Array => (value instanceof Uint8Array ? value : new Uint8Array(0))
+
+async function removeRow(db: Database, table: Table, key: RowKey): Promise<number> {
+  const remove = REMOVALS[table.name]
+  return remove === undefined ? db.run(`delete from ${table.name} where ${keyCondition(table)}`, key) : remove(db, key)
 }
 
 async function rewriteRow(db: Database, table: Table, row: SqlRow, address: string): Promise<void> {

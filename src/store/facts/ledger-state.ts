@@ -17,7 +17,7 @@ import { findDeliveriesByMessageIdForOperator, type MessageIdHeaderRef } from '.
 import { findInboxItemsForOperator } from '../mail/inbox.ts'
 import { OUTBOX, type OutboxRow } from '../webhook/outbox.ts'
 import { PENDING_VERIFICATIONS, type PendingVerification } from '../mail/pending-verifications.ts'
-import { RAW_MAILS, type RawMail } from '../mail/raw-mail.ts'
+import { saveMailBodies, type ReferencedBody } from '../mail/mail-bodies.ts'
 import { findRetiredDeliveries } from './retired-deliveries.ts'
 import { findKnownDigestsForOperator, REPORTS, type ReportRow } from '../mail/reports.ts'
 import { DELIVERIES, REGISTERED_COLUMNS } from '../mail/delivery-columns.ts'
@@ -63,8 +63,8 @@ export type LoadedLedgerState = {
 /** Rows that are saved together with the state. */
 export type AccompanyingRows = {
   readonly reports?: readonly ReportRow[]
-  readonly rawMails?: readonly RawMail[]
   readonly pendingVerifications?: readonly PendingVerification[]
+  readonly rawMails?: readonly ReferencedBody[]
   readonly outbox?: readonly OutboxRow[]
 }
 
@@ -201,8 +201,8 @@ export async function saveLedgerState(db: Database, ledgerState: LedgerState, ac
       REPORTS,
       sortedBy(accompanyingRows.reports ?? [], ({ digest }) => digest),
     ),
-    db.insertMany(RAW_MAILS, accompanyingRows.rawMails ?? []),
     db.insertMany(PENDING_VERIFICATIONS, accompanyingRows.pendingVerifications ?? []),
+    saveMailBodies(db, accompanyingRows.rawMails ?? []),
     saveDeliveries(db, ledgerState),
     db.upsertMany(SUPPRESSIONS, changedRows(ledgerState.suppressions, dirty.suppressions)),
     db.upsertMany(INBOX, changedRows(ledgerState.inbox, dirty.inbox)),

@@ -18,6 +18,7 @@ import { OUTBOX } from '../webhook/outbox.ts'
 import type { EndpointRef, OutboxRow } from '../webhook/outbox.ts'
 import { addRetiredDeliveries } from './retired-deliveries.ts'
 import { DELIVERIES } from '../mail/delivery-columns.ts'
+import { findReportReferencesForOperator, releaseMailBodies } from '../mail/mail-bodies.ts'
 import { SITE_COUNTERS } from '../schema.ts'
 import type { StoredSiteCounter } from '../schema.ts'
 import { hexToBytes, uuidToBytes, bytesToHex, bytesToUuid } from '../engine/mapping.ts'
@@ -126,6 +127,13 @@ export async function removeReceivedMailsForOperator(db: Database, mails: readon
   const ofSubjects = 'delete from events where (account_id, subject) in (select k.k1, k.k2 from {keys} k)'
   await db.inKeys(ofSubjects, { types: ['int', 'text'], rows: [...subjects.values()] })
   await db.inKeys('delete from inbox where digest in (select k.k1 from {keys} k)', keys)
+  await releaseMailBodies(
+    db,
+    await findReportReferencesForOperator(
+      db,
+      mails.map(({ digest }) => digest),
+    ),
+  )
   await db.inKeys('delete from raw_mails where (received_at, digest) in (select k.k1, k.k2 from {keys} k)', times)
   await db.inKeys('delete from reports where digest in (select k.k1 from {keys} k)', keys)
 }

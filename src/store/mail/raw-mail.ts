@@ -1,17 +1,18 @@
 /**
- * raw-mail - the bytes of a received mail, compressed, for a limited time
+ * raw-mail - the bytes of a received report, for a limited time
  *
- * The engine compresses the body when it writes it (store/engine/compression). A mail is found by its digest through its report row,
- * which holds its time and its account.
+ * They are in store/mail/mail-bodies, and found through the report row. Reports that version 0.1 stored have no content digest: their bytes are
+ * in `raw_mails` until their retention ends, and nothing is added there.
  *
  * See also: store/mail/reports, store/facts/ledger-state (which writes).
  */
 import type { Database, DatabaseReader } from '../engine/engine.ts'
 import { decompressBytes } from '../engine/compression.ts'
 import { compressedColumn, createTableMapping, hexColumn, hexToBytes, integerColumn } from '../engine/mapping.ts'
+import { findReportReferencesForOperator, releaseMailBodies, removeOldBodyReferencesForOperator } from './mail-bodies.ts'
 
-/** `body` is written as received and read compressed. `size` is the size of the mail, of which less may have been kept. */
-export type RawMail = { readonly digest: string; readonly receivedAt: number; readonly size: number; readonly body: Uint8Array }
+/** A mail of version 0.1. `size` is the size of the mail, of which less may have been kept. */
+type RawMail = { readonly digest: string; readonly receivedAt: number; readonly size: number; readonly body: Uint8Array }
 
 export const RAW_MAILS = createTableMapping<RawMail>('raw_mails', ['received_at', 'digest'], {
   receivedAt: integerColumn('received_at'),
@@ -35,23 +36,30 @@ async function readRawMail(
   ownerCondition: string,
   params: readonly (Uint8Array | number)[],
 ): Promise<Buffer | null> {
-  const sql = `select ${RAW_MAILS.columns('m')} from reports r cross join raw_mails m
-    where r.digest = $1 ${ownerCondition} and m.received_at = r.received_at and m.digest = r.digest`
-  const row = await reader.one(sql, params)
-  return row === null ? null : decompressBytes(RAW_MAILS.decode(row).body)
+  const sql = `select b.body from reports r cross join mail_body_references f cross join mail_bodies b
+    where r.digest = $1 ${ownerCondition} and f.content = r.content and f.kind = 'report' and f.account_id = r.account_id
+      and f.digest = r.digest and b.content = f.content
+    union all
+    select m.body from reports r cross join raw_mails m
+    where r.digest = $1 ${ownerCondition} and r.content is null and m.received_at = r.received_at and m.digest = r.digest`
+  const body = (await reader.one(sql, params))?.['body']
+  return body instanceof Uint8Array ? decompressBytes(body) : null
 }
 
 /** Removes at most `limit` mails that were received before a moment, oldest first. Returns how many. */
 export async function removeOldRawMailsForOperator(db: Database, before: number, limit: number): Promise<number> {
-  return db.run(
+  const old = await db.run(
     `delete from raw_mails where (received_at, digest) in (select m.received_at, m.digest from raw_mails m
      where m.received_at < $1 order by m.received_at, m.digest limit $2)`,
     [before, limit],
   )
+  return old + (await removeOldBodyReferencesForOperator(db, { kind: 'report', before, limit: limit - old }))
 }
 
 /** Removes one mail, for an erasure. Returns whether it existed. */
 export async function removeRawMailForOperator(db: Database, digest: string): Promise<boolean> {
+  const references = await findReportReferencesForOperator(db, [digest])
+  await releaseMailBodies(db, references)
   const sql = `delete from raw_mails where digest = $1 and received_at in (select r.received_at from reports r where r.digest = $1)`
-  return (await db.run(sql, [hexToBytes(digest)])) > 0
+  return (await db.run(sql, [hexToBytes(digest)])) + references.length > 0
 }

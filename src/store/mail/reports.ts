@@ -35,6 +35,8 @@ export type ReportRow = {
   readonly sessionId: string
   /** The authentication results; null if nothing was checked. */
   readonly auth: AuthenticationResults | null
+  /** The digest of the stored bytes (store/mail/mail-bodies); null in a report that version 0.1 stored. */
+  readonly content: string | null
 }
 
 export const REPORTS = createTableMapping<ReportRow>('reports', ['digest'], {
@@ -50,6 +52,7 @@ export const REPORTS = createTableMapping<ReportRow>('reports', ['digest'], {
   source: textColumn('source', 'none'),
   sessionId: textColumn('session_id', 'none'),
   auth: nullableColumn(jsonColumn<AuthenticationResults>('auth', 'json')),
+  content: nullableColumn(hexColumn('content')),
 })
 
 /** Replaces the authentication results of a mail that was verified again. */

@@ -4,9 +4,16 @@
  * See also: store/migrations/released (the steps of the first release), store/engine/migrate (which runs them).
  */
 import { COUNTER_SLOTS } from './counter-slots.ts'
+import { MAIL_BODIES_STEP } from './mail-bodies.ts'
 import type { Migration } from './migration.ts'
 import { ADD_PENDING_VERIFICATIONS } from './pending-verifications.ts'
 import { RELEASED_MIGRATIONS } from './released.ts'
 import { UNGUESSABLE_IDS } from './unguessable-ids.ts'
 
-export const MIGRATIONS: readonly Migration[] = [...RELEASED_MIGRATIONS, COUNTER_SLOTS, UNGUESSABLE_IDS, ADD_PENDING_VERIFICATIONS]
+export const MIGRATIONS: readonly Migration[] = [
+  ...RELEASED_MIGRATIONS,
+  COUNTER_SLOTS,
+  UNGUESSABLE_IDS,
+  ADD_PENDING_VERIFICATIONS,
+  MAIL_BODIES_STEP,
+]

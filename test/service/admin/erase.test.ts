@@ -21,7 +21,7 @@ import { makeContext } from '../../support/context.ts'
 const START = Date.UTC(2026, 10, 20, 12)
 const DAY = 86_400_000
 const JOE = 'joe.smith@example.org'
-const TABLES = ['events', 'list_events', 'deliveries', 'suppressions', 'inbox', 'reports', 'raw_mails', 'outbox', 'cuts', 'meta'] as const
+const TABLES = ['events', 'list_events', 'deliveries', 'suppressions', 'inbox', 'reports', 'mail_bodies', 'outbox', 'cuts', 'meta'] as const
 
 describe.each(engines)('$kind', ({ kind, open }) => {
   const opened: Engine[] = []

@@ -61,8 +61,8 @@ describe.each(engines)('ledger state: $kind', ({ open }) => {
     const body = Buffer.from('Subject: hello\r\n\r\nbody')
     await engine.tx(async (db) =>
       saveLedgerState(db, ledgerStateOf({ deliveries: [delivery], suppressions: [entry], inbox: [inbox], facts: [fact] }), {
-        reports: [sampleReport()],
-        rawMails: [{ digest: DIGEST, receivedAt: T0, size: 24, body }],
+        reports: [sampleReport({ content: hashOf('body') })],
+        rawMails: [{ content: hashOf('body'), kind: 'report', account: 1, digest: DIGEST, receivedAt: T0, body }],
       }),
     )
     const loaded = await engine.tx(async (db) =>
@@ -288,13 +288,15 @@ describe.each(engines)('ledger state: $kind', ({ open }) => {
     const raw = Buffer.from(`${'x'.repeat(70_000)}\0\xff`, 'latin1')
     const mails = await Promise.all(
       ['one', 'two', 'three'].map(async (name, i) => ({
+        content: hashOf('body'),
+        kind: 'report' as const,
+        account: 1,
         digest: hashOf(name),
         receivedAt: T0 + i * DAY,
-        size: raw.length,
         body: raw,
       })),
     )
-    const reports = mails.map(({ digest, receivedAt }) => sampleReport({ digest, receivedAt }))
+    const reports = mails.map(({ digest, receivedAt, content }) => sampleReport({ digest, receivedAt, content }))
     await engine.tx(async (db) => saveLedgerState(db, createLedgerState(), { reports, rawMails: mails }))
     expect((await findRawMail(engine.read, 1, hashOf('one')))?.equals(raw)).toBe(true)
     expect(await findRawMail(engine.read, 2, hashOf('one'))).toBeNull()
