@@ -1,7 +1,8 @@
 /**
  * rebuild - makes the projections again from the facts, or checks that they are equal to what the facts add up to
  *
- * One transaction: an interrupted rebuild changes nothing. Exit status 1 when a check finds a difference.
+ * Runs beside a daemon, slice by slice; an interrupted rebuild has repaired a part. Exit status 1 when a check finds a difference, or when
+ * messages are missing in the delivery queue.
  *
  * See also: service/admin/rebuild.
  */
@@ -14,16 +15,16 @@ import { runStoreCommand } from '../command-runner.ts'
 
 const rebuildProjections = defineStoreCommand('rebuild', z.object({ check: z.boolean() }), async ({ context }, { check }, output) => {
   const onProgress = (done: number, total: number): void => {
-    // Throwing here rolls the transaction back.
+    // Throwing here ends the run after this slice.
     output.signal.throwIfAborted()
     output.setProgress('facts', done, total)
   }
-  const { facts, differences, differing } = await rebuild(context, { check, onProgress })
+  const { facts, differences, differing, lost } = await rebuild(context, { check, onProgress })
   await output.printLines(
     ...differences,
-    check ? `${facts} facts, ${differing} differences` : `${facts} facts, the projections are rebuilt`,
+    check ? `${facts} facts, ${differing} differences` : `${facts} facts, ${differing} differences, the projections are rebuilt`,
   )
-  if (differing > 0) output.setExitStatus(1)
+  if (lost > 0 || (check && differing > 0)) output.setExitStatus(1)
 })
 
 export const REBUILD_COMMANDS = [rebuildProjections] as const

@@ -1,32 +1,21 @@
 /**
- * rebuild - all facts in the order of their keys, and all projections to compare them with
+ * rebuild - all facts in the order of their keys, and the rows of projections to compare them with
  *
  * A page never splits a subject: it contains all facts of each delivery, list entry or mail in it. Each page is a short read of its own.
- * Replacing works by pages too: clear the projections, then save page by page.
  *
- * See also: store/facts/ledger-state (which saves), ledger/project/fold.
+ * See also: service/admin/rebuild, store/facts/rebuild-counters (the sums), ledger/project/fold.
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
-import type { Database, DatabaseReader } from '../engine/engine.ts'
+import type { Database, DatabaseReader, KeyTuples } from '../engine/engine.ts'
 import { decodeFact, findFactsBySubject } from './facts.ts'
 import type { SubjectRef } from './facts.ts'
-import { DELIVERIES } from '../mail/delivery-columns.ts'
-import { COUNTERS, FACTS, INBOX, LIST_FACTS, SITE_COUNTERS, SITE_STATES, SUPPRESSIONS } from '../schema.ts'
+import { FACTS, LIST_FACTS } from '../schema.ts'
+import { baseType } from '../engine/table.ts'
 import type { TableMapping } from '../engine/mapping.ts'
 import type { SqlRow, SqlValue } from '../engine/value.ts'
 
 /** The tables of facts. */
 export const FACT_TABLES = { events: FACTS, list_events: LIST_FACTS } as const
-
-/** The projections: the tables that are folded from facts. */
-export const PROJECTIONS = {
-  deliveries: DELIVERIES,
-  suppressions: SUPPRESSIONS,
-  inbox: INBOX,
-  siteStates: SITE_STATES,
-  counters: COUNTERS,
-  siteCounters: SITE_COUNTERS,
-} as const
 
 /** The cursor before the first subject. */
 export const BEFORE_FIRST_SUBJECT: SubjectRef = { account: -1, subject: '' }
@@ -69,22 +58,51 @@ export async function listRowsForOperator<R>(
   return (await reader.all(sql, [...afterKey, limit])).map(mapping.decode)
 }
 
+/** Finds the stored rows with the keys of these rows. */
+export async function findStoredRowsForOperator<R>(
+  reader: DatabaseReader,
+  mapping: TableMapping<R>,
+  rows: readonly R[],
+): Promise<readonly R[]> {
+  const { table } = mapping
+  const on = table.key.map((name, n) => `p.${name} = k.k${n + 1}`).join(' and ')
+  const sql = `select ${mapping.columns('p')} from {keys} k cross join ${table.name} p where ${on}`
+  return (await reader.inKeys(sql, keysOfRows(mapping, rows))).map(mapping.decode)
+}
+
+/** Removes the rows with the keys of these rows. */
+export async function removeStoredRowsForOperator<R>(db: Database, mapping: TableMapping<R>, rows: readonly R[]): Promise<void> {
+  const { table } = mapping
+  const keyColumns = table.key.map((_, n) => `k.k${n + 1}`).join(', ')
+  await db.inKeys(
+    `delete from ${table.name} where (${table.key.join(', ')}) in (select ${keyColumns} from {keys} k)`,
+    keysOfRows(mapping, rows),
+  )
+}
+
+function keysOfRows<R>(mapping: TableMapping<R>, rows: readonly R[]): KeyTuples {
+  const { table } = mapping
+  return { types: table.key.map((name) => baseType(table.columns[name] ?? 'text')), rows: rows.map((row) => encodeKey(mapping, row)) }
+}
+
+/** Those subjects that have a fact, as `account/subject`. */
+export async function findSubjectsWithFactsForOperator(
+  reader: DatabaseReader,
+  subjects: readonly SubjectRef[],
+): Promise<ReadonlySet<string>> {
+  const keys: KeyTuples = { types: ['int', 'text'], rows: subjects.map(({ account, subject }) => [account, subject]) }
+  const read = async (table: string): Promise<readonly SqlRow[]> =>
+    reader.inKeys(
+      `select distinct e.account_id, e.subject from {keys} k cross join ${table} e where e.account_id = k.k1 and e.subject = k.k2`,
+      keys,
+    )
+  const found = await Promise.all(Object.keys(FACT_TABLES).map(read))
+  return new Set(found.flat().map((row) => `${Number(row['account_id'])}/${String(row['subject'])}`))
+}
+
 function encodeKey<R>(mapping: TableMapping<R>, row: R): readonly SqlValue[] {
   const encoded: SqlRow = mapping.encode(row)
   return mapping.table.key.map((name) => encoded[name] ?? null)
-}
-
-/**
- * Removes every row of these projections. Counters are removed from `keptFrom` on: there are no older facts to build them from. Run it in
- * the transaction that saves the first page, or under a lock.
- */
-export async function clearProjectionsForOperator(db: Database, names: readonly (keyof typeof PROJECTIONS)[], keptFrom = 0): Promise<void> {
-  for (const name of names) {
-    const { table } = PROJECTIONS[name]
-    await ('quarter' in table.columns
-      ? db.run(`delete from ${table.name} where quarter >= $1`, [keptFrom])
-      : db.run(`delete from ${table.name}`))
-  }
 }
 
 /** Counts all facts, for a progress bar. */

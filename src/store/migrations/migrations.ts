@@ -6,6 +6,7 @@
 import { COUNTER_SLOTS } from './counter-slots.ts'
 import { MAIL_BODIES_STEP } from './mail-bodies.ts'
 import type { Migration } from './migration.ts'
+import { OUTCOMES_BY_TIME } from './outcomes-by-time.ts'
 import { ADD_PENDING_VERIFICATIONS } from './pending-verifications.ts'
 import { RELEASED_MIGRATIONS } from './released.ts'
 import { UNGUESSABLE_IDS } from './unguessable-ids.ts'
@@ -16,4 +17,5 @@ export const MIGRATIONS: readonly Migration[] = [
   UNGUESSABLE_IDS,
   ADD_PENDING_VERIFICATIONS,
   MAIL_BODIES_STEP,
+  OUTCOMES_BY_TIME,
 ]

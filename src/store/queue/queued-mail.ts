@@ -275,6 +275,15 @@ export async function findPendingWorkForOperator(
   return { hasNewMessages: Number(row?.['fresh']) === 1, hasFeedback: Number(row?.['reports']) === 1 }
 }
 
+/** Those messages that are in the queue, by delivery id. */
+export async function findQueuedDeliveryIdsForOperator(
+  reader: DatabaseReader,
+  refs: readonly QueuedMessageRef[],
+): Promise<ReadonlySet<string>> {
+  const sql = `select queue_mails.delivery_id from {keys} k cross join queue_mails where queue_mails.${SAME_MESSAGE}`
+  return new Set((await reader.inKeys(sql, messageKeys(refs))).map((row) => String(row['delivery_id'])))
+}
+
 /** Counts the queued messages of all accounts. */
 export async function countQueuedMessagesForOperator(reader: DatabaseReader): Promise<number> {
   return Number((await reader.one('select count(*) as n from queue_mails'))?.['n'] ?? 0)
