@@ -97,10 +97,10 @@ async function findLostMessages(db: Database, { deliveries, facts }: LedgerState
 /** Runs one slice in a transaction, which may run again. */
 type RunSlice = <Slice extends { readonly differences: readonly string[] }>(work: (db: Database) => Promise<Slice>) => Promise<Slice>
 
-type SweepSlice<Row> = { readonly differences: readonly string[]; /** Null: this was the last slice. */ readonly next: Row | null }
+type OrphanSlice<Row> = { readonly differences: readonly string[]; /** Null: this was the last slice. */ readonly next: Row | null }
 
 /** Finds rows without facts, slice by slice, and removes them unless `check`. */
-function createSweep<Row>(
+function createOrphanScan<Row>(
   mapping: TableMapping<Row>,
   subjectOf: (row: Row) => SubjectRef,
 ): (runSlice: RunSlice, check: boolean) => Promise<void> {
@@ -108,15 +108,19 @@ function createSweep<Row>(
     let after: Row | null = null
     do {
       const start: Row | null = after
-      const slice: SweepSlice<Row> = await runSlice((db) => sweepSlice(db, { mapping, subjectOf, check }, start))
+      const slice: OrphanSlice<Row> = await runSlice((db) => scanForOrphans(db, { mapping, subjectOf, check }, start))
       after = slice.next
     } while (after !== null)
   }
 }
 
-type Sweep<Row> = { readonly mapping: TableMapping<Row>; readonly subjectOf: (row: Row) => SubjectRef; readonly check: boolean }
+type OrphanScan<Row> = { readonly mapping: TableMapping<Row>; readonly subjectOf: (row: Row) => SubjectRef; readonly check: boolean }
 
-async function sweepSlice<Row>(db: Database, { mapping, subjectOf, check }: Sweep<Row>, after: Row | null): Promise<SweepSlice<Row>> {
+async function scanForOrphans<Row>(
+  db: Database,
+  { mapping, subjectOf, check }: OrphanScan<Row>,
+  after: Row | null,
+): Promise<OrphanSlice<Row>> {
   const rows = await listRowsForOperator(db, mapping, after, SLICE_SIZE)
   const subjects = await findSubjectsWithFactsForOperator(db, rows.map(subjectOf))
   const extra = rows.filter((row) => !subjects.has(`${subjectOf(row).account}/${subjectOf(row).subject}`))
@@ -126,11 +130,11 @@ async function sweepSlice<Row>(db: Database, { mapping, subjectOf, check }: Swee
 }
 
 /** The subjects of ledger/facts/new-fact. */
-export const ROW_SWEEPS = [
-  createSweep(DELIVERIES, ({ account, deliveryId }) => ({ account, subject: deliveryId })),
-  createSweep(SUPPRESSIONS, ({ account, list, addressHash, scope }) => ({ account, subject: `list:${list}:${addressHash}:${scope}` })),
-  createSweep(INBOX, ({ account, digest }) => ({ account, subject: `mail:${digest}` })),
-  createSweep(SITE_STATES, ({ site }) => ({ account: 0, subject: `site:${site}` })),
+export const ORPHAN_SCANS = [
+  createOrphanScan(DELIVERIES, ({ account, deliveryId }) => ({ account, subject: deliveryId })),
+  createOrphanScan(SUPPRESSIONS, ({ account, list, addressHash, scope }) => ({ account, subject: `list:${list}:${addressHash}:${scope}` })),
+  createOrphanScan(INBOX, ({ account, digest }) => ({ account, subject: `mail:${digest}` })),
+  createOrphanScan(SITE_STATES, ({ site }) => ({ account: 0, subject: `site:${site}` })),
 ] as const
 
 const comparable = (value: unknown): unknown => (value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value)

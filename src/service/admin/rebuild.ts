@@ -15,7 +15,7 @@ import { readRetentionCutoffForOperator } from '../../store/facts/retention.ts'
 import type { CounterScope } from '../../store/facts/rebuild-counters.ts'
 import type { Context } from '../context.ts'
 import { nextCounterWindow, rebuildCounters } from './rebuild-counters.ts'
-import { rebuildFactSlice, ROW_SWEEPS } from './rebuild-rows.ts'
+import { rebuildFactSlice, ORPHAN_SCANS } from './rebuild-rows.ts'
 
 type RebuildOptions = {
   /** Compares only and writes nothing. */
@@ -73,7 +73,7 @@ async function rebuildFromFacts(run: RebuildRun, onSlice: (facts: number) => voi
 }
 
 async function removeRowsWithoutFacts(run: RebuildRun): Promise<void> {
-  for (const sweep of ROW_SWEEPS) await sweep((work) => runSlice(run, work), run.check)
+  for (const scan of ORPHAN_SCANS) await scan((work) => runSlice(run, work), run.check)
 }
 
 async function rebuildCounterScope(run: RebuildRun, scope: CounterScope, retentionStart: number): Promise<void> {
