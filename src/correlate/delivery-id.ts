@@ -1,8 +1,11 @@
 /**
  * delivery-id - the internal id of a delivery: 13 characters of base32
  *
- * Day (days since 2020-01-01 UTC, 3 characters), account number (3), sequence number (7). Ids sort by day, and contain month and account.
- * An id is not secret and proves nothing (correlate/token does).
+ * Day (days since 2020-01-01 UTC, 3 characters), account number (3), shard (1), number (6). Shard and number count the deliveries of one
+ * account and day, from 0: 32 shards of 2^30 (1.07 billion) numbers, in one sequence. Ids sort by day, and contain month and account.
+ *
+ * An id is internal: logs have it, and tokens. It is not secret and proves nothing (correlate/token does), but it can be guessed, so it names
+ * no delivery outside (correlate/api-handle).
  *
  * Pure. See also: correlate/base32.
  */
@@ -14,7 +17,7 @@ const EPOCH_MS = Date.UTC(2020, 0, 1)
 const DAY_MS = 86_400_000
 const DELIVERY_ID_PATTERN = /^[a-z2-7]{13}$/
 
-/** `day` and `account` are below 32^3 (days last until 2109), `sequence` below 32^7. */
+/** `day` and `account` are below 32^3 (days last until 2109), `sequence` (shard and number) below 32^7. */
 type DeliveryIdParts = { readonly day: number; readonly account: number; readonly sequence: number }
 
 /** The day number of a time. */
@@ -22,6 +25,9 @@ export const dayNumberOf = (at: number): number => Math.floor((at - EPOCH_MS) / 
 
 /** The time at which a day begins. */
 export const startOfDayNumber = (day: number): number => EPOCH_MS + day * DAY_MS
+
+/** The day as an id begins with it: it sorts like the day. '' before the first day. */
+export const dayCodeOf = (day: number): string => encodeBase32Number(day, 3) ?? ''
 
 /** Formats an id. Null: a part is out of range. */
 export function formatDeliveryId(parts: DeliveryIdParts): string | null {
