@@ -24,7 +24,7 @@ const pair = generateKeyPairSync('rsa', {
 })
 /** The one name that this world's DNS knows: the key of Yahoo's loop, as the test plays it. */
 const lookUp = (name: string, type: string): Promise<string[][]> =>
-  name === 'e2e._domainkey.yahoo.com' && type === 'TXT'
+  name === 'e2e._domainkey.arf.mail.yahoo.com' && type === 'TXT'
     ? Promise.resolve([[`v=DKIM1; k=rsa; p=${pair.publicKey.toString('base64')}`]])
     : Promise.reject(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }))
 
@@ -136,19 +136,24 @@ describe.each(engines)('$kind', ({ kind, url }) => {
     expect((await messageOf(fine)).body).toMatchObject({ status: 1 })
   })
 
-  test('a complaint counts if a feedback loop signed it, and goes to the inbox if it is forged', async () => {
-    const [bea] = await register(['bea@example.org'])
-    const raw = arf({ token: String(bea?.['feedbackId']), recipient: 'bea@example.org' }).replace(
-      'feedback@loops.example',
-      'feedback@yahoo.com',
-    )
-    await send('fbl@fbl.example.com', raw)
+  test('a complaint counts by the token in the reported mail, signed or not, and goes to the inbox if it is forged', async () => {
+    const [bea, dan] = await register(['bea@example.org', 'dan@example.org'])
+    const from = ['feedback@loops.example', 'feedback@arf.mail.yahoo.com'] as const
+    const report = (row: Row | undefined, recipient: string): string =>
+      arf({ token: String(row?.['feedbackId']), recipient }).replace(...from)
+    const forged = arf({ token: String(bea?.['feedbackId']).replace(/.$/, 'x'), recipient: 'bea@example.org' })
+    await send('fbl@fbl.example.com', forged)
     expect(rowsIn((await call('GET', '/v1/inbox')).body, 'items').some((row) => row['reason'] === 'unverified')).toBe(true)
-    const key = { signingDomain: 'yahoo.com', selector: 'e2e', privateKey: pair.privateKey }
-    const signed = await dkimSign(raw, { ...key, signatureData: [key] })
-    await send('fbl@fbl.example.com', `${signed.signatures}${raw}`)
-    expect(rowsIn((await messageOf(bea)).body, 'events').map((event) => event['kind'])).toEqual(['request', 'complaint', 'list'])
-    expect(JSON.stringify((await call('GET', '/v1/suppressions/complaint')).body)).toContain('bea@example.org')
+    const key = { signingDomain: 'arf.mail.yahoo.com', selector: 'e2e', privateKey: pair.privateKey }
+    const signed = await dkimSign(report(bea, 'bea@example.org'), { ...key, signatureData: [key] })
+    await send('fbl@fbl.example.com', `${signed.signatures}${report(bea, 'bea@example.org')}`)
+    await send('fbl@fbl.example.com', report(dan, 'dan@example.org'))
+    for (const row of [bea, dan])
+      expect(rowsIn((await messageOf(row)).body, 'events').map((event) => event['kind'])).toEqual(['request', 'complaint', 'list'])
+    const proofs = rowsIn((await call('GET', '/v1/suppressions/complaint')).body, 'entries').map((row) =>
+      [row['address'], row['proof']].join(' '),
+    )
+    expect(proofs.toSorted()).toEqual(['bea@example.org signed', 'dan@example.org token'])
   })
 
   test('one-click and mailto unsubscribes answer; a GET never does', async () => {

@@ -87,7 +87,7 @@ describe.each(engines)('$kind', ({ open }) => {
     raw.replace(/--b--\r\n$/, `--b\r\nContent-Type: message/rfc822\r\n\r\n${headers.join('\r\n')}\r\n\r\nHello\r\n--b--\r\n`)
   const aligned = (domain: string): AuthenticationResults => ({
     ...NO_AUTHENTICATION_RESULTS,
-    dkim: [{ domain, selector: 's', result: 'pass', valid: true, aligned: true }],
+    dkim: [{ domain, selector: 's', result: 'pass', valid: true, aligned: true, signedFields: ['from', 'to', 'subject', 'content-type'] }],
   })
 
   async function of<R extends { readonly account: number }>(

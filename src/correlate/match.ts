@@ -1,27 +1,27 @@
 /**
  * match - which delivery a report is about, and whether the report may change anything
  *
- * | report                       | trusted if                                                                              |
- * |------------------------------|-----------------------------------------------------------------------------------------|
- * | NDR                          | a valid token in RCPT TO or in the returned Return-Path                                 |
- * | complaint (ARF, JMRP, XARF)  | a valid token or feedback id, and an aligned valid DKIM signature of a listed reporter  |
- * | complaint by CFBL            | a valid CFBL-Feedback-ID, and an aligned valid DKIM signature of any domain             |
- * | unsubscribe by mail          | a valid unsubscribe token in RCPT TO                                                    |
- * | ids or broken tokens only    | an aligned valid DKIM signature of a listed reporter, the same recipient, and exactly   |
- * |                              | one delivery with that id                                                               |
+ * All tokens of a report must name the same delivery: a genuine report about one mail that is sent on to the address of another proves
+ * nothing. A report that a reporter's signature no longer fits goes to the inbox. An operator who accepts a mail or links it by hand proves any
+ * report. Any other report that refers to a delivery is `unverified`; a report that refers to none is `unmatched`.
  *
- * An NDR that a person forwards proves nothing. With `trust: any`, a token or feedback id alone proves a complaint. An operator who accepts
- * a mail or links it by hand proves any report.
- * Any other report that refers to a delivery is `unverified`; a report that refers to none is `unmatched`.
- *
- * Pure. RFC 9477, RFC 6650. See also: correlate/references, ledger/decide/report.
+ * Pure. RFC 9477, RFC 6650. See also: correlate/trust (what proves a report), correlate/references, ledger/decide/report.
  */
 import type { Report } from '../mail/report.ts'
 import { hashAddress } from './address-hash.ts'
 import type { MailReference, IdReference, TokenReference, ReferenceLocation } from './references.ts'
-import { findSigningReporter, type Reporter } from './reporter.ts'
 import { parseDeliveryId, startOfDayNumber } from './delivery-id.ts'
+import type { ReportSignature } from './report-signature.ts'
 import { isDeliveryIdExpired } from './token.ts'
+import {
+  isAmbiguousByTokens,
+  isSignedByReporter,
+  proofOf,
+  TRUST_CLASS_BY_KIND,
+  VALID_DAYS,
+  type TrustClass,
+  type TrustPolicy,
+} from './trust.ts'
 
 /** The part of a delivery that a match needs. */
 type MatchCandidate = {
@@ -39,15 +39,23 @@ type LoadedCandidates<D extends MatchCandidate> = {
   readonly byReference: (reference: IdReference) => readonly D[]
 }
 
-type AuthenticationSummary = {
-  readonly dkim: readonly { readonly domain: string; readonly aligned: boolean; readonly valid: boolean }[]
-}
-
 /** The account of the number in a token. `offline`: the account mints with it and registers deliveries later or never. */
 export type AccountLookup = (number: number) => { readonly account: number; readonly offline: boolean } | null
 
-/** `cut`: an operator has blocked the token or the account. `pending`: a signature that decides could not be verified yet. */
-type MatchProblem = 'unmatched' | 'unverified' | 'pending' | 'expired' | 'unregistered' | 'ambiguous' | 'cut'
+/**
+ * `pending`: a signature that decides could not be verified yet. `contradictory`: its tokens name different mails. `signature-failed`: a
+ * reporter's signature does not fit it. `cut`: an operator has blocked the token or the account.
+ */
+type MatchProblem =
+  | 'unmatched'
+  | 'unverified'
+  | 'pending'
+  | 'expired'
+  | 'unregistered'
+  | 'ambiguous'
+  | 'contradictory'
+  | 'signature-failed'
+  | 'cut'
 
 export type ReportMatch<D extends MatchCandidate> = {
   /** 0 if nothing was found. */
@@ -57,6 +65,8 @@ export type ReportMatch<D extends MatchCandidate> = {
   readonly delivery: D | null
   /** Minted offline and not registered yet: a report may set its status, but never feeds a list. */
   readonly stub: boolean
+  /** Found by a Message-ID that anybody can write: a report may set its status, but never feeds a list. */
+  readonly weak: boolean
   readonly via: ReferenceLocation | 'hand' | null
   readonly proof: 'signed' | 'token' | 'operator' | null
   /** Null: the report may change everything that its kind can change. */
@@ -67,11 +77,9 @@ type MatchInput<D extends MatchCandidate> = {
   readonly report: Report
   readonly references: readonly MailReference[]
   readonly candidates: LoadedCandidates<D>
-  readonly authentication: AuthenticationSummary
-  /** Operators of feedback loops (reporters.toml). */
-  readonly reporters: readonly Reporter[]
+  readonly signature: ReportSignature
   readonly accountOf: AccountLookup
-  readonly trustOf: (account: number) => 'strict' | 'any'
+  readonly policyOf: (account: number) => TrustPolicy
   /** When the report was received. Ages are measured from it. */
   readonly at: number
   /** Deliveries that were sent before this time are retired. */
@@ -80,44 +88,32 @@ type MatchInput<D extends MatchCandidate> = {
   readonly isVouchedFor: boolean
 }
 
-/** The groups of reports that are trusted alike, and for how many days after sending they are accepted. */
-const VALID_DAYS = { ndr: 30, complaint: 400, unsubscribe: 400, filed: 400 } as const satisfies Record<string, number>
-type TrustClass = keyof typeof VALID_DAYS
-
-const TRUST_CLASS_BY_KIND = {
-  bounce: 'ndr',
-  delay: 'ndr',
-  delivered: 'ndr',
-  complaint: 'complaint',
-  'not-spam': 'complaint',
-  unsubscribe: 'unsubscribe',
-  'auth-failure': 'filed',
-  'auto-reply': 'filed',
-  mdn: 'filed',
-  other: 'filed',
-  unreadable: 'filed',
-} as const satisfies Record<Report['kind'], TrustClass>
-
 /** Reports that a list takes even if the delivery is retired. */
-const ALLOWED_AFTER_RETIREMENT: readonly TrustClass[] = ['complaint', 'unsubscribe']
+const ALLOWED_AFTER_RETIREMENT: readonly TrustClass[] = ['complaint', 'not-spam', 'unsubscribe']
 
 /** Finds the delivery of a report and decides what the report may change. Total. */
 export function matchReport<D extends MatchCandidate>(input: MatchInput<D>): ReportMatch<D> {
   const trustClass = TRUST_CLASS_BY_KIND[input.report.kind]
   const tokens = input.references.filter((reference): reference is TokenReference => 'token' in reference)
-  const valid = tokens.filter((reference) => reference.token.state === 'valid')
-  const best = valid.find((reference) => isProvingToken(trustClass, reference)) ?? valid[0]
-  if (best !== undefined) {
-    const found = resolveToken(input, best)
-    if (found !== null)
-      return evaluateMatch(input, trustClass, {
-        ...found,
-        via: best.via,
-        isProof: isProvingToken(trustClass, best),
-        isCfbl: best.via === 'cfbl-feedback-id',
-      })
-  }
-  return matchByWeakReference(input, trustClass, tokens)
+  const valid = tokens.filter(({ token }) => token.state === 'valid')
+  const [best] = valid
+  const found = best === undefined ? null : resolveToken(input, best)
+  if (best === undefined || found === null) return matchByWeakReference(input, trustClass, tokens)
+  if (isAmbiguousByTokens(trustClass) && valid.some(({ token }) => token.deliveryId !== found.deliveryId))
+    return {
+      ...createUnmatched(found.account),
+      deliveryId: found.deliveryId,
+      delivery: found.delivery,
+      via: best.via,
+      problem: 'contradictory',
+    }
+  const naming = valid.filter(({ token }) => token.deliveryId === found.deliveryId)
+  // Whoever forwards an NDR could have written it.
+  const isHearsay = trustClass === 'ndr' && input.report.isForwarded
+  const proof = isHearsay
+    ? null
+    : proofOf(trustClass, { tokens: naming, signature: input.signature, policy: input.policyOf(found.account) })
+  return evaluateMatch(input, trustClass, { ...found, via: best.via, proof, weak: false })
 }
 
 /** The match of a mail that an operator linked to a delivery by hand. */
@@ -127,26 +123,19 @@ export function createManualMatch<D extends MatchCandidate>(delivery: D): Report
     deliveryId: delivery.deliveryId,
     delivery,
     stub: !delivery.registered,
+    weak: false,
     via: 'hand',
     proof: 'operator',
     problem: null,
   }
 }
 
-/** Whether a listed reporter signed the report, aligned with From. */
-function isSignedByReporter<D extends MatchCandidate>({ authentication, reporters, report }: MatchInput<D>): boolean {
-  return authentication.dkim.some((each) => each.valid && each.aligned && findSigningReporter(reporters, report.from, each.domain) !== null)
-}
-
-/** Whether a valid token at this location proves this kind of report. */
-function isProvingToken(trustClass: TrustClass, { via, token }: TokenReference): boolean {
-  if (trustClass === 'ndr') return (via === 'rcpt' || via === 'return-path') && token.purpose === 'return-path'
-  if (trustClass === 'unsubscribe') return via === 'rcpt' && token.purpose === 'unsubscribe'
-  return true
-}
-
 type ResolvedDelivery<D> = { readonly account: number; readonly deliveryId: string; readonly delivery: D | null; readonly stub: boolean }
-type MatchCase<D> = ResolvedDelivery<D> & { readonly via: ReferenceLocation; readonly isProof: boolean; readonly isCfbl: boolean }
+type MatchCase<D> = ResolvedDelivery<D> &
+  Pick<ReportMatch<MatchCandidate>, 'weak'> & {
+    readonly via: ReferenceLocation
+    readonly proof: 'signed' | 'token' | null
+  }
 
 /** Null: the account number is unknown, or belongs to another account than the delivery. */
 function resolveToken<D extends MatchCandidate>(input: MatchInput<D>, { token }: TokenReference): ResolvedDelivery<D> | null {
@@ -159,14 +148,15 @@ function resolveToken<D extends MatchCandidate>(input: MatchInput<D>, { token }:
 function evaluateMatch<D extends MatchCandidate>(input: MatchInput<D>, trustClass: TrustClass, found: MatchCase<D>): ReportMatch<D> {
   const retired = findRetired(input, trustClass, found)
   const stub = found.stub && retired === null
-  const base = { account: found.account, deliveryId: found.deliveryId, delivery: found.delivery, stub, via: found.via }
-  const isGone = found.delivery === null && retired === null
+  const { account, deliveryId, delivery, via, weak, proof } = found
+  const base = { account, deliveryId, delivery, stub, via, weak }
+  const isGone = delivery === null && retired === null
   // Not even an operator can accept a report about a removed delivery, and a report does not create a stub for it.
-  if (isGone && isPastRetention(found.deliveryId, input.retainedFrom)) return { ...base, proof: null, problem: 'expired' }
+  if (isGone && isPastRetention(deliveryId, input.retainedFrom)) return { ...base, proof: null, problem: 'expired' }
   if (isGone && !stub) return { ...base, proof: null, problem: 'unregistered' }
-  const proof = determineProof(input, trustClass, found)
-  if (input.isVouchedFor) return { ...base, proof: proof ?? 'operator', problem: null }
-  if (isDeliveryIdExpired(found.deliveryId, VALID_DAYS[trustClass], input.at)) return { ...base, proof: null, problem: 'expired' }
+  if (input.isVouchedFor) return { ...base, weak: false, proof: proof ?? 'operator', problem: null }
+  if (input.signature.state === 'failed') return { ...base, proof: null, problem: 'signature-failed' }
+  if (isDeliveryIdExpired(deliveryId, VALID_DAYS[trustClass], input.at)) return { ...base, proof: null, problem: 'expired' }
   return { ...base, proof, problem: proof === null ? 'unverified' : null }
 }
 
@@ -184,22 +174,7 @@ function isPastRetention(deliveryId: string, retainedFrom: number): boolean {
   return parts !== null && startOfDayNumber(parts.day) < retainedFrom
 }
 
-function determineProof<D extends MatchCandidate>(
-  input: MatchInput<D>,
-  trustClass: TrustClass,
-  found: MatchCase<D>,
-): 'signed' | 'token' | null {
-  // Whoever forwards a report could have written it.
-  if (trustClass === 'ndr' && input.report.isForwarded) return null
-  const listed = isSignedByReporter(input)
-  if (!found.isProof) return listed && isSameRecipient(input.report, found.delivery) ? 'signed' : null
-  if (trustClass !== 'complaint') return listed ? 'signed' : 'token'
-  const signed = listed || (found.isCfbl && input.authentication.dkim.some((each) => each.valid && each.aligned))
-  if (signed) return 'signed'
-  return input.trustOf(found.account) === 'any' ? 'token' : null
-}
-
-/** Broken tokens and bare ids: only one delivery, and only if a listed reporter names the same recipient. */
+/** Broken tokens and Message-IDs find a delivery for a person. Only one in the header of a bounced mail may prove more ({@link isProvenWeakly}). */
 function matchByWeakReference<D extends MatchCandidate>(
   input: MatchInput<D>,
   trustClass: TrustClass,
@@ -221,8 +196,8 @@ function matchByWeakReference<D extends MatchCandidate>(
       delivery: row,
       stub: !row.registered,
       via: reference.via,
-      isProof: false,
-      isCfbl: false,
+      weak: true,
+      proof: isProvenWeakly(input, trustClass, { reference, row }) ? 'signed' : null,
     })
   }
   return createUnmatched(0)
@@ -234,16 +209,21 @@ function resolveTokenDelivery<D extends MatchCandidate>(input: MatchInput<D>, re
 }
 
 function createUnmatched<D extends MatchCandidate>(account: number): ReportMatch<D> {
-  return { account, deliveryId: null, delivery: null, stub: false, via: null, proof: null, problem: 'unmatched' }
+  return { account, deliveryId: null, delivery: null, stub: false, weak: false, via: null, proof: null, problem: 'unmatched' }
 }
 
-/** Whether the report names the address that we sent to. */
-function isSameRecipient<D extends MatchCandidate>(report: Report, delivery: D | null): boolean {
-  if (delivery === null || delivery.addressHash === null) return false
-  const reportedAddresses = [
-    ...report.recipients.flatMap((each) => [each.recipient, each.originalRecipient]),
-    ...(report.complaint?.originalRcptTo ?? []),
-    ...(report.originalMessage?.to ?? []),
-  ]
-  return reportedAddresses.some((address) => address !== null && hashAddress(address) === delivery.addressHash)
+/** A reporter says that the mail to this very recipient, which one delivery alone names, was bounced. */
+function isProvenWeakly<D extends MatchCandidate>(
+  { report, signature }: MatchInput<D>,
+  trustClass: TrustClass,
+  { reference, row }: { readonly reference: MailReference; readonly row: D },
+): boolean {
+  const isReturnedId = 'value' in reference && reference.via === 'message-id'
+  return trustClass === 'ndr' && !report.isForwarded && isReturnedId && isSignedByReporter(signature) && isSameRecipient(report, row)
+}
+
+/** Whether the reporter itself names the address that we sent to. The returned message's To is what somebody else wrote. */
+function isSameRecipient<D extends MatchCandidate>(report: Report, { addressHash }: D): boolean {
+  const reportedAddresses = report.recipients.flatMap((each) => [each.recipient, each.originalRecipient])
+  return addressHash !== null && reportedAddresses.some((address) => address !== null && hashAddress(address) === addressHash)
 }

@@ -1,8 +1,9 @@
 /**
  * references - everything in a report that may name one of our deliveries, the most trusted first
  *
- * Tokens are searched where mail systems preserve them: the recipient of the report, the returned Return-Path, CFBL-Feedback-ID,
- * List-Unsubscribe, the envelope id, the returned Message-ID if we made it. Then come Message-IDs that anyone can write: they find a
+ * Tokens are searched where mail systems preserve them: the recipient of the report; the header of the returned message (Return-Path,
+ * CFBL-Feedback-ID, List-Unsubscribe, and the Message-ID if we made it); the fields of a feedback report and the envelope id of a delivery
+ * report. The report's own header holds none, because anybody can add a field there. Then come Message-IDs that anyone can write: they find a
  * delivery for a person, and prove nothing.
  *
  * Pure, total. RFC 9477 (CFBL), RFC 3461 (ENVID), RFC 2369, RFC 5322 §3.6.4. See also: correlate/return-path-unwrap, correlate/match.
@@ -13,13 +14,22 @@ import { type TokenPurpose, parseToken, type ParsedToken } from './token.ts'
 import { unwrapReturnPath } from './return-path-unwrap.ts'
 
 /** Where a reference was found, the most trusted first. */
-const REFERENCE_LOCATIONS = ['rcpt', 'return-path', 'cfbl-feedback-id', 'list-unsubscribe', 'envelope-id', 'message-id'] as const
+const REFERENCE_LOCATIONS = [
+  'rcpt',
+  'return-path',
+  'cfbl-feedback-id',
+  'list-unsubscribe',
+  'feedback-report',
+  'envelope-id',
+  'message-id',
+  'in-reply-to',
+] as const
 export type ReferenceLocation = (typeof REFERENCE_LOCATIONS)[number]
 
 type LegibleToken = Exclude<ParsedToken, { state: 'none' }>
 export type TokenReference = { readonly via: ReferenceLocation; readonly token: LegibleToken }
 /** A Message-ID that a client chose, that was made before Message-IDs had a token, or that somebody guessed. */
-export type IdReference = { readonly via: 'message-id'; readonly value: string }
+export type IdReference = { readonly via: 'message-id' | 'in-reply-to'; readonly value: string }
 export type MailReference = TokenReference | IdReference
 
 /** Our domains as A-labels. A token is signed for one of them. */
@@ -58,11 +68,6 @@ function findTokenReferences({ report, rcpt, domains, keyFor }: ReferenceInput):
     report.complaint?.originalMailFrom,
   ])
   const returned = report.originalMessage?.headers ?? {}
-  const cfbl = presentTexts([
-    returned['cfbl-feedback-id'],
-    report.complaint?.fields['cfbl-feedback-id'],
-    report.headers['cfbl-feedback-id'],
-  ])
   const readCandidate = createTokenReader(keyFor)
   const found: TokenReference[] = []
   const search = (
@@ -81,8 +86,9 @@ function findTokenReferences({ report, rcpt, domains, keyFor }: ReferenceInput):
   if (isReturnPath) search('rcpt', [rcpt], ['return-path'], [rcptDomain])
   if (isFeedback) search('rcpt', [rcpt], ['feedback', 'unsubscribe'], [rcptDomain])
   search('return-path', paths, ['return-path'], domains.returnPath)
-  search('cfbl-feedback-id', cfbl, ['feedback'], domains.feedback)
+  search('cfbl-feedback-id', presentTexts([returned['cfbl-feedback-id']]), ['feedback'], domains.feedback)
   search('list-unsubscribe', presentTexts([returned['list-unsubscribe']]), ['unsubscribe'], domains.feedback)
+  search('feedback-report', presentTexts([report.complaint?.fields['cfbl-feedback-id']]), ['feedback'], domains.feedback)
   search('envelope-id', presentTexts([report.envelopeId]), ['return-path'], domains.returnPath)
   return [...found, ...findMessageIdTokens(report, readCandidate)]
 }
@@ -172,8 +178,9 @@ function findIdReferences(report: Report): readonly IdReference[] {
   const thread = presentTexts([report.headers['references'], report.headers['in-reply-to']]).flatMap((text) =>
     text.slice(-MAX_SCANNED_LENGTH).split(/[\s,]+/),
   )
-  const messageIds = unique([...returnedMessageIds(report), ...thread.toReversed().map(bareMessageId)])
-  return messageIds.slice(0, MAX_ID_REFERENCES).map((value) => ({ via: 'message-id', value }))
+  const returned = new Set(returnedMessageIds(report))
+  const messageIds = unique([...returned, ...thread.toReversed().map(bareMessageId)])
+  return messageIds.slice(0, MAX_ID_REFERENCES).map((value) => ({ via: returned.has(value) ? 'message-id' : 'in-reply-to', value }))
 }
 
 /** A Message-ID without brackets and white space: the form in which it is stored and looked up. */

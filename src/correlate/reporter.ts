@@ -45,6 +45,13 @@ export function findSigningReporter(reporters: readonly Reporter[], from: string
   return found ?? null
 }
 
+/** Whether reports of this From should be signed by a reporter. */
+export function isSigningReporterFrom(reporters: readonly Reporter[], from: string | null): boolean {
+  const domain = domainOfFrom(from?.toLowerCase() ?? '')
+  const isOf = (signer: string): boolean => domain === signer || domain.endsWith(`.${signer}`)
+  return reporters.some((each) => (each.from.length === 0 ? each.domains.some(isOf) : each.domains.length > 0 && hasFrom(each, from)))
+}
+
 function hasFrom(reporter: Reporter, from: string | null): boolean {
   if (from === null) return false
   const address = from.toLowerCase()

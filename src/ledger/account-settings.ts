@@ -8,6 +8,7 @@
  * policy), correlate/match (trust).
  */
 import { z } from 'zod'
+import { COMPLAINT_PROOFS } from '../correlate/trust.ts'
 import { parseThresholdChange } from './alert/alert-rules.ts'
 
 /** Domains of Tencent, which has a ladder of its own. Other domains whose MX is under qq.com are recognised by the site of the delivery. */
@@ -17,8 +18,10 @@ const TENCENT_DOMAINS = ['qq.com', 'vip.qq.com', 'foxmail.com'] as const
 const FIELDS = {
   /** `by-channel`: a final refusal in the SMTP session is invalid, anything reported later a soft bounce. */
   statusPolicy: z.enum(['by-permanence', 'by-channel']),
-  /** `any`: a token or a feedback id alone proves a complaint. */
+  /** `any`: a token or a feedback id proves a complaint wherever in the report it is. */
   trust: z.enum(['strict', 'any']),
+  /** What a complaint must have: our token, a signature, or both (correlate/trust). */
+  complaintProof: z.enum(COMPLAINT_PROOFS),
   ladder: z.enum(['engagelab', 'sendcloud']),
   repeatLadder: z.boolean(),
   /** The IANA time zone for day boundaries and for the times in the compatible API. */
@@ -51,6 +54,7 @@ export const accountSettingsSchema = z.strictObject({
   version: z.int().min(1).default(1),
   statusPolicy: FIELDS.statusPolicy.default('by-permanence'),
   trust: FIELDS.trust.default('strict'),
+  complaintProof: FIELDS.complaintProof.default('token'),
   ladder: FIELDS.ladder.default('engagelab'),
   repeatLadder: FIELDS.repeatLadder.default(true),
   zone: FIELDS.zone.default('UTC'),

@@ -19,6 +19,8 @@ export type DkimResult = {
   readonly result: string
   readonly valid: boolean
   readonly aligned: boolean
+  /** The field instances that it covers, one name for each. Absent: not verified, or stored before this was recorded. */
+  readonly signedFields?: readonly string[]
 }
 
 /** The SPF result of the peer for the domain of MAIL FROM, or of HELO if the sender is null. */
@@ -62,7 +64,7 @@ async function verifySignatures(raw: Uint8Array, now: number, { lookUp, report }
     import('mailauth/lib/arc/index.js'),
   ])
   const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength)
-  const verification = await verify(bytes, { resolver: lookUp, curTime: new Date(now) })
+  const verification = await verify(bytes, { resolver: lookUp, curTime: new Date(now), rejectRsaSha1: true })
   const from =
     verification.fromFields === 1 && verification.headerFrom.length === 1 ? organisationalDomain(verification.headerFrom[0] ?? '') : null
   const dkim = verification.results.map((each) => {
@@ -70,7 +72,8 @@ async function verifySignatures(raw: Uint8Array, now: number, { lookUp, report }
     const result = each.status.result
     const isWhole = each.canonBodyLengthLimited !== true
     const aligned = from !== null && organisationalDomain(domain) === from
-    return { domain, selector: each.selector ?? '', result, valid: result === 'pass' && isWhole, aligned }
+    const signedFields = (each.signingHeaders?.keys ?? '').toLowerCase().split(': ')
+    return { domain, selector: each.selector ?? '', result, valid: result === 'pass' && isWhole, aligned, signedFields }
   })
   report({ dkim: dkim.filter((each) => each.domain !== '') })
   report({ arc: await verifyArcChain(verifyArc, verification.arc, lookUp) })

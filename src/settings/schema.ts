@@ -153,7 +153,7 @@ export const SETTINGS_SCHEMA = z.strictObject({
   trust: setting(
     z.enum(['strict', 'any']).default('strict'),
     'Trust policy of the first account',
-    'strict: feedback needs the signature of a listed reporter besides the token; read at the first start only, change it with bounced account set',
+    'strict: a token counts where the reported mail has it, see complaintProof; read at the first start only, change it with bounced account set',
   ),
   giveUpDays: setting(
     dayCount.default(5),

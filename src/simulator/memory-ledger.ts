@@ -113,7 +113,8 @@ export function recordReport(
   const { state, settings } = ledger
   const delivery = deliveryOf(ledger, id)
   if (delivery === null) return
-  const match = { account: delivery.account, deliveryId: id, delivery, stub: false, via: 'rcpt', proof: 'signed', problem: null } as const
+  const tie = { stub: false, weak: false, via: 'rcpt', proof: 'signed', problem: null } as const
+  const match = { account: delivery.account, deliveryId: id, delivery, ...tie }
   const from = report.from?.slice(report.from.indexOf('@') + 1) ?? ''
   const facts = decideReport({
     ledger: state,

@@ -4,13 +4,13 @@ import { expect, test } from 'vitest'
 import { hashAddress, hashDomain, normaliseAddress, normaliseDomain } from '../../src/correlate/address-hash.ts'
 import { bareMessageId, findReferences, type IdReference } from '../../src/correlate/references.ts'
 import { dayNumberOf, formatDeliveryId } from '../../src/correlate/delivery-id.ts'
+import { NO_SIGNATURE, type ReportSignature } from '../../src/correlate/report-signature.ts'
 import { deriveTokenKey } from '../../src/correlate/token-keys.ts'
 import { createManualMatch, matchReport, type ReportMatch } from '../../src/correlate/match.ts'
 import { mintToken, type TokenPurpose } from '../../src/correlate/token.ts'
 import type { ComplaintReport, RecipientReport, Report, ReportKind, OriginalMessage } from '../../src/mail/report.ts'
 
 type MatchCandidate = Parameters<typeof createManualMatch>[0]
-type AuthenticationSummary = Parameters<typeof matchReport>[0]['authentication']
 
 const MASTER = Buffer.alloc(32, 7)
 const SENT = Date.UTC(2026, 5, 1, 9)
@@ -75,16 +75,15 @@ function reportOf(kind: ReportKind, over: Partial<Report> = {}): Report {
   return { ...base, ...empty, text: '', defects: [], ...over }
 }
 
-const SIGNED: AuthenticationSummary = { dkim: [{ domain: 'fbl.listed.example', aligned: true, valid: true }] }
-const STRANGER: AuthenticationSummary = { dkim: [{ domain: 'stranger.example', aligned: true, valid: true }] }
-const LOOSE: AuthenticationSummary = { dkim: [{ domain: 'fbl.listed.example', aligned: false, valid: true }] }
-const BROKEN: AuthenticationSummary = { dkim: [{ domain: 'fbl.listed.example', aligned: true, valid: false }] }
-const NONE: AuthenticationSummary = { dkim: [] }
+const SIGNED: ReportSignature = { state: 'good', domain: 'fbl.listed.example', reporter: 'Loop' }
+const STRANGER: ReportSignature = { state: 'good', domain: 'stranger.example', reporter: null }
+const FAILED: ReportSignature = { state: 'failed' }
 
 type Given = {
   readonly rcpt?: string
-  readonly auth?: AuthenticationSummary
+  readonly auth?: ReportSignature
   readonly trust?: 'strict' | 'any'
+  readonly complaintProof?: 'token' | 'signature' | 'both'
   readonly at?: number
   readonly isVouchedFor?: boolean
   readonly retainedFrom?: number
@@ -96,8 +95,9 @@ type Given = {
 function match(report: Report, given: Given = {}): ReportMatch<MatchCandidate> {
   const {
     rcpt = `bounces@${RETURN_PATH}`,
-    auth = NONE,
+    auth = NO_SIGNATURE,
     trust = 'strict',
+    complaintProof = 'token',
     at = SENT + DAY,
     isVouchedFor = false,
     rows = [ROW],
@@ -112,10 +112,9 @@ function match(report: Report, given: Given = {}): ReportMatch<MatchCandidate> {
       retired: (id) => given.retired?.find((row) => row.deliveryId === id) ?? null,
       byReference: given.named ?? (() => []),
     },
-    authentication: auth,
-    reporters: [{ name: 'Loop', from: [], domains: ['fbl.listed.example'] }],
+    signature: auth,
     accountOf: (number) => (number === 9 ? { account: 1, offline: true } : number <= 2 ? { account: number, offline: false } : null),
-    trustOf: () => trust,
+    policyOf: () => ({ trust, complaintProof }),
     at,
     retainedFrom,
     isVouchedFor,
@@ -128,7 +127,11 @@ const cfbl = { originalMessage: { ...RETURNED, headers: { 'cfbl-feedback-id': FB
 const path = { originalMessage: { ...RETURNED, returnPath: `<${RP}@${RETURN_PATH}>` } }
 const srs = { originalMessage: { ...RETURNED, returnPath: `SRS0=ab12=XY=${RETURN_PATH}=${RP.toUpperCase()}@relay.example.org` } }
 const named = { originalMessage: { ...RETURNED, messageId: '<m1@example.org>', to: [TO] } }
-const oneDelivery: Given['named'] = ({ via, value }) => (via === 'message-id' && value === 'm1@example.org' ? [ROW] : [])
+const OTHER = idOf(1, 2)
+const otherPath = { originalMessage: { ...RETURNED, returnPath: `<${token('return-path', OTHER)}@${RETURN_PATH}>` } }
+const otherCfbl = { originalMessage: { ...RETURNED, headers: { 'cfbl-feedback-id': token('feedback', OTHER) } } }
+const forgedPath = { originalMessage: { ...RETURNED, returnPath: `<${FORGED}@${RETURN_PATH}>` } }
+const oneDelivery: Given['named'] = ({ value }) => (value === 'm1@example.org' ? [ROW] : [])
 const LATE: Given = { rows: [], retired: [ROW], retainedFrom: SENT + DAY }
 const twoDeliveries: Given['named'] = () => [ROW, { ...ROW, deliveryId: idOf(1, 2) }]
 
@@ -144,14 +147,26 @@ const trust: readonly (readonly [string, Report, Given, string | null, string | 
   ['NDR, token in a rewritten Return-Path', reportOf('bounce', srs), {}, null, 'token'],
   ['NDR, token, signed by a listed reporter', reportOf('bounce'), { ...toUs, auth: SIGNED }, null, 'signed'],
   ['NDR, feedback id only', reportOf('bounce', cfbl), {}, 'unverified', null],
-  ['NDR, feedback id only, listed DKIM, same recipient', reportOf('bounce', cfbl), { auth: SIGNED }, null, 'signed'],
+  ['NDR, feedback id only, a reporter', reportOf('bounce', cfbl), { auth: SIGNED }, null, 'signed'],
+  ['NDR, feedback id only, DKIM of a stranger', reportOf('bounce', cfbl), { auth: STRANGER }, 'unverified', null],
+  [
+    'NDR, token in the envelope id only, a reporter',
+    reportOf('bounce', { envelopeId: `${RP}@${RETURN_PATH}` }),
+    { auth: SIGNED },
+    'unverified',
+    null,
+  ],
+  ['NDR, token, a failing signature of a reporter', reportOf('bounce'), { ...toUs, auth: FAILED }, 'signature-failed', null],
+  ['NDR, RCPT TO and Return-Path name two mails', reportOf('bounce', otherPath), toUs, 'contradictory', null],
+  ['NDR, RCPT TO and feedback id name two mails', reportOf('bounce', otherCfbl), toUs, 'contradictory', null],
+  ['accepted by an operator: contradictory stays', reportOf('bounce', otherPath), { ...toUs, isVouchedFor: true }, 'contradictory', null],
   ['NDR, forged token', reportOf('bounce'), { rcpt: `${FORGED}@${RETURN_PATH}` }, 'unverified', null],
   [
-    'NDR, forged token, listed DKIM, same recipient',
+    'NDR, forged token, a reporter, same recipient',
     reportOf('bounce'),
     { rcpt: `${FORGED}@${RETURN_PATH}`, auth: SIGNED },
+    'unverified',
     null,
-    'signed',
   ],
   ['NDR, truncated token', reportOf('bounce'), { rcpt: `${RP.slice(0, 20)}@${RETURN_PATH}` }, 'unverified', null],
   ['NDR, token with another purpose', reportOf('bounce'), { rcpt: `${FB}@${RETURN_PATH}` }, 'unverified', null],
@@ -168,8 +183,8 @@ const trust: readonly (readonly [string, Report, Given, string | null, string | 
   ],
   ['ARF, token, delivery retired', reportOf('complaint', path), { auth: SIGNED, rows: [], retainedFrom: SENT + DAY }, 'expired', null],
   ['ARF, token, delivery retired, its remainder kept', reportOf('complaint', path), { ...LATE, auth: SIGNED }, null, 'signed'],
-  ['ARF, the same, unsigned', reportOf('complaint', path), LATE, 'unverified', null],
-  ['ARF, the same, accepted by an operator', reportOf('complaint', path), { ...LATE, isVouchedFor: true }, null, 'operator'],
+  ['ARF, the same, unsigned', reportOf('complaint', path), LATE, null, 'token'],
+  ['ARF, the same, accepted by an operator', reportOf('complaint', path), { ...LATE, isVouchedFor: true }, null, 'token'],
   ['ARF, the same, after 400 days', reportOf('complaint', path), { ...LATE, auth: SIGNED, at: SENT + 402 * DAY }, 'expired', null],
   [
     'ARF, retired delivery of another account',
@@ -183,23 +198,67 @@ const trust: readonly (readonly [string, Report, Given, string | null, string | 
   ['NDR, Message-ID, listed DKIM, same recipient', reportOf('bounce', named), { named: oneDelivery, auth: SIGNED }, null, 'signed'],
   ['NDR, Message-ID, DKIM of a stranger', reportOf('bounce', named), { named: oneDelivery, auth: STRANGER }, 'unverified', null],
   [
-    'NDR, Message-ID, listed DKIM, another recipient',
-    reportOf('bounce', { originalMessage: { ...named.originalMessage, to: [] }, recipients: [{ ...GROUP, recipient: 'ann@example.com' }] }),
+    'NDR, Message-ID, listed DKIM, another recipient than the returned To',
+    reportOf('bounce', { ...named, recipients: [{ ...GROUP, recipient: 'ann@example.com' }] }),
     { named: oneDelivery, auth: SIGNED },
     'unverified',
     null,
   ],
   ['NDR, Message-ID of several mails', reportOf('bounce', named), { named: twoDeliveries, auth: SIGNED }, 'ambiguous', null],
+  [
+    'NDR, Message-ID in References, a reporter',
+    reportOf('bounce', { headers: { references: '<m1@example.org>' } }),
+    { named: oneDelivery, auth: SIGNED },
+    'unverified',
+    null,
+  ],
+  [
+    'delay, Message-ID, a reporter',
+    reportOf('delay', { ...named, recipients: [GROUP] }),
+    { named: oneDelivery, auth: SIGNED },
+    null,
+    'signed',
+  ],
   ['NDR, nothing', reportOf('bounce'), {}, 'unmatched', null],
-  ['ARF, token alone', reportOf('complaint', path), toFeedback, 'unverified', null],
-  ['ARF, token, listed DKIM', reportOf('complaint', path), { ...toFeedback, auth: SIGNED }, null, 'signed'],
-  ['ARF, token, listed DKIM not aligned', reportOf('complaint', path), { ...toFeedback, auth: LOOSE }, 'unverified', null],
-  ['ARF, token, listed DKIM not valid', reportOf('complaint', path), { ...toFeedback, auth: BROKEN }, 'unverified', null],
-  ['ARF, token, DKIM of a stranger', reportOf('complaint', path), { ...toFeedback, auth: STRANGER }, 'unverified', null],
+  ['ARF, token alone', reportOf('complaint', path), toFeedback, null, 'token'],
+  ['ARF, token, a reporter', reportOf('complaint', path), { ...toFeedback, auth: SIGNED }, null, 'signed'],
+  ['ARF, token, DKIM of a stranger', reportOf('complaint', path), { ...toFeedback, auth: STRANGER }, null, 'token'],
+  ['ARF, token, a failing signature of a reporter', reportOf('complaint', path), { ...toFeedback, auth: FAILED }, 'signature-failed', null],
+  ['ARF, token in RCPT TO only', reportOf('complaint'), { rcpt: `${FB}@${FEEDBACK}` }, 'unverified', null],
+  ['ARF, token in RCPT TO only, a reporter', reportOf('complaint'), { rcpt: `${FB}@${FEEDBACK}`, auth: SIGNED }, 'unverified', null],
+  ['ARF, token in RCPT TO only, trust any', reportOf('complaint'), { rcpt: `${FB}@${FEEDBACK}`, trust: 'any' }, null, 'token'],
+  [
+    'ARF about one mail to the address of another',
+    reportOf('complaint', otherPath),
+    { rcpt: `${FB}@${FEEDBACK}`, auth: SIGNED },
+    'contradictory',
+    null,
+  ],
+  ['ARF, forged token', reportOf('complaint', forgedPath), toFeedback, 'unverified', null],
+  ['ARF, forged token, a reporter', reportOf('complaint', forgedPath), { ...toFeedback, auth: SIGNED }, 'unverified', null],
+  ['ARF, token, proof signature', reportOf('complaint', path), { ...toFeedback, complaintProof: 'signature' }, 'unverified', null],
+  ['ARF, token, a reporter, proof signature', reportOf('complaint', path), { auth: SIGNED, complaintProof: 'signature' }, null, 'signed'],
+  ['ARF, token, proof both', reportOf('complaint', path), { ...toFeedback, complaintProof: 'both' }, 'unverified', null],
+  ['ARF, token, a reporter, proof both', reportOf('complaint', path), { auth: SIGNED, complaintProof: 'both' }, null, 'signed'],
+  [
+    'CFBL, DKIM of a stranger, proof signature',
+    reportOf('complaint', cfbl),
+    { auth: STRANGER, complaintProof: 'signature' },
+    null,
+    'signed',
+  ],
+  ['CFBL, DKIM of a stranger, proof both', reportOf('complaint', cfbl), { auth: STRANGER, complaintProof: 'both' }, 'unverified', null],
   [
     'ARF, token in Original-Mail-From',
     reportOf('complaint', { complaint: { ...COMPLAINT, originalMailFrom: `${RP}@${RETURN_PATH}` } }),
-    { auth: SIGNED },
+    {},
+    null,
+    'token',
+  ],
+  [
+    'ARF, token in Original-Mail-From, a reporter, after 399 days',
+    reportOf('complaint', { complaint: { ...COMPLAINT, originalMailFrom: `${RP}@${RETURN_PATH}` } }),
+    { auth: SIGNED, at: SENT + 399 * DAY },
     null,
     'signed',
   ],
@@ -216,7 +275,6 @@ const trust: readonly (readonly [string, Report, Given, string | null, string | 
     'signed',
   ],
   ['CFBL, DKIM of a stranger', reportOf('complaint', cfbl), { ...toFeedback, auth: STRANGER }, null, 'signed'],
-  ['CFBL, DKIM not aligned', reportOf('complaint', cfbl), { ...toFeedback, auth: LOOSE }, 'unverified', null],
   [
     'CFBL, id in the report',
     reportOf('complaint', { complaint: { ...COMPLAINT, fields: { 'cfbl-feedback-id': FB } } }),
@@ -224,7 +282,21 @@ const trust: readonly (readonly [string, Report, Given, string | null, string | 
     null,
     'signed',
   ],
-  ['CFBL, unsigned', reportOf('complaint', cfbl), toFeedback, 'unverified', null],
+  ['CFBL, unsigned', reportOf('complaint', cfbl), toFeedback, null, 'token'],
+  [
+    'CFBL, id in the report, unsigned',
+    reportOf('complaint', { complaint: { ...COMPLAINT, fields: { 'cfbl-feedback-id': FB } } }),
+    toFeedback,
+    'unverified',
+    null,
+  ],
+  [
+    'CFBL, id in the own header of the report',
+    reportOf('complaint', { headers: { 'cfbl-feedback-id': FB } }),
+    { auth: STRANGER },
+    'unmatched',
+    null,
+  ],
   ['ARF, token alone, trust any', reportOf('complaint', path), { ...toFeedback, trust: 'any' }, null, 'token'],
   ['CFBL id alone, trust any', reportOf('complaint', cfbl), { ...toFeedback, trust: 'any' }, null, 'token'],
   [
@@ -234,15 +306,27 @@ const trust: readonly (readonly [string, Report, Given, string | null, string | 
     'unverified',
     null,
   ],
-  ['ARF, Message-ID, listed DKIM', reportOf('complaint', named), { ...toFeedback, auth: SIGNED, named: oneDelivery }, null, 'signed'],
+  ['ARF, Message-ID, a reporter', reportOf('complaint', named), { ...toFeedback, auth: SIGNED, named: oneDelivery }, 'unverified', null],
   ['ARF, token, listed DKIM, after 100 days', reportOf('complaint', path), { auth: SIGNED, at: SENT + 100 * DAY }, null, 'signed'],
   ['ARF, token, listed DKIM, after 402 days', reportOf('complaint', path), { auth: SIGNED, at: SENT + 402 * DAY }, 'expired', null],
   ['not-spam, token alone', reportOf('not-spam', path), toFeedback, 'unverified', null],
+  ['not-spam, token alone, trust any', reportOf('not-spam', path), { ...toFeedback, trust: 'any' }, 'unverified', null],
+  ['not-spam, a reporter', reportOf('not-spam', path), { auth: SIGNED }, null, 'signed'],
+  ['not-spam, Message-ID, a reporter', reportOf('not-spam', named), { auth: SIGNED, named: oneDelivery }, 'unverified', null],
+  ['not-spam by CFBL', reportOf('not-spam', cfbl), { auth: STRANGER }, null, 'signed'],
+  ['not-spam, DKIM of a stranger', reportOf('not-spam', path), { auth: STRANGER }, 'unverified', null],
   ['unsubscribe, its token', reportOf('unsubscribe'), { rcpt: `${UNSUB}@${FEEDBACK}` }, null, 'token'],
   ['unsubscribe, a feedback token', reportOf('unsubscribe'), { rcpt: `${FB}@${FEEDBACK}` }, 'unverified', null],
   ['auto-reply to the Return-Path', reportOf('auto-reply'), toUs, null, 'token'],
   ['accepted by an operator: Message-ID', reportOf('complaint', named), { named: oneDelivery, isVouchedFor: true }, null, 'operator'],
-  ['accepted by an operator: unsigned token', reportOf('complaint', path), { isVouchedFor: true }, null, 'operator'],
+  [
+    'accepted by an operator: unsigned token',
+    reportOf('complaint', path),
+    { isVouchedFor: true, complaintProof: 'both' },
+    null,
+    'operator',
+  ],
+  ['accepted by an operator: a failing signature', reportOf('complaint', path), { isVouchedFor: true, auth: FAILED }, null, 'token'],
   ['accepted by an operator: NDR with token', reportOf('bounce'), { ...toUs, isVouchedFor: true }, null, 'token'],
   ['accepted by an operator: expired', reportOf('bounce'), { ...toUs, isVouchedFor: true, at: SENT + 99 * DAY }, null, 'token'],
   ['accepted by an operator: ambiguous stays', reportOf('bounce', named), { named: twoDeliveries, isVouchedFor: true }, 'ambiguous', null],
@@ -253,7 +337,11 @@ test.each(trust)('%s', (_, report, given, problem, proof) => {
 })
 
 test('an unverified match names its delivery, an unmatched one names none', () => {
-  expect(match(reportOf('complaint', path))).toMatchObject({ account: 1, deliveryId: idOf(1), via: 'return-path' })
+  expect(match(reportOf('complaint', path), { complaintProof: 'both' })).toMatchObject({
+    account: 1,
+    deliveryId: idOf(1),
+    via: 'return-path',
+  })
   expect(match(reportOf('bounce'))).toMatchObject({ account: 0, deliveryId: null, via: null })
 })
 
@@ -275,13 +363,9 @@ test('the number of one account never leads to a delivery of another', () => {
   expect(match(reportOf('bounce', named), { named: both, auth: SIGNED })).toMatchObject({ problem: 'ambiguous', account: 0 })
 })
 
-test('the token in RCPT TO takes precedence over the one in the returned mail', () => {
-  const other = idOf(1, 2)
-  const rcpt = `${token('return-path', other)}@${RETURN_PATH}`
-  expect(match(reportOf('bounce', path), { rcpt, rows: [ROW, { ...ROW, deliveryId: other }] })).toMatchObject({
-    deliveryId: other,
-    via: 'rcpt',
-  })
+test('a status that rests on a Message-ID feeds no list, and one on a token does', () => {
+  expect(match(reportOf('bounce', named), { named: oneDelivery, auth: SIGNED })).toMatchObject({ weak: true, proof: 'signed' })
+  expect(match(reportOf('bounce', path))).toMatchObject({ weak: false, proof: 'token' })
 })
 
 test('a mail that was linked by hand is proven by the operator', () => {
@@ -297,8 +381,8 @@ test('ids are found where mail systems preserve them', () => {
   const references = findReferences({ report, rcpt: 'x@elsewhere.example', domains: DOMAINS, keyFor: () => null })
   expect(references).toEqual([
     { via: 'message-id', value: 'c@example.org' },
-    { via: 'message-id', value: 'a@example.org' },
-    { via: 'message-id', value: 'b@example.org' },
+    { via: 'in-reply-to', value: 'a@example.org' },
+    { via: 'in-reply-to', value: 'b@example.org' },
   ])
   expect(bareMessageId(' <x@y> ')).toBe('x@y')
 })
@@ -332,13 +416,13 @@ test.each(messageIds)('the returned Message-ID %s is a %s', (messageId, kind) =>
 
 test('a Message-ID of ours is evidence in the header of the returned message only', () => {
   const thread = reportOf('auto-reply', { headers: { 'in-reply-to': `<${OURS}@news.example.com>` } })
-  expect(idReferences(thread)).toEqual([{ via: 'message-id', value: `${OURS}@news.example.com` }])
+  expect(idReferences(thread)).toEqual([{ via: 'in-reply-to', value: `${OURS}@news.example.com` }])
   expect(match(reportOf('complaint', returnedId(`<${OURS}@news.example.com>`)), { ...toFeedback, auth: SIGNED })).toMatchObject({
     proof: 'signed',
     deliveryId: idOf(1),
     via: 'message-id',
   })
-  expect(match(reportOf('bounce', returnedId(`<${OURS}@news.example.com>`)), { auth: NONE })).toMatchObject({
+  expect(match(reportOf('bounce', returnedId(`<${OURS}@news.example.com>`)), { auth: NO_SIGNATURE })).toMatchObject({
     proof: null,
     problem: 'unverified',
   })

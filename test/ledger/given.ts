@@ -149,6 +149,7 @@ function matched(id: string, delivery: DeliveryRow | null): ReportMatch<Delivery
     deliveryId: id,
     delivery,
     stub: delivery?.registered !== true,
+    weak: false,
     via: 'rcpt',
     proof: 'token',
     problem: null,

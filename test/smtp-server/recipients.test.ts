@@ -138,7 +138,9 @@ describe.each(engines)('$kind: one DATA', ({ open }) => {
     )
     const verified: Uint8Array[] = []
     const signed: AuthenticationResults = {
-      dkim: [{ domain: 'loops.example', selector: 's', result: 'pass', valid: true, aligned: true }],
+      dkim: [
+        { domain: 'loops.example', selector: 's', result: 'pass', valid: true, aligned: true, signedFields: ['from', 'content-type'] },
+      ],
       spf: null,
       arc: null,
     }

@@ -31,6 +31,10 @@ const entryView = z.object({
   reason: z.string(),
   rule: z.string().nullable(),
   site: z.string().nullable(),
+  proof: z
+    .string()
+    .nullable()
+    .describe('What proved the report behind the entry: `signed` (our token and the signature of a feedback loop), `token` or `operator`'),
   n: z.int().describe('The step of the suppression ladder'),
   from: z.string(),
   until: z.string().nullable().describe('Null for an entry that does not expire'),
@@ -173,7 +177,7 @@ function addReactivateRoute(server: HttpServer, { suppressions, authorizer }: Su
 }
 
 function toEntryView(row: SuppressionRow): z.output<typeof entryView> {
-  const { list, address, addressHash, domain, isDomain, scope, reason, rule, site, n, pending } = row
+  const { list, address, addressHash, domain, isDomain, scope, reason, rule, site, proof, n, pending } = row
   return {
     list,
     address,
@@ -184,6 +188,7 @@ function toEntryView(row: SuppressionRow): z.output<typeof entryView> {
     reason,
     rule,
     site,
+    proof,
     n,
     from: toIsoTimestamp(row.from),
     until: toIsoTimestamp(row.until),

@@ -61,7 +61,7 @@ function addFailedFacts(input: MatchedReport, outcome: GroupOutcome, batch: Fact
     settingsVersion: settings.version,
   })
   batch.addWithConsequences(fact, () =>
-    effect === null
+    effect === null || input.match.weak
       ? []
       : updateBounceList({
           ledger,
@@ -140,7 +140,7 @@ function createDelayedFact({ delivery, tie, digest, moment }: MatchedReport, gro
 }
 
 function createDeliveredFact(
-  { ledger, delivery, tie, digest, settings, moment }: MatchedReport,
+  { ledger, match, delivery, tie, digest, settings, moment }: MatchedReport,
   group: RecipientReport,
   action: 'delivered' | 'relayed' | 'expanded',
 ): [Fact, () => readonly Fact[]] {
@@ -151,5 +151,5 @@ function createDeliveredFact(
     tie,
     digest,
   })
-  return [fact, () => discardHeldEntries({ ledger, delivery, cause: fact.id, isHeardByQueue: false, settings, moment })]
+  return [fact, () => (match.weak ? [] : discardHeldEntries({ ledger, delivery, cause: fact.id, isHeardByQueue: false, settings, moment }))]
 }

@@ -14,6 +14,10 @@ export const INBOX_REASONS = [
   'expired',
   'unregistered',
   'ambiguous',
+  /** Its tokens name different mails. */
+  'contradictory',
+  /** The signature of a reporter does not fit the mail. */
+  'signature-failed',
   'postmaster',
   'cut',
 ] as const

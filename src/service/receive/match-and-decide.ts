@@ -13,9 +13,8 @@ import type { RuleTable } from '../../classify/rule-table.ts'
 import type { Verdict } from '../../classify/verdict.ts'
 import { matchReport, type ReportMatch } from '../../correlate/match.ts'
 import { isDoubleBounce } from '../../correlate/double-bounce.ts'
-import { assumeGoodSignatures } from '../../mail-auth/pending-signatures.ts'
 import { findOtherRecipient } from '../../correlate/other-recipient.ts'
-import type { AuthenticationResults } from '../../mail-auth/verify-signatures.ts'
+import { assumeGoodSignature, type ReportSignature } from '../../correlate/report-signature.ts'
 import { decideReport } from '../../ledger/decide/report.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { FactMoment } from '../../ledger/facts/new-fact.ts'
@@ -104,7 +103,7 @@ function logMatch({ context, item }: MatchContext, { account, deliveryId, via, p
 
 /** Decides the facts of a mail for a given match. */
 export function decideForMatch({ context, snapshot, loaded, item }: MatchContext, match: ReportMatch<DeliveryRow>): readonly Fact[] {
-  const { mail, report, digest, references, authentication } = item
+  const { mail, report, digest, references, signature } = item
   const facts = decideReport({
     ledger: loaded.ledgerState,
     report,
@@ -114,7 +113,7 @@ export function decideForMatch({ context, snapshot, loaded, item }: MatchContext
     digest,
     isForHumans: isReportRoleAddress(mail.envelope.to) && references.length === 0,
     isDoubleBounce: isDoubleBounce(report, [...context.domains.returnPath, ...context.domains.feedback]),
-    reporter: reporterOf(report, authentication),
+    reporter: reporterOf(report, signature),
     settings: snapshot.settingsOf(match.account),
     moment: momentOf(context, item),
   })
@@ -135,16 +134,17 @@ export function momentOf({ ids }: Context, { mail: { at, receivedAt } }: Prepare
 /** A mail that is unverified only because signatures could not be verified yet is `pending`: it would be trusted if they were good. */
 function matchOrWait(input: MatchContext): ReportMatch<DeliveryRow> {
   const match = matchMail(input, false)
-  const authentication = match.problem === 'unverified' ? assumeGoodSignatures(input.item.authentication) : null
-  if (authentication === null) return match
-  const isTrusted = matchMail({ ...input, item: { ...input.item, authentication } }, false).problem === null
+  const { report, authentication } = input.item
+  const signature = match.problem === 'unverified' ? assumeGoodSignature(report.from, authentication.dkim, input.context.reporters) : null
+  if (signature === null) return match
+  const isTrusted = matchMail({ ...input, item: { ...input.item, signature } }, false).problem === null
   return isTrusted ? { ...match, problem: 'pending' } : match
 }
 
 /** Finds the delivery that a mail concerns. */
-export function matchMail({ context, snapshot, loaded, item }: MatchContext, isVouched: boolean): ReportMatch<DeliveryRow> {
+export function matchMail({ snapshot, loaded, item }: MatchContext, isVouched: boolean): ReportMatch<DeliveryRow> {
   const { ledgerState, byMessageIdHeader } = loaded
-  const { mail, report, references, authentication } = item
+  const { mail, report, references, signature } = item
   return matchReport<DeliveryRow>({
     report,
     references,
@@ -153,10 +153,9 @@ export function matchMail({ context, snapshot, loaded, item }: MatchContext, isV
       retired: (deliveryId) => ledgerState.retired.get(deliveryId) ?? null,
       byReference: ({ value }) => snapshot.accounts.flatMap(({ account }) => byMessageIdHeader.get(accountScopedKey(account, value)) ?? []),
     },
-    authentication,
-    reporters: context.reporters,
+    signature,
     accountOf: snapshot.accountOf,
-    trustOf: (account) => snapshot.settingsOf(account).trust,
+    policyOf: (account) => snapshot.settingsOf(account),
     at: mail.at,
     retainedFrom: snapshot.retentionStart,
     isVouchedFor: isVouched,
@@ -171,10 +170,10 @@ function remoteSites(table: RuleTable, { recipients }: Report, delivery: Deliver
 
 function verdictsOf(
   { rules, telemetry }: Context,
-  { mail, digest, report, authentication }: PreparedMail,
+  { mail, digest, report, signature }: PreparedMail,
   delivery: DeliveryRow | null,
 ): readonly (Verdict | null)[] {
-  const dkimDomain = authentication.dkim.find((each) => each.valid && each.aligned)?.domain ?? null
+  const dkimDomain = signature.state === 'good' ? signature.domain : null
   const table: RuleTable = rules()
   return report.recipients.map((recipient) => {
     if (recipient.action !== 'failed' && recipient.action !== 'delayed') return null
@@ -193,8 +192,7 @@ const ROLE_MAILBOXES = new Set(['postmaster', 'abuse'])
 /** Whether an address is one that every domain has for people. */
 export const isReportRoleAddress = (to: string): boolean => ROLE_MAILBOXES.has((to.split('@')[0] ?? '').toLowerCase())
 
-/** The aligned DKIM domain, else the domain of From. */
-function reporterOf(report: Report, { dkim }: AuthenticationResults): string {
-  const signed = dkim.find((each) => each.valid && each.aligned)
-  return signed?.domain ?? report.from?.slice(report.from.lastIndexOf('@') + 1) ?? ''
+/** The domain of the good signature, else that of From. */
+function reporterOf(report: Report, signature: ReportSignature): string {
+  return signature.state === 'good' ? signature.domain : (report.from?.slice(report.from.lastIndexOf('@') + 1) ?? '')
 }

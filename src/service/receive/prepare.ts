@@ -7,29 +7,30 @@
  * See also: service/receive/receive, mail/report, mail-auth/verify-signatures.
  */
 import { findReferences, type MailReference } from '../../correlate/references.ts'
+import { isSigningReporterFrom } from '../../correlate/reporter.ts'
+import type { ReportSignature } from '../../correlate/report-signature.ts'
 import {
   NO_AUTHENTICATION_RESULTS,
   type AuthenticationResults,
   type MailToVerify,
   type SignatureVerifier,
 } from '../../mail-auth/verify-signatures.ts'
-import { parseReport } from '../../mail/report-parser.ts'
-import type { Report, ReportKind } from '../../mail/report.ts'
+import type { Report } from '../../mail/report.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import { reportDigest, type IncomingMail } from './incoming-mail.ts'
 import type { Context } from '../context.ts'
 import { oncePerData } from './once-per-data.ts'
+import { isComplaint, parseOrUnreadable, readSignedReport } from './signed-report.ts'
 
 export type PreparedMail = {
   readonly mail: IncomingMail
   readonly digest: string
+  /** What a good signature covers, if there is one; else the whole mail. */
   readonly report: Report
   readonly references: readonly MailReference[]
   readonly authentication: AuthenticationResults
+  readonly signature: ReportSignature
 }
-
-/** Kinds that need a signature in addition to a valid token. For other kinds the token is enough, or they change nothing. */
-const KINDS_NEEDING_PROOF: Readonly<Partial<Record<ReportKind, boolean>>> = { complaint: true, 'not-spam': true }
 
 /** Prepares one mail. Never rejects because of the content of a mail. */
 export async function prepareMail(
@@ -39,9 +40,11 @@ export async function prepareMail(
   mail: IncomingMail,
 ): Promise<PreparedMail> {
   const report = parseOnce(mail, context)
-  const references = findReferences({ report, rcpt: mail.envelope.to, domains: context.domains, keyFor: snapshot.keyFor })
+  const findReferencesOf = (each: Report): readonly MailReference[] =>
+    findReferences({ report: each, rcpt: mail.envelope.to, domains: context.domains, keyFor: snapshot.keyFor })
+  const references = findReferencesOf(report)
   const hasToken = references.some((reference) => 'token' in reference && reference.token.state === 'valid')
-  const isProofRequired = KINDS_NEEDING_PROOF[report.kind] === true || !hasToken
+  const isProofRequired = isComplaint(report) || !hasToken || isSigningReporterFrom(context.reporters, report.from)
   const shouldVerify = references.length > 0 && !mail.truncated && isProofRequired
   const authentication = shouldVerify ? await verifySignatures(mailToVerify(mail), mail.receivedAt) : NO_AUTHENTICATION_RESULTS
   const digest = reportDigest(mail.dataDigest, mail.envelope.to)
@@ -49,7 +52,9 @@ export async function prepareMail(
     { sessionId: mail.sessionId, digest, kind: report.kind, references: references.length, hasToken, shouldVerify },
     'mail parsed',
   )
-  return { mail, digest, report, references, authentication }
+  const { signature, signedReport } = readSignedReport(mail, { report, authentication }, context)
+  if (signedReport === null) return { mail, digest, report, references, authentication, signature }
+  return { mail, digest, report: signedReport, references: findReferencesOf(signedReport), authentication, signature }
 }
 
 const mailToVerify = ({ raw, peer, helo, envelope }: IncomingMail): MailToVerify => ({ raw, peer, helo, from: envelope.from })
@@ -57,14 +62,11 @@ const mailToVerify = ({ raw, peer, helo, envelope }: IncomingMail): MailToVerify
 /** The report of a mail, parsed once whatever the number of its recipients. */
 const parseOnce = oncePerData(parseSafely)
 
-/** `parseReport` never throws. If a defect makes it throw, the mail becomes an `unreadable` report and the batch continues. */
+/** The parsed report, and how long it took. */
 function parseSafely(mail: IncomingMail, context: Context): Report {
   const startedAt = performance.now()
   try {
-    return parseReport(mail.raw)
-  } catch (error) {
-    context.telemetry.log.error({ sessionId: mail.sessionId, err: error }, 'mail could not be parsed; it is stored as unreadable')
-    return parseReport(new Uint8Array(0))
+    return parseOrUnreadable(mail.raw, mail, context)
   } finally {
     context.telemetry.observe('bounced_receive_stage_seconds', (performance.now() - startedAt) / 1_000, { stage: 'parse' })
   }

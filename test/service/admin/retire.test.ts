@@ -42,7 +42,7 @@ describe.each(engines)('retire: $kind', ({ open }) => {
   beforeEach(async () => {
     clock.now = APRIL
     engine = (await open()).engine
-    context = await makeContext(engine, clock, [{}, {}])
+    context = await makeContext(engine, clock, [{ complaintProof: 'signature' }, {}])
     receiver = createReceiver(context, { prover: () => Promise.resolve(NO_AUTHENTICATION_RESULTS), dryRun: false, notifyReplays: false })
   })
 
@@ -308,7 +308,16 @@ describe.each(engines)('retire: $kind', ({ open }) => {
       prover: () =>
         Promise.resolve({
           ...NO_AUTHENTICATION_RESULTS,
-          dkim: [{ domain: 'loops.example', selector: 's', aligned: true, valid: true, result: 'pass' }],
+          dkim: [
+            {
+              domain: 'loops.example',
+              selector: 's',
+              aligned: true,
+              valid: true,
+              result: 'pass',
+              signedFields: ['from', 'to', 'subject', 'content-type'],
+            },
+          ],
         }),
       dryRun: false,
       notifyReplays: false,

@@ -23,10 +23,21 @@ import { makeContext, type Clock } from '../../support/context.ts'
 const START = Date.UTC(2026, 10, 20, 12)
 const DAY = 86_400_000
 const SIGNED: AuthenticationResults = {
-  dkim: [{ domain: 'loops.example', selector: 's', result: 'pass', valid: true, aligned: true }],
+  dkim: [
+    {
+      domain: 'loops.example',
+      selector: 's',
+      result: 'pass',
+      valid: true,
+      aligned: true,
+      signedFields: ['from', 'to', 'subject', 'content-type'],
+    },
+  ],
   spf: null,
   arc: null,
 }
+/** Its complaints need a signature, so that an unsigned one waits in the inbox. */
+const SIGNED_ONLY = { complaintProof: 'signature' } as const
 const OPERATOR = { account: null, actor: 'operator' } as const
 const ANN = { account: 1, actor: 'api:ann' } as const
 
@@ -46,7 +57,7 @@ describe.each(engines)('$kind', ({ open }) => {
     register: (account: number, recipient: string) => Promise<{ emailId: string; returnPath: string; feedbackId: string; token: string }>
   }
 
-  async function bench(settings: Parameters<typeof makeContext>[2] = [{}, {}]): Promise<Bench> {
+  async function bench(settings: Parameters<typeof makeContext>[2] = [SIGNED_ONLY, SIGNED_ONLY]): Promise<Bench> {
     const { engine } = await open()
     opened.push(engine)
     const clock = { now: START }

@@ -24,7 +24,7 @@ const START = Date.UTC(2026, 10, 20, 12)
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const resultsOf = (result: string, aligned = true): AuthenticationResults => ({
-  dkim: [{ domain: 'loops.example', selector: 's', result, valid: result === 'pass', aligned }],
+  dkim: [{ domain: 'loops.example', selector: 's', result, valid: result === 'pass', aligned, signedFields: ['from', 'content-type'] }],
   spf: null,
   arc: null,
 })
@@ -43,7 +43,7 @@ describe.each(engines)('$kind', ({ open }) => {
     const { engine } = await open()
     opened.push(engine)
     const clock: Clock = { now: START }
-    const context = await makeContext(engine, clock, [{}, {}])
+    const context = await makeContext(engine, clock, [{ complaintProof: 'signature' }, {}])
     const proofs = { now: onArrival, calls: 0 }
     const verify = (): Promise<AuthenticationResults> => {
       proofs.calls += 1
@@ -92,18 +92,20 @@ describe.each(engines)('$kind', ({ open }) => {
     ['fails', resultsOf('fail')],
     ['is good, but not of the domain of From', resultsOf('pass', false)],
     ['is gone', NO_AUTHENTICATION_RESULTS],
-  ])('a signature that %s leaves the mail unverified, and nothing waits', async (_what, results) => {
+  ])('a signature that %s leaves the mail unproven, and nothing waits', async (_what, results) => {
     const { context, clock, proofs, digest, verifier } = await receiveComplaint()
     clock.now += MINUTE
     proofs.now = results
     await verifier.tick()
-    expect([await itemOf(context, digest), await complaintsOf(context), await waitingIn(context)]).toEqual([['unverified', 'open'], [], 0])
+    const reason = results.dkim.some(({ result }) => result === 'fail') ? 'signature-failed' : 'unverified'
+    expect([await itemOf(context, digest), await complaintsOf(context), await waitingIn(context)]).toEqual([[reason, 'open'], [], 0])
     await expectRebuilt(context)
   })
 
   test.each(['policy', 'permerror', 'fail', 'neutral', 'none'])('a signature whose result is %s is not waited for', async (result) => {
     const { context, digest } = await receiveComplaint(resultsOf(result))
-    expect([await itemOf(context, digest), await waitingIn(context)]).toEqual([['unverified', 'open'], 0])
+    const reason = ['permerror', 'fail', 'neutral'].includes(result) ? 'signature-failed' : 'unverified'
+    expect([await itemOf(context, digest), await waitingIn(context)]).toEqual([[reason, 'open'], 0])
   })
 
   test('tries become rarer, and after 72 hours the mail is unverified', async () => {

@@ -25,7 +25,16 @@ import { makeContext, type Clock } from '../../support/context.ts'
 const START = Date.UTC(2026, 10, 20, 12)
 const BY = { account: 1, apiUser: 'tester', ip: '203.0.113.5' } as const
 const SIGNED: AuthenticationResults = {
-  dkim: [{ domain: 'loops.example', selector: 's', result: 'pass', valid: true, aligned: true }],
+  dkim: [
+    {
+      domain: 'loops.example',
+      selector: 's',
+      result: 'pass',
+      valid: true,
+      aligned: true,
+      signedFields: ['from', 'to', 'subject', 'content-type'],
+    },
+  ],
   spf: null,
   arc: null,
 }
@@ -168,8 +177,24 @@ describe.each(engines)('$kind', ({ open }) => {
     await expectRebuilt(context)
   })
 
-  test('a complaint needs a token and the signature of a listed reporter', async () => {
-    const { context, clock, receiver, proofs, register } = await bench()
+  test('a complaint with our token counts once, says what proved it, and needs a signature only where the account says so', async () => {
+    const { context, clock, receiver, register } = await bench()
+    const { recipients } = await register(['ann@example.org', 'bob@example.org'])
+    const complain = (feedbackId: string, n: number): ReturnType<Receiver['submit']> =>
+      receiver.submit(mailFor('fbl@fbl.example.com', arf({ token: feedbackId, recipient: 'ann@example.org', n }), clock))
+    expect(await complain(recipients[0]?.feedbackId ?? '', 1)).toMatchObject({ inboxReason: null, account: 1 })
+    await complain(recipients[0]?.feedbackId ?? '', 2)
+    const hash = hashAddress('ann@example.org') ?? ''
+    const entries = (await findSuppressionsInForce(context.engine.read, 1, { hashes: [hash], at: clock.now })).get(hash) ?? []
+    expect(entries.map(({ list, n, proof }) => [list, n, proof])).toEqual([['complaint', 1, 'token']])
+    // The report names Ann, and the token in it names the mail to Bob: the list takes the address that we sent to.
+    await complain(recipients[1]?.feedbackId ?? '', 3)
+    expect(await listsOf(context, 'bob@example.org', clock.now)).toEqual(['complaint'])
+    await expectRebuilt(context)
+  })
+
+  test('a complaint needs a token and the signature of a listed reporter if the account requires both', async () => {
+    const { context, clock, receiver, proofs, register } = await bench([{ complaintProof: 'both' }])
     const { recipients } = await register(['ann@example.org'])
     const [ann] = recipients
     const forged = await receiver.submit(
