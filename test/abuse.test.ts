@@ -71,7 +71,7 @@ describe('a daemon', () => {
   test('a flood of plausible reports about one mail raises one alarm; a block of the token sends its reports to the inbox until it is removed', async () => {
     const amy = await register('amy.jones@example.org')
     for (let n = 0; n < 8; n++) await send('fbl@fbl.example.com', arf({ token: amy.feedbackId, recipient: 'amy.jones@example.org', n }))
-    const metrics = async (): Promise<string> => (await fetch(`http://127.0.0.1:${daemon.httpPort}/metrics`)).text()
+    const metrics = async (): Promise<string> => (await fetch(`http://127.0.0.1:${daemon.adminPort}/metrics`)).text()
     await expect.poll(metrics).toMatch(/bounced_alarms_total\{alarm="flood"\} 1\b/)
     expect(daemon.output()).toMatch(/"flood":"token".*flood of reports detected/)
     const block = await daemon.api('POST', '/v1/cuts', { token: amy.returnPath, reason: 'a flood' }, operator)

@@ -256,7 +256,7 @@ describe('serve', () => {
     const ready = new Promise<RegExpExecArray>((resolve) => {
       createInterface({ input: child.stdout }).on('line', (line) => {
         out += `${line}\n`
-        const found = /^ready smtp=(\d+) http=(\d+)$/.exec(line)
+        const found = /^ready smtp=(\d+) http=(\d+) admin=\d+$/.exec(line)
         if (found) resolve(found)
       })
     })

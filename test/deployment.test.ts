@@ -2,6 +2,7 @@
  * deployment.test - the settings that Dockerfile and compose.yaml make start the daemon, and unsafe ones are refused with the line to set
  */
 import { readFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { exposureProblemsOf, exposureWarningsOf, localUrlOf } from '../src/settings/exposure.ts'
@@ -29,6 +30,29 @@ test('the daemon starts in the environment of the Dockerfile, with domains of it
   expect(BOUNCED_DATA).toBe('/data')
   const daemon = await startDaemon({ data: makeTemporaryFolder(), env })
   expect((await daemon.api('GET', '/v1/messages')).status).toBe(200)
+  expect((await fetch(`http://127.0.0.1:${daemon.adminPort}/readyz`)).status).toBe(200)
+  expect(await daemon.stop()).toBe(0)
+})
+
+test('the health check of the Dockerfile asks the listener for operators, at its default port', () => {
+  const { http } = settingsOf(dockerfileEnvironment())
+  expect([http.adminPort, http.adminHost]).toEqual([undefined, '127.0.0.1'])
+  expect(read('Dockerfile')).toContain(`http://127.0.0.1:${http.port + 1}/readyz`)
+})
+
+test('strangers who fill the HTTP port with half-open requests keep neither its other clients nor the monitoring out', async () => {
+  // Loopback addresses are the strangers.
+  const limits = { BOUNCED_HTTP_CONNECTIONS: '40', BOUNCED_HTTP_CONNECTIONS_PER_PEER: '10', BOUNCED_HTTP_EXEMPT_PEERS: '192.0.2.1' }
+  const daemon = await startDaemon({ env: limits })
+  const sockets = Array.from({ length: 200 }, (_, n) =>
+    connect({ port: daemon.httpPort, host: '127.0.0.1', localAddress: `127.${1 + (n % 4)}.2.3` }),
+  )
+  for (const socket of sockets) socket.on('error', () => undefined).write('GET /healthz HTTP/1.1\r\nHost: x\r\n')
+  const metrics = async (): Promise<string> => (await fetch(`http://127.0.0.1:${daemon.adminPort}/metrics`)).text()
+  await expect.poll(metrics).toMatch(/bounced_http_connections_closed_total\{reason="peerConnections"\} 160\b/)
+  expect((await daemon.api('GET', '/readyz')).status).toBe(200)
+  expect((await daemon.api('GET', '/v1/messages')).status).toBe(200)
+  for (const socket of sockets) socket.destroy()
   expect(await daemon.stop()).toBe(0)
 })
 
@@ -75,9 +99,16 @@ describe('publicUrl', () => {
     [{ BOUNCED_HOST: '0.0.0.0', BOUNCED_PUBLIC_URL: 'https://bounced.example.com' }, false],
     [{ BOUNCED_HOST: '0.0.0.0', BOUNCED_PUBLIC_URL: 'http://bounced.example.com' }, true],
     [{ BOUNCED_HOST: '0.0.0.0', BOUNCED_PUBLIC_URL: 'http://127.0.0.1:8080' }, false],
+    [{ BOUNCED_HTTP_ADMIN_HOST: '10.0.0.1' }, false],
   ] as const
   test.each(WARNED)('%j is warned of: %s', (env, isWarned) => {
     expect(exposureWarningsOf(settingsOf({ ...NAMES, ...env })).some((warning) => warning.includes('BOUNCED_PUBLIC_URL='))).toBe(isWarned)
+  })
+
+  test('a listener for operators on the network is warned of', () => {
+    expect(exposureWarningsOf(settingsOf({ BOUNCED_HTTP_ADMIN_HOST: '10.0.0.1' }))).toEqual([
+      expect.stringMatching(/http\.adminHost .*without a key/),
+    ])
   })
 
   const URLS = [

@@ -1,7 +1,7 @@
 /**
  * serve - runs the daemon until a signal ends it
  *
- * Prints one line `ready smtp=PORT http=PORT` once all listeners are open; at the first start, before it, the secrets and three commands to try.
+ * Prints one line `ready smtp=PORT http=PORT admin=PORT` once all listeners are open; at the first start, before it, the secrets and three commands to try.
  * SIGTERM and SIGINT end the daemon in order, a second one at once. SIGHUP reloads rules and certificate.
  *
  * See also: daemon/app.
@@ -30,9 +30,9 @@ export const serveCommand: DefineCommand = (command) => {
     handleSignals(app, telemetry)
     if (app.firstCredentials)
       printLines(...firstCredentialsLines(app.firstCredentials), ...exampleLines(app.firstCredentials, app.httpPort, config))
-    const { smtpPort: smtp, httpPort: http, submissionPort: submission } = app
-    printLines(`ready smtp=${smtp} http=${http}${submission === null ? '' : ` submission=${submission}`}`)
-    telemetry.log.info({ smtp, http, submission }, 'ready')
+    const { smtpPort: smtp, httpPort: http, adminPort: admin, submissionPort: submission } = app
+    printLines(`ready smtp=${smtp} http=${http}${submission === null ? '' : ` submission=${submission}`} admin=${admin}`)
+    telemetry.log.info({ smtp, http, submission, admin }, 'ready')
     trimMemory()
   })
 }

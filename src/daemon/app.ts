@@ -14,13 +14,7 @@ import { createDnsLookup } from '../net/dns.ts'
 import type { DnsLookup } from '../net/dns.ts'
 import { createDeliveryService, openNetworkEnvironment } from './delivery-setup.ts'
 import type { DeliveryService, NetworkEnvironment } from './delivery-setup.ts'
-import {
-  explainListenErrors,
-  loadOrMakeCertificate,
-  hasConfiguredCertificate,
-  openInboundListener,
-  openSubmissionListener,
-} from './smtp-listeners.ts'
+import { loadOrMakeCertificate, hasConfiguredCertificate, openInboundListener, openSubmissionListener } from './smtp-listeners.ts'
 import { claimForwardDomains, createOutboundServices } from './outbound-services.ts'
 import type { OutboundServices } from './outbound-services.ts'
 import type { SmtpListener } from '../smtp-server/listener.ts'
@@ -32,12 +26,14 @@ import { acquireServeLock, type ServeLock } from './serve-lock.ts'
 import type { StoreCommand } from './store-command.ts'
 import { Fault } from '../errors.ts'
 import { exposureProblemsOf } from '../settings/exposure.ts'
-import { databaseUrlOf } from '../settings/load.ts'
+import { databaseFileOf, databaseUrlOf } from '../settings/load.ts'
 import type { Runtime } from './bootstrap.ts'
 import type { Settings } from '../settings/schema.ts'
 import type { Telemetry } from '../telemetry.ts'
-import type { HttpServer } from '../http/server/http-server.ts'
+import { createAdminApp } from '../http/admin.ts'
 import { createHttpApp } from '../http/app.ts'
+import { openAdminListener, openPublicListener, type HttpListener } from './http-listener.ts'
+import { createReadiness } from './readiness.ts'
 import { startScheduledJobs } from './scheduled-jobs.ts'
 import { createDkimKeyService } from '../service/admin/dkim.ts'
 import { createExporter, startExporter, type Exporter } from '../service/export/exporter.ts'
@@ -52,6 +48,7 @@ import { createSubmit } from '../service/submit/submit.ts'
 export type App = {
   readonly smtpPort: number
   readonly httpPort: number
+  readonly adminPort: number
   /** Null: there is no submission listener. */
   readonly submissionPort: number | null
   readonly firstCredentials: FirstCredentials | null
@@ -85,7 +82,8 @@ export async function startApp(settings: Settings, telemetry: Telemetry, options
         : await startCommandServer({ context: { ...runtime, settings }, commands: options.commands })
     return {
       smtpPort: parts.reportListener.port,
-      httpPort: portOf(parts.httpServer),
+      httpPort: parts.httpListener.port,
+      adminPort: parts.adminListener.port,
       submissionPort: parts.submissionListener?.port ?? null,
       firstCredentials: runtime.firstCredentials,
       reload: () => reload(runtime, settings, parts),
@@ -124,7 +122,8 @@ type Parts = {
   readonly outbound: OutboundServices
   readonly exporter: Exporter
   readonly deliveryService: DeliveryService
-  readonly httpServer: HttpServer
+  readonly httpListener: HttpListener
+  readonly adminListener: HttpListener
   readonly reportListener: SmtpListener
   readonly submissionListener: SmtpListener | null
   /** DNS without a cache: a record that was published a moment ago must be visible. */
@@ -162,7 +161,7 @@ async function openParts(
       exports: createExportService(context, settings.exports, () => void exporter.tick()),
       submit,
       dkim: createDkimKeyService(context, { vault: runtime.vault, lookUp: uncachedLookUp }),
-      isOpen: () => !state.isClosing,
+      readiness: await createReadiness({ ...context, file: databaseFileOf(settings), isOpen: () => !state.isClosing }),
     },
     receiver,
     network,
@@ -183,22 +182,22 @@ async function openListeners(
   runtime: Runtime,
   settings: Settings,
   { http, receiver, network, cleanups }: ListenerDependencies,
-): Promise<Pick<Parts, 'httpServer' | 'reportListener' | 'submissionListener'>> {
+): Promise<Pick<Parts, 'httpListener' | 'adminListener' | 'reportListener' | 'submissionListener'>> {
   const { context } = runtime
   const { outbound, submit } = http
   const appOptions = httpAppOptions(runtime, http)
-  const httpServer = await createHttpApp(appOptions)
-  await explainListenErrors(settings, 'http', () => httpServer.listen({ host: listenHostOf(settings.http.host), port: settings.http.port }))
-  cleanups.push(() => httpServer.close())
-  runtime.setHttpPort(portOf(httpServer))
-  const reportListener = await explainListenErrors(settings, 'smtp', () => openInboundListener(settings, context, { receiver, outbound }))
+  const httpListener = await openPublicListener(await createHttpApp(appOptions), settings)
+  cleanups.push(httpListener.close)
+  runtime.setHttpPort(httpListener.port)
+  const adminApp = await createAdminApp({ telemetry: context.telemetry, findReadinessProblem: http.readiness.check })
+  const adminListener = await openAdminListener(adminApp, settings)
+  cleanups.push(adminListener.close)
+  const reportListener = await openInboundListener(settings, context, { receiver, outbound })
   cleanups.push(reportListener.close)
   network.setSmtpPort(reportListener.port)
-  const submissionListener = await explainListenErrors(settings, 'submission', () =>
-    openSubmissionListener(settings, context, { keys: appOptions.credentialStore, submit }),
-  )
+  const submissionListener = await openSubmissionListener(settings, context, { keys: appOptions.credentialStore, submit })
   if (submissionListener !== null) cleanups.push(submissionListener.close)
-  return { httpServer, reportListener, submissionListener }
+  return { httpListener, adminListener, reportListener, submissionListener }
 }
 
 /** Starts what runs by itself. The result stops all of it. */
@@ -229,15 +228,34 @@ type RunningParts = Parts & {
   readonly lock: ServeLock | null
 }
 
-/** The listeners first, then what they passed on, then the store, and the lock last. */
+/** The listeners first, then what they passed on, then the store, and the lock last. Until the store is closed, operators can watch. */
 async function shutDown(parts: RunningParts): Promise<void> {
-  const { state, reportListener, submissionListener, httpServer, commandServer, verifier, receiver, outbound, network, runtime, lock } =
-    parts
+  const {
+    state,
+    reportListener,
+    submissionListener,
+    httpListener,
+    adminListener,
+    commandServer,
+    verifier,
+    receiver,
+    outbound,
+    network,
+    runtime,
+    lock,
+  } = parts
   state.isClosing = true
-  await Promise.all([reportListener.close(), submissionListener?.close(), httpServer.close(), commandServer?.close(), parts.stopServices()])
+  await Promise.all([
+    reportListener.close(),
+    submissionListener?.close(),
+    httpListener.close(),
+    commandServer?.close(),
+    parts.stopServices(),
+  ])
   await Promise.all([receiver.waitUntilIdle(), outbound.forwarder.waitUntilIdle()])
   await verifier.close()
   await network.close()
+  await adminListener.close()
   // Losing a few counts for alerts must not make the shutdown fail.
   await runtime.context.counterBuffer.flush(runtime.context.engine).catch(() => undefined)
   await runtime.close()
@@ -262,12 +280,4 @@ const DNS_CACHE = { cacheMs: 3_600_000, cacheSize: 10_000 }
 
 function dnsOptions({ dns }: Settings): Parameters<typeof createDnsLookup>[0] {
   return { servers: dns.servers, timeoutMs: dns.timeoutSeconds * 1_000, ...DNS_CACHE }
-}
-
-/** Fastify opens a second server for the name `localhost`, without our limits. */
-const listenHostOf = (host: string): string => (host === 'localhost' ? '127.0.0.1' : host)
-
-function portOf(httpServer: HttpServer): number {
-  const address = httpServer.server.address()
-  return address !== null && typeof address === 'object' ? address.port : 0
 }

@@ -6,6 +6,7 @@
 import { createAuthenticator, findAccountByApiUser } from './accounts.ts'
 import type { Runtime } from './bootstrap.ts'
 import type { OutboundServices } from './outbound-services.ts'
+import type { Readiness } from './readiness.ts'
 import type { createHttpApp } from '../http/app.ts'
 import { createHttpServices } from '../http/services/http-services.ts'
 import type { SignatureVerifier } from '../mail-auth/verify-signatures.ts'
@@ -21,13 +22,13 @@ export type HttpDependencies = {
   readonly exports: ExportService
   readonly submit: Submit
   readonly dkim: DkimKeyService
-  readonly isOpen: () => boolean
+  readonly readiness: Readiness
 }
 
-/** The options of `createHttpApp`. `isOpen` is false from the moment the daemon begins to end. */
+/** The options of `createHttpApp`. */
 export function httpAppOptions(
   { context }: Runtime,
-  { settings, verifier, outbound, exports, submit, dkim, isOpen }: HttpDependencies,
+  { settings, verifier, outbound, exports, submit, dkim, readiness }: HttpDependencies,
 ): Parameters<typeof createHttpApp>[0] {
   const { read } = context.engine
   const { webhooks, forwardDomains: forwarding, alerts } = outbound
@@ -37,7 +38,7 @@ export function httpAppOptions(
     services,
     credentialStore: createAuthenticator(read, context.now),
     findAccount: (apiUser) => findAccountByApiUser(read, apiUser),
-    isReady: async () => isOpen() && (await read.one('select 1 as one')) !== null,
+    findReadinessProblem: readiness.recent,
     limits: { ...settings.limits, bodyBytes: settings.http.bodyBytes },
     signInLimits: settings.limits,
     trustProxy: settings.http.trustProxy,

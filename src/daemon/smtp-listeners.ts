@@ -7,12 +7,12 @@ import { hostname } from 'node:os'
 import type { CredentialStore } from '../http/server/authenticate.ts'
 import { loadCertificate, createSelfSignedCertificate } from '../net/certificate.ts'
 import type { Certificate } from '../net/certificate.ts'
-import { Fault } from '../errors.ts'
 import { createIncomingRouter } from '../smtp-server/incoming-router.ts'
-import type { CommonListenerOptions, ListenerLimits } from '../smtp-server/listener-options.ts'
+import type { CommonListenerOptions, ListenerLimits, ReportListenerOptions } from '../smtp-server/listener-options.ts'
 import { startReportListener } from '../smtp-server/listener.ts'
 import type { SmtpListener } from '../smtp-server/listener.ts'
 import { startSubmissionListener } from '../smtp-server/submission-session.ts'
+import { explainListenErrors } from './listen-errors.ts'
 import type { OutboundServices } from './outbound-services.ts'
 import type { Settings } from '../settings/schema.ts'
 import { MAX_XSMTPAPI_RECIPIENTS } from '../compose/x-smtpapi.ts'
@@ -21,44 +21,19 @@ import type { Receiver } from '../service/receive/receive.ts'
 import type { Context } from '../service/context.ts'
 import type { Submit } from '../service/submit/submit.ts'
 
-/** Explanations of the errors that keep a listener from opening. */
-const LISTEN_ERRORS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'is in use',
-  EACCES: 'requires a privilege that this user lacks',
-  EADDRNOTAVAIL: 'is not available: the host is not an address of this machine',
-}
-
-/** Opens a listener and turns its errors into a Fault that names the port and the variable that sets it. Faults: conflict. */
-export async function explainListenErrors<T>(
-  settings: Settings,
-  listener: 'http' | 'smtp' | 'submission',
-  open: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await open()
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? cause.code : null
-    const explanation = typeof code === 'string' ? LISTEN_ERRORS[code] : undefined
-    if (explanation === undefined) throw cause
-    const { port = 0 } = settings[listener]
-    const hosts = { http: settings.http.host, smtp: settings.host, submission: settings.submission.host ?? settings.host }
-    const variables = `BOUNCED_${listener.toUpperCase()}_PORT or ${listener === 'smtp' ? 'BOUNCED_HOST' : `BOUNCED_${listener.toUpperCase()}_HOST`}`
-    throw new Fault('conflict', `port ${port} on ${hosts[listener]} ${explanation}; choose another with ${variables}`, { cause })
-  }
-}
-
 type IncomingMailHandlers = { readonly receiver: Receiver; readonly outbound: OutboundServices }
 
-/** Opens the listener for reports and inbound mail. Faults: config_invalid (certificate, proxyPeers). */
+/** Opens the listener for reports and inbound mail. Faults: config_invalid (certificate, proxyPeers), conflict. */
 export async function openInboundListener(
   settings: Settings,
   context: Context,
   { receiver, outbound }: IncomingMailHandlers,
 ): Promise<SmtpListener> {
-  return startReportListener({
+  const [host, port] = [settings.host, settings.smtp.port]
+  const options: ReportListenerOptions = {
     ...commonOptionsOf(settings, context),
-    host: settings.host,
-    port: settings.smtp.port,
+    host,
+    port,
     limits: smtpLimitsOf(settings),
     trustedRelays: settings.smtp.trustedRelays,
     router: createIncomingRouter({
@@ -66,29 +41,33 @@ export async function openInboundListener(
       reports: receiver,
       inbound: outbound.forwarder,
     }),
-  })
+  }
+  return explainListenErrors({ host, port, variables: 'BOUNCED_SMTP_PORT or BOUNCED_HOST' }, () => startReportListener(options))
 }
 
 type SubmissionDependencies = { readonly keys: CredentialStore; readonly submit: Submit }
 
-/** Opens the submission listener. Resolves to null when submission.port is not set. Faults: config_invalid (certificate, proxyPeers). */
+/** Opens the submission listener. Resolves to null when submission.port is not set. Faults: config_invalid (certificate, proxyPeers), conflict. */
 export async function openSubmissionListener(
   settings: Settings,
   context: Context,
   dependencies: SubmissionDependencies,
 ): Promise<SmtpListener | null> {
-  const { port, host, plainAuth, mailBytes } = settings.submission
+  const { port, host = settings.host, plainAuth, mailBytes } = settings.submission
   if (port === undefined) return null
-  return startSubmissionListener({
+  const options: Parameters<typeof startSubmissionListener>[0] = {
     ...commonOptionsOf(settings, context),
-    host: host ?? settings.host,
+    host,
     port,
     limits: { ...smtpLimitsOf(settings), recipientsPerMail: MAX_XSMTPAPI_RECIPIENTS, mailSize: mailBytes, advertisedSize: mailBytes },
     authenticate: dependencies.keys.findAccount,
     signInLimit: createSignInLimit(settings.limits),
     isPlaintextAuthAllowed: plainAuth,
     submit: dependencies.submit,
-  })
+  }
+  return explainListenErrors({ host, port, variables: 'BOUNCED_SUBMISSION_PORT or BOUNCED_SUBMISSION_HOST' }, () =>
+    startSubmissionListener(options),
+  )
 }
 
 /** Returns whether the settings name a certificate. Without one, the listeners use a self-signed certificate. */

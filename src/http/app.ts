@@ -45,7 +45,8 @@ type HttpAppOptions = {
   readonly services: HttpServices
   readonly credentialStore: CredentialStore
   readonly findAccount: (apiUser: string) => Promise<number | null>
-  readonly isReady: () => Promise<boolean>
+  /** Resolves to null when the daemon is ready, otherwise to the reason; at most a second old. */
+  readonly findReadinessProblem: () => Promise<string | null>
   readonly limits: {
     readonly bodyBytes: number
     readonly requestsPerMinute: number
@@ -64,7 +65,7 @@ type HttpAppOptions = {
 
 /** Everything that the routes of our own API take; each route declares the part that it uses. */
 type ApiDependencies = HttpServices &
-  Pick<HttpAppOptions, 'telemetry' | 'isReady' | 'findAccount'> &
+  Pick<HttpAppOptions, 'telemetry' | 'findReadinessProblem' | 'findAccount'> &
   Pick<HttpAppOptions['limits'], 'recipientsPerRequest' | 'attemptsPerRequest'> & { readonly authorizer: Authorizer }
 
 /** The routes of our own API. The order is the order in the OpenAPI document. */
@@ -92,7 +93,7 @@ const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) 
 
 /** Creates the server with all routes. It does not listen yet. */
 export async function createHttpApp(options: HttpAppOptions): Promise<HttpServer> {
-  const { telemetry, services, limits, findAccount, isReady } = options
+  const { telemetry, services, limits, findAccount, findReadinessProblem } = options
   const serverOptions: HttpServerOptions = {
     telemetry,
     bodyBytes: limits.bodyBytes,
@@ -105,7 +106,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpServer
   const dependencies: ApiDependencies = {
     ...services,
     telemetry,
-    isReady,
+    findReadinessProblem,
     findAccount,
     recipientsPerRequest,
     attemptsPerRequest,

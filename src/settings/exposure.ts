@@ -33,7 +33,17 @@ export function exposureProblemsOf({ host, http, returnPathDomain, feedbackDomai
 const isReservedName = (domain: string): boolean => domain === 'localhost' || domain.endsWith('.localhost')
 
 /** Returns what is probably a mistake, one line each. */
-export function exposureWarningsOf({ host, http, publicUrl, delivery }: Settings): string[] {
+export function exposureWarningsOf(settings: Settings): string[] {
+  const { adminHost } = settings.http
+  const warnings = publicUrlWarningsOf(settings)
+  if (isLoopback(adminHost)) return warnings
+  return [
+    ...warnings,
+    `http.adminHost is ${adminHost}: whoever reaches it reads the metrics without a key. Let only your monitoring reach it`,
+  ]
+}
+
+function publicUrlWarningsOf({ host, http, publicUrl, delivery }: Settings): string[] {
   const isReachable = !isLoopback(host) || !isLoopback(http.host) || delivery.mode === 'mx' || delivery.mode === 'smarthost'
   if (!isReachable) return []
   if (publicUrl === undefined)

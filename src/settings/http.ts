@@ -1,5 +1,5 @@
 /**
- * http - settings of the HTTP listener, and the limits of its clients
+ * http - settings of the HTTP listeners, and the limits of their clients
  *
  * See also: settings/schema (all settings), http/server/connection-limits and http/server/body-limits (enforce the limits).
  */
@@ -18,6 +18,16 @@ export const httpSettings = z.strictObject({
     z.boolean().default(false),
     'Allow http.host to be an address of the network although HTTP is not encrypted',
     'false: without TLS, an apiKey can be read on the network; set it if the network is private, as that of a container is',
+  ),
+  adminPort: setting(
+    portNumber.optional(),
+    'Port of the HTTP listener for operators: /healthz, /readyz with its reason, and /metrics; 0 picks a free one',
+    'the port after http.port; a free one if http.port is 0. A listener of its own, so that monitoring works while strangers fill the public one',
+  ),
+  adminHost: setting(
+    nonEmptyText.default('127.0.0.1'),
+    'Address that the HTTP listener for operators binds to',
+    'loopback: it needs no key; set it to an address of a private network if Prometheus runs on another machine',
   ),
   trustProxy: setting(
     z.boolean().default(false),

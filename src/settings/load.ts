@@ -179,3 +179,9 @@ export function databaseUrlOf(settings: Settings): string {
   const file = settings.database.slice('sqlite:'.length)
   return `sqlite:${file === '' ? join(resolve(settings.data), 'bounced.db') : file}`
 }
+
+/** Returns the file of SQLite, null with PostgreSQL. */
+export function databaseFileOf(settings: Settings): string | null {
+  const url = databaseUrlOf(settings)
+  return url.startsWith('sqlite:') ? url.slice('sqlite:'.length) : null
+}

@@ -64,7 +64,7 @@ export async function makeBench(
     services: recordCalls(mergeServices(overrides), calls),
     credentialStore,
     findAccount,
-    isReady: () => Promise.resolve(true),
+    findReadinessProblem: () => Promise.resolve(null),
     limits: LIMITS,
     trustProxy: false,
     ...options,

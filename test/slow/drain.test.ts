@@ -58,7 +58,7 @@ const countDispatched = (data: string): number =>
   rowsOf<{ n: number }>(data, 'select count(*) as n from queue_mails where dispatched_at is not null')[0]?.n ?? 0
 
 async function readUncertain(daemon: Daemon): Promise<number> {
-  const response = await fetch(`http://127.0.0.1:${daemon.httpPort}/metrics`)
+  const response = await fetch(`http://127.0.0.1:${daemon.adminPort}/metrics`)
   return Number(/^bounced_queue_uncertain_total (\d+)/m.exec(await response.text())?.[1] ?? 0)
 }
 

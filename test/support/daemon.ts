@@ -28,6 +28,7 @@ export type ApiResponse = { readonly status: number; readonly body: unknown }
 export type Daemon = {
   readonly smtpPort: number
   readonly httpPort: number
+  readonly adminPort: number
   readonly process: ChildProcess
   readonly data: string
   /** Milliseconds from spawn to `ready`. */
@@ -68,11 +69,11 @@ export async function startDaemon(options: { data?: string; env?: Record<string,
   const exited = new Promise<number | null>((resolve) => {
     child.once('exit', (code) => resolve(code))
   })
-  const ready = new Promise<{ smtp: number; http: number }>((resolve, reject) => {
+  const ready = new Promise<{ smtp: number; http: number; admin: number }>((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
       output += `${line}\n`
-      const found = /^ready\b.*\bsmtp=(?:\S*:)?(\d+)\b.*\bhttp=(?:\S*:)?(\d+)/.exec(line)
-      if (found) resolve({ smtp: Number(found[1]), http: Number(found[2]) })
+      const found = /^ready\b.*\bsmtp=(?:\S*:)?(\d+)\b.*\bhttp=(?:\S*:)?(\d+)\b.*\badmin=(\d+)/.exec(line)
+      if (found) resolve({ smtp: Number(found[1]), http: Number(found[2]), admin: Number(found[3]) })
     })
     void exited.then((code) => reject(new Error(`the daemon ended with ${code}:\n${output}`)))
   })
@@ -82,6 +83,7 @@ export async function startDaemon(options: { data?: string; env?: Record<string,
   return {
     smtpPort: ports.smtp,
     httpPort: ports.http,
+    adminPort: ports.admin,
     process: child,
     data,
     readyAfterMs,

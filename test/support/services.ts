@@ -33,7 +33,7 @@ export function makeHttpApp(context: Context, verifier: SignatureVerifier = veri
     services: makeServices(context, verifier),
     credentialStore: createAuthenticator(context.engine.read, context.now),
     findAccount: (apiUser) => findAccountByApiUser(context.engine.read, apiUser),
-    isReady: () => Promise.resolve(true),
+    findReadinessProblem: () => Promise.resolve(null),
     limits: { bodyBytes: 100_000, requestsPerMinute: 10_000, recipientsPerRequest: 10, attemptsPerRequest: 10, emailStatusDays: 3 },
     trustProxy: false,
   })

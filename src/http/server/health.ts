@@ -1,44 +1,47 @@
 /**
  * health - liveness, readiness and metrics
  *
- * These routes need no sign-in: they reveal no account and no address. `readyz` queries the store.
+ * `healthz` and `readyz` are on both HTTP listeners and need no sign-in. On the public one they reveal nothing but the state. The listener for
+ * operators also gives the reason, and the metrics.
+ *
+ * See also: daemon/readiness (checks the store), http/admin (the listener for operators).
  */
 import { z } from 'zod'
-import { Fault } from '../../errors.ts'
 import type { Telemetry } from '../../telemetry.ts'
-import { createMediaResponses } from './media.ts'
 import type { HttpServer } from './http-server.ts'
+import { createMediaResponses } from './media.ts'
 
 type HealthRouteDependencies = {
-  readonly telemetry: Telemetry
-  /** Rejects if the store does not answer; false while the daemon shuts down. */
-  readonly isReady: () => Promise<boolean>
+  /** Resolves to null when the daemon is ready, otherwise to the reason. Rejects never. */
+  readonly findReadinessProblem: () => Promise<string | null>
+  readonly showsReason?: boolean
 }
 
 const okView = z.object({ status: z.literal('ok') })
+const unavailableView = z.object({ status: z.literal('unavailable'), reason: z.string().optional() })
 
-export function addHealthRoutes(server: HttpServer, { telemetry, isReady }: HealthRouteDependencies): void {
+export function addHealthRoutes(server: HttpServer, { findReadinessProblem, showsReason = false }: HealthRouteDependencies): void {
   server.get('/healthz', { schema: { summary: 'Check that the process is alive', tags: ['health'], response: { 200: okView } } }, () => ({
     status: 'ok' as const,
   }))
+  const response = { 200: okView, 503: unavailableView }
   server.get(
     '/readyz',
-    { schema: { summary: 'Check that the store answers and that mail is accepted', tags: ['health'], response: { 200: okView } } },
-    async () => {
-      const isAnswering = await isReady().catch((cause: unknown) => {
-        throw new Fault('store_busy', 'the store does not answer', { cause })
-      })
-      if (!isAnswering) throw new Fault('store_busy', 'the daemon is shutting down')
-      return { status: 'ok' as const }
-    },
-  )
-  const metricsResponse = createMediaResponses('text/plain')
-  server.get(
-    '/metrics',
-    { schema: { summary: 'Read the Prometheus metrics', tags: ['health'], response: metricsResponse } },
+    { schema: { summary: 'Check that the store takes writes and that mail is accepted', tags: ['health'], response } },
     async (_request, reply) => {
-      const { type, text } = await telemetry.metrics()
-      return reply.type(type).send(text)
+      const reason = await findReadinessProblem()
+      if (reason === null) return { status: 'ok' as const }
+      void reply.code(503).header('retry-after', '5')
+      return { status: 'unavailable' as const, ...(showsReason ? { reason } : {}) }
     },
   )
+}
+
+/** Adds the metrics in the Prometheus text format. */
+export function addMetricsRoute(server: HttpServer, telemetry: Telemetry): void {
+  const response = createMediaResponses('text/plain')
+  server.get('/metrics', { schema: { summary: 'Read the Prometheus metrics', tags: ['health'], response } }, async (_request, reply) => {
+    const { type, text } = await telemetry.metrics()
+    return reply.type(type).send(text)
+  })
 }

@@ -36,7 +36,7 @@ const CASES: readonly Case[] = [
   // health
   ['health is open', { url: '/healthz', auth: null }, 200],
   ['readiness is open', { url: '/readyz', auth: null }, 200],
-  ['metrics are open', { url: '/metrics', auth: null }, 200],
+  ['metrics are not public', { url: '/metrics', auth: null }, 404],
   ['an unknown path', { url: '/nothing' }, 404, 'not_found'],
   // POST /v1/messages
   ['a registration', post('/v1/messages', MAIL), 201],
@@ -426,8 +426,9 @@ describe('internal errors', () => {
   })
 
   test('an unreachable store is not ready', async () => {
-    const { send } = await makeBench({}, { isReady: () => Promise.reject(new Error('away')) })
-    expect((await send({ url: '/readyz', auth: null })).statusCode).toBe(503)
+    const { send } = await makeBench({}, { findReadinessProblem: () => Promise.resolve('/data/bounced.db was removed') })
+    const response = await send({ url: '/readyz', auth: null })
+    expect([response.statusCode, response.json()]).toEqual([503, { status: 'unavailable' }])
   })
 })
 

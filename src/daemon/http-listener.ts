@@ -1,0 +1,37 @@
+/**
+ * http-listener - opens the HTTP listeners of the daemon: the public one, and the one for operators
+ *
+ * See also: daemon/app (opens and closes them), http/app, http/admin, daemon/smtp-listeners.
+ */
+import type { HttpServer } from '../http/server/http-server.ts'
+import type { Settings } from '../settings/schema.ts'
+import { explainListenErrors } from './listen-errors.ts'
+
+/** A listener that is open, and the port that it has. */
+export type HttpListener = { readonly port: number; readonly close: () => Promise<void> }
+
+/** Listens on http.host and http.port. Faults: conflict. */
+export function openPublicListener(server: HttpServer, { http }: Settings): Promise<HttpListener> {
+  const [host, port] = [bindAddressOf(http.host), http.port]
+  return explainListenErrors({ host, port, variables: 'BOUNCED_HTTP_PORT or BOUNCED_HTTP_HOST' }, () => listen(server, host, port))
+}
+
+/** Listens on http.adminHost and http.adminPort. Faults: conflict. */
+export function openAdminListener(server: HttpServer, { http }: Settings): Promise<HttpListener> {
+  const [host, port] = [bindAddressOf(http.adminHost), adminPortOf(http)]
+  return explainListenErrors({ host, port, variables: 'BOUNCED_HTTP_ADMIN_PORT or BOUNCED_HTTP_ADMIN_HOST' }, () =>
+    listen(server, host, port),
+  )
+}
+
+async function listen(server: HttpServer, host: string, port: number): Promise<HttpListener> {
+  await server.listen({ host, port })
+  const address = server.server.address()
+  return { port: address !== null && typeof address === 'object' ? address.port : 0, close: async () => server.close() }
+}
+
+/** The default is the next port, so that several daemons on one machine need no further setting. */
+const adminPortOf = ({ port, adminPort }: Settings['http']): number => adminPort ?? (port === 0 || port === 65_535 ? 0 : port + 1)
+
+/** Fastify opens a second server for the name `localhost`, without our limits. */
+const bindAddressOf = (host: string): string => (host === 'localhost' ? '127.0.0.1' : host)
