@@ -49,7 +49,9 @@ function findBody(raw: Uint8Array): number | null {
 
 /** Null: a line that is neither a field nor a fold, or a control character: readers differ about such a header. */
 function splitHeader(head: string): readonly HeaderField[] | null {
-  const lines = head.trimEnd().split(/\r?\n/)
+  const [first = '', ...rest] = head.trimEnd().split(/\r?\n/)
+  // A mail from a file may begin with the line of an mbox, which no reader takes for a field.
+  const lines = /^From [^\s:]+ +\w/.test(first) ? rest : [first, ...rest]
   const fields: { name: string; text: string }[] = []
   for (const line of lines) {
     // oxlint-disable-next-line no-control-regex

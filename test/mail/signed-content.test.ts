@@ -44,6 +44,8 @@ const cases: readonly (readonly [what: string, raw: Buffer, signed: readonly str
   ['white space before the colon', mail(['From : mallory@evil.example', FROM, TYPE]), ['from'], null],
   ['a fold before any field', mail([' x', FROM, TYPE]), ['from'], null],
   ['a line of white space only', mail([FROM, ' ', TYPE]), ['from'], null],
+  ['an mbox line at the top', mail(['From a@b.example Mon Jan  1 10:00:00 2026', FROM, TYPE]), ['from'], `${FROM}\r\n${AGREED}`],
+  ['an mbox line between fields', mail([FROM, 'From a@b.example Mon Jan  1 10:00:00 2026', TYPE]), ['from'], null],
   ['no empty line', Buffer.from(`${FROM}\r\n`), ['from'], null],
   ['no Content-Type', mail([FROM]), ['from'], null],
   [
