@@ -11,6 +11,7 @@
  */
 import { accuracy } from './accuracy.ts'
 import { api } from './api.ts'
+import { disk } from './disk.ts'
 import { drain } from './drain.ts'
 import { exports } from './exports.ts'
 import type { Figure } from './figure.ts'
@@ -30,6 +31,7 @@ const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   api,
   exports,
   memory,
+  disk,
   accuracy,
   simulate,
   statistics,

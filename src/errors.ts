@@ -29,6 +29,7 @@ export const FAULTS = {
   quota_exceeded: { http: 429, retry: true, item: false },
   store_busy: { http: 503, retry: true, item: false },
   overloaded: { http: 503, retry: true, item: false },
+  insufficient_storage: { http: 507, retry: true, item: false },
   store_newer: { http: 503, retry: false, item: false },
   internal: { http: 500, retry: false, item: true },
 } as const satisfies Record<string, FaultRow>

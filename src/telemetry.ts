@@ -79,6 +79,7 @@ const METRICS = {
   bounced_webhook_seconds: { kind: 'histogram', help: 'Time until an endpoint responded', labels: [], buckets: LATENCY_BUCKETS_SECONDS },
   bounced_webhook_circuits_open: { kind: 'gauge', help: 'Webhook endpoints whose circuit breaker is open', labels: [] },
   bounced_retired_total: { kind: 'counter', help: 'Records removed by retention', labels: ['what'] },
+  bounced_disk_free_bytes: { kind: 'gauge', help: 'Free bytes on the disk of the store (with PostgreSQL: of the data folder)', labels: [] },
   bounced_stored_mails: {
     kind: 'gauge',
     help: 'Received mails whose bytes are stored, each once whatever the number of its recipients',

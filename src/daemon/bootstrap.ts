@@ -7,6 +7,7 @@
  * See also: daemon/app (opens the listeners), service/context.
  */
 import { existsSync, mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { createFirstCredentials } from './accounts.ts'
 import type { FirstCredentials } from './accounts.ts'
 import type { RuleTable } from '../classify/rule-table.ts'
@@ -28,6 +29,7 @@ import type { Telemetry } from '../telemetry.ts'
 import { createAccountCache } from '../service/account-cache.ts'
 import { processIds } from '../service/fact-ids.ts'
 import type { Context } from '../service/context.ts'
+import { createDiskSpace } from '../service/disk-space.ts'
 import { createCounterBuffer } from '../service/alerts/counter-buffer.ts'
 
 export type Runtime = {
@@ -95,10 +97,17 @@ function createContext(settings: Settings, telemetry: Telemetry, { engine, maste
     reporters: createReporters(readReporters(), settings.reporters.own),
     ...(settings.delivery.mode === 'off' ? {} : { egressIps: egressIpsOf(settings.delivery) }),
     telemetry,
+    diskSpace: createDiskSpace({ folder: storeFolderOf(settings), floorBytes: settings.limits.freeDiskBytes, now, telemetry }),
     counterBuffer: createCounterBuffer(now),
     now,
     ids: processIds,
   }
+}
+
+/** The folder of the embedded database; with PostgreSQL the data folder. */
+function storeFolderOf(settings: Settings): string {
+  const url = databaseUrlOf(settings)
+  return url.startsWith('sqlite:') ? dirname(url.slice('sqlite:'.length)) : settings.data
 }
 
 function readRules(settings: Settings): RuleTable {

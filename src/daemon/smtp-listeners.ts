@@ -84,7 +84,7 @@ export function loadOrMakeCertificate(settings: Settings): Certificate {
 
 function commonOptionsOf(
   settings: Settings,
-  { telemetry, accountCache }: Context,
+  { telemetry, accountCache, diskSpace }: Context,
 ): Omit<CommonListenerOptions, 'host' | 'port' | 'limits'> {
   return {
     hostname: settings.smtp.name ?? hostname(),
@@ -92,6 +92,7 @@ function commonOptionsOf(
     tls: loadOrMakeCertificate(settings),
     telemetry,
     now: Date.now,
+    isDiskLow: diskSpace.isLow,
     isBlocked: async (peer) => (await accountCache.snapshot()).blocks.isPeerBlocked(peer),
   }
 }

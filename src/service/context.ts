@@ -13,6 +13,7 @@ import type { Engine } from '../store/engine/engine.ts'
 import type { Telemetry } from '../telemetry.ts'
 import type { AccountCache } from './account-cache.ts'
 import type { CounterBuffer } from './alerts/counter-buffer.ts'
+import type { DiskSpace } from './disk-space.ts'
 
 export type Context = {
   readonly engine: Engine
@@ -27,6 +28,7 @@ export type Context = {
   /** The local IP addresses of our own delivery queue; absent where this installation delivers nothing. */
   readonly egressIps?: ReadonlySet<string>
   readonly telemetry: Telemetry
+  readonly diskSpace: DiskSpace
   /** Counts committed facts for the alerts. */
   readonly counterBuffer: CounterBuffer
   /** The current time, epoch ms. */

@@ -105,6 +105,14 @@ export const limitSettings = z.strictObject({
     'Bytes of all mails that are being received, in total',
     '64 MiB, which bounds memory; above half of it MAIL FROM gets 452, above all of it the largest stalled mail gets 421',
   ),
+  freeDiskBytes: setting(
+    z
+      .int()
+      .min(0)
+      .default(256 * 1024 * 1024),
+    'Free bytes on the disk of the store below which no new mail and no new message is accepted (452 and 507); 0: no floor',
+    '256 MiB: four times the write-ahead log of SQLite, so that outcomes, retention and erasure still find room. With PostgreSQL the disk of the data folder is measured',
+  ),
   mailsPerPeerMinute: setting(
     positiveInteger.default(6_000),
     'Mails per minute from one address',

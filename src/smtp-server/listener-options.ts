@@ -25,6 +25,8 @@ export type ListenerOptions = {
   readonly now: () => number
   /** Returns whether an operator has blocked this peer. Called for each connection and for each mail. Absent: no peer is blocked. */
   readonly isBlocked?: (peer: string) => Promise<boolean>
+  /** Returns whether the disk has less free space than its floor. Called for each mail. Absent: there is no floor. */
+  readonly isDiskLow?: () => boolean
   /** The refusal of a mail above SIZE. Absent: `size`, which names limits.advertisedSize. */
   readonly oversizeRefusal?: ConnectionContext['oversizeRefusal']
   /** The gauges of open connections and of the bytes of open bodies. */

@@ -16,6 +16,7 @@ export const REFUSALS = {
   relay: { code: 550, status: '5.7.1', text: 'Relaying denied: this server accepts mail for its own domains only' },
   storeBusy: { code: 451, status: '4.3.0', text: 'Temporary storage failure, please try again later' },
   budget: { code: 452, status: '4.3.1', text: 'Too much mail is being received, please try again later (limits.bodyBudget)' },
+  disk: { code: 452, status: '4.3.1', text: 'Insufficient disk space, please try again later (limits.freeDiskBytes)' },
   stalled: {
     code: 421,
     status: '4.4.2',

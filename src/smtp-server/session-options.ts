@@ -66,6 +66,7 @@ export function beginTransaction(state: ListenerState, session: SMTPServerSessio
   if (state.isClosing) return createRefusalError('closing')
   if (session.transaction > limits.mailsPerConnection) return createRefusalError('mails')
   if (!state.budget.isBelowSoftLimit()) return createRefusalError('budget')
+  if (state.options.isDiskLow?.() === true) return createRefusalError('disk')
   const { remoteAddress: peer } = session
   if (!state.isExemptPeer(peer) && !state.mailsByPeer.consume(peer, now())) return createRefusalError('peerMails')
   state.busySessions.add(session.id)

@@ -168,6 +168,7 @@ const REFUSAL_OF_FAULT: Readonly<Partial<Record<Fault['code'], RefusalName>>> = 
   forbidden: 'notYourDomain',
   not_found: 'noLabel',
   quota_exceeded: 'quota',
+  insufficient_storage: 'disk',
 }
 
 function errorReplyFor({ telemetry }: SubmissionListenerOptions, session: SMTPServerSession, error: unknown): Error {

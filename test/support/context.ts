@@ -48,6 +48,7 @@ export async function makeContext(engine: Engine, clock: Clock, accounts: readon
     publicUrl: 'https://bounced.example.com',
     reporters: [{ name: 'Loops', from: [], domains: ['loops.example'] }],
     telemetry: await createTelemetry({ level: 'silent', format: 'json' }),
+    diskSpace: { floorBytes: 0, freeBytes: () => null, isLow: () => false },
     counterBuffer: createCounterBuffer(now),
     now,
     ids: processIds,

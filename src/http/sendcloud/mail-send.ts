@@ -69,10 +69,13 @@ export function createSendOperation(files: readonly UploadedFile[]): SendCloudOp
 /** Faults of the submission that SendCloud has a code for. */
 const FAULT_CODES: Readonly<Partial<Record<Fault['code'], SendCloudCode>>> = { forbidden: 40802, not_found: 40015, quota_exceeded: 40913 }
 
+/** Faults without a code of SendCloud whose message the client can act on. */
+const MESSAGE_FAULTS: readonly Fault['code'][] = ['bad_request', 'insufficient_storage']
+
 function toFaultEnvelope(error: unknown): SendCloudEnvelope {
   const code = error instanceof Fault ? FAULT_CODES[error.code] : undefined
   if (code !== undefined) return createEnvelope(code)
-  if (error instanceof Fault && error.code === 'bad_request') return createEnvelope(501, {}, error.message)
+  if (error instanceof Fault && MESSAGE_FAULTS.includes(error.code)) return createEnvelope(501, {}, error.message)
   throw error
 }
 

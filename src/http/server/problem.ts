@@ -55,7 +55,7 @@ const FRAMEWORK_MESSAGES: Readonly<Record<number, string>> = {
 
 /** The message of an internal error; specific only if the client can act on it. */
 function toPublicMessage(fault: Fault): string {
-  if (fault.code === 'overloaded') return fault.message
+  if (fault.code === 'overloaded' || fault.code === 'insufficient_storage') return fault.message
   return fault.code === 'store_busy'
     ? 'the store does not answer; try again later'
     : 'internal error; the log has the details under the instance ID'
@@ -98,6 +98,9 @@ function describeFirstIssue(issues: readonly { path: string; message: string }[]
     : `${first.path === '' ? 'the request' : first.path}: ${first.message}`
 }
 
+/** When a client may try again. A budget is free within seconds; a limit by the minute and a full disk take longer. */
+const RETRY_AFTER_SECONDS: Readonly<Record<number, string>> = { 429: '60', 503: '5', 507: '60' }
+
 /** Sends a problem, and logs it if it is an internal error. */
 export function sendProblem(telemetry: Telemetry, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const description = describeError(error)
@@ -105,7 +108,8 @@ export function sendProblem(telemetry: Telemetry, error: unknown, request: Fasti
   if (description.status >= 500 && description.code !== 'overloaded')
     telemetry.log.error({ requestId: request.id, route: request.routeOptions.url, err: error }, 'request failed')
   if (description.status === 401) void reply.header('www-authenticate', 'Basic realm="bounced", charset="UTF-8"')
-  if (description.status === 429 || description.status === 503) void reply.header('retry-after', description.status === 429 ? '60' : '5')
+  const retryAfter = RETRY_AFTER_SECONDS[description.status]
+  if (retryAfter !== undefined) void reply.header('retry-after', retryAfter)
   const problem: Problem = { type: 'about:blank', title: STATUS_CODES[description.status] ?? 'Error', instance: request.id, ...description }
   // Serialised here, because the response schemas of a route describe successful responses only.
   return reply.code(description.status).type(PROBLEM_TYPE).serializer(JSON.stringify).send(problem)

@@ -114,6 +114,18 @@ export const ALERT_RULES = {
     hours: 672,
     idle: 'stays',
   },
+  // At half of the free space there is time to make room; at 100 % new mail is refused.
+  'disk-space': {
+    scope: 'operator',
+    unit: 'share',
+    what: 'free disk space that the floor limits.freeDiskBytes takes up (at 100 % new mail is refused)',
+    of: 'MiB free',
+    raise: 0.5,
+    clear: 0.33,
+    minimum: 0,
+    hours: 0,
+    idle: 'clears',
+  },
 } as const satisfies Record<string, AlertRule>
 
 export type AlertName = keyof typeof ALERT_RULES

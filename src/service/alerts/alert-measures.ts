@@ -13,6 +13,7 @@ import type { WatchMetric } from '../../ledger/project/watch-counts.ts'
 import { QUARTER_HOUR_MS, quarterHourOf } from '../../ledger/project/state.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { listLaneSnapshotsForOperator, type LaneSnapshotRow } from '../../store/queue/lane-snapshots.ts'
+import type { DiskSpace } from '../disk-space.ts'
 import { listEndpointsOfAccounts } from '../../store/webhook/endpoints.ts'
 import { sumWatchCountsForOperator, type WatchSum } from '../../store/facts/watch-counters.ts'
 
@@ -32,10 +33,13 @@ type MeasureInput = {
   readonly operator: number
   /** The stored alerts: they know when a pause began. */
   readonly rows: readonly AlertRow[]
+  /** The disk of the node that measures. */
+  readonly diskSpace: DiskSpace
 }
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
+const MEBIBYTE = 1_048_576
 
 type Measure = (input: MeasureContext) => Promise<readonly TimedAlertMeasurement[]>
 
@@ -49,6 +53,7 @@ const MEASURES = {
   'lane-paused': pausedLanes,
   'webhook-failing': failingWebhooks,
   'feedback-silence': feedbackSilence,
+  'disk-space': ({ diskSpace, operator }) => Promise.resolve([diskShare(diskSpace, operator)]),
 } as const satisfies Record<AlertName, Measure>
 
 /** Takes all measurements. Faults: store_busy. */
@@ -119,6 +124,13 @@ async function feedbackSilence({ reader, now, operator, mails }: MeasureContext)
     volume: sum.n,
     from: null,
   }))
+}
+
+/** The floor as a share of what is free. Without a floor, or where the free space is unknown, there is nothing to measure. */
+function diskShare({ floorBytes, freeBytes }: DiskSpace, operator: number): TimedAlertMeasurement {
+  const free = freeBytes()
+  const value = floorBytes === 0 || free === null ? null : Math.min(1, floorBytes / Math.max(1, free))
+  return { account: operator, alert: 'disk-space', about: '', value, volume: Math.round((free ?? 0) / MEBIBYTE), from: null }
 }
 
 const LANES_PAGE_SIZE = 1_000

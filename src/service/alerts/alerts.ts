@@ -61,7 +61,14 @@ async function evaluate(context: Context, { rules, operator }: AlertOptions): Pr
   const accounts = snapshot.accounts.flatMap((each) => (each.closedAt === null && each.offlineFor === null ? [each.account] : []))
   const now = context.now()
   const known = await listAlertsForOperator(context.engine.read)
-  const measurements = await measureAlerts({ reader: context.engine.read, now, accounts, operator: await operator(), rows: known })
+  const measurements = await measureAlerts({
+    reader: context.engine.read,
+    now,
+    accounts,
+    operator: await operator(),
+    rows: known,
+    diskSpace: context.diskSpace,
+  })
   // Assigned by the last run of the transaction.
   let changes: readonly AlertChange[] = []
   const facts = await transact(

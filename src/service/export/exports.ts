@@ -18,6 +18,7 @@ import { decompressChunk } from './export-file.ts'
 import { EXPORT_KINDS, type ExportKindSpec } from './export-kinds.ts'
 import type { Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
+import { requireDiskSpace } from '../disk-space.ts'
 
 export type ExportRequest = Pick<ExportRow, 'kind' | 'format' | 'gzip' | 'bom' | 'from' | 'to' | 'filters'>
 
@@ -56,6 +57,7 @@ export function createExportService(context: Context, limits: ExportLimits, onQu
   }
   return {
     request: async (caller, request) => {
+      requireDiskSpace(context)
       const job = await queueJob(context, limits, newJob(context, caller, request))
       onQueued()
       return job

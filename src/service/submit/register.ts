@@ -20,6 +20,7 @@ import { verifyOfflineToken, type OfflineTokenClaims } from './offline-tokens.ts
 import { decideRequests, planDelivery, requestNeedsOf, type PlannedDelivery } from './register-recipients.ts'
 import type { Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
+import { requireDiskSpace } from '../disk-space.ts'
 import { createDeliveryIdAllocator, type AllocateDeliveryIds } from './delivery-ids.ts'
 import { mapInTimeSlices } from '../time-slice.ts'
 import { transact } from '../transact.ts'
@@ -60,6 +61,7 @@ export type Register = (caller: Caller, registration: Registration) => Promise<R
 export function createRegister(context: Context): Register {
   const allocateIds = createDeliveryIdAllocator(context.engine)
   return async (caller, registration) => {
+    requireDiskSpace(context)
     const snapshot = await context.accountCache.snapshot()
     const at = context.now()
     const claims = await claimsFor(context, snapshot, allocateIds, { caller, registration, at })

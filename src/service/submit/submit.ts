@@ -26,6 +26,7 @@ import type { AccountSnapshot } from '../account-cache.ts'
 import { decideRequests, planDelivery, requestNeedsOf, type PlannedDelivery } from './register-recipients.ts'
 import type { Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
+import { requireDiskSpace } from '../disk-space.ts'
 import { transact, type LedgerTransaction } from '../transact.ts'
 import { createDeliveryIdAllocator } from './delivery-ids.ts'
 
@@ -72,6 +73,7 @@ export const IDEMPOTENCY_WINDOW_MS = 3_600_000
 export function createSubmit(context: Context, { onQueued, recipientsPerDay = null }: SubmitOptions): Submit {
   const allocateIds = createDeliveryIdAllocator(context.engine)
   return async (caller, submission) => {
+    requireDiskSpace(context)
     const sender = normaliseAddress(submission.body.from)
     if (sender === null) throw new Fault('bad_request', 'from is not an email address')
     const variables = submission.recipients.map((each) => each.variables)

@@ -69,6 +69,29 @@ describe.each([...engines])('$kind', ({ open }) => {
     await context.engine.tx((db) => addWatchCounts(db, [{ account: 0, quarter: quarterHourOf(clock.now), metric, name: '', n, ...over }]))
   }
 
+  test('the disk: a warning at twice the floor, cleared at three times, and nothing to measure without a floor', async () => {
+    const b = await bench()
+    let free: number | null = 3_000
+    const diskSpace = { floorBytes: 1_000, freeBytes: () => free, isLow: () => false }
+    const evaluate = async (over: Partial<Context['diskSpace']> = {}): Promise<readonly unknown[]> => {
+      const options: AlertOptions = { rules: { rules: [], mailTo: [] }, mailer: null, operator: () => Promise.resolve(2) }
+      const facts = await createAlertEvaluator({ ...b.context, diskSpace: { ...diskSpace, ...over } }, options).evaluate()
+      return facts.map(({ account, data: { alert, state, value } }) => [account, alert, state, value])
+    }
+    expect(await evaluate()).toEqual([])
+    free = 2_000
+    expect(await evaluate()).toEqual([[2, 'disk-space', 'raised', 0.5]])
+    free = 0
+    expect(await evaluate()).toEqual([])
+    free = 4_000
+    expect(await evaluate()).toEqual([[2, 'disk-space', 'cleared', 0.25]])
+    free = 100
+    expect(await evaluate()).toEqual([[2, 'disk-space', 'raised', 1]])
+    expect(await evaluate({ floorBytes: 0 })).toEqual([[2, 'disk-space', 'cleared', null]])
+    free = null
+    expect(await evaluate()).toEqual([])
+  })
+
   test('an alert is raised once and cleared once', async () => {
     const b = await bench()
     await count(b, 2, { request: 1_000, delivered: 900, invalid: 80, 'invalid-401': 30, 'soft-bounce': 5, complaint: 1 })
