@@ -1,7 +1,7 @@
 /**
  * verification-pool - the threads that verify mails, and the mails that wait for them
  *
- * A thread starts with the first mail that needs it, and all end when they are idle. Senders take turns, and no sender has more than half of the places, so
+ * A thread starts with the first mail that needs it, and all end when they are idle. Senders take turns, and no sender has more than half of the places and bytes, so
  * that one whose DNS servers are slow does not delay the others. A mail that waits too long ends without results.
  *
  * See also: mail-auth/signature-verifier, mail-auth/verification-thread, mail-auth/waiting-mails.
@@ -57,7 +57,7 @@ type PoolState = Required<PoolOptions> & {
 /** Creates the pool. It has no thread yet. */
 export function createVerificationPool(lookUp: DnsLookup, options: PoolOptions): VerificationPool {
   const { maxThreads = DEFAULT_THREADS, timeLimitMs = TIME_LIMIT_MS, createWorker = startWorker } = options
-  const places = createPlaces((MAILS_PER_THREAD * maxThreads) / 2)
+  const places = createPlaces({ mails: (MAILS_PER_THREAD * maxThreads) / 2, bytes: BYTES_IN_THREADS / 2 })
   const waiting = createWaitingMails<MailInPool>(MAX_WAITING)
   const limits = { maxThreads, timeLimitMs, createWorker }
   const state: PoolState = { ...limits, lookUp, waiting, places, threads: new Set(), idleTimer: undefined, isClosed: false }
@@ -140,29 +140,30 @@ type Places = {
   readonly take: (mail: WaitingMail) => () => void
 }
 
-/** Counts the mails in the threads: their bytes, and how many each sender has. */
-function createPlaces(maxOfOneSender: number): Places {
-  const bySender = new Map<string, number>()
-  const add = (sender: string, n: number): void => {
-    const count = (bySender.get(sender) ?? 0) + n
-    if (count === 0) bySender.delete(sender)
-    else bySender.set(sender, count)
+type Load = { readonly mails: number; readonly bytes: number }
+const NO_LOAD: Load = { mails: 0, bytes: 0 }
+
+/** Counts the mails in the threads and their bytes, also for each sender. A sender may begin a mail below the limits. */
+function createPlaces(limitsOfOneSender: Load): Places {
+  const bySender = new Map<string, Load>()
+  let total = NO_LOAD
+  const add = (load: Load, sign: 1 | -1, bytes: number): Load => ({ mails: load.mails + sign, bytes: load.bytes + sign * bytes })
+  const change = ({ sender, bytes }: WaitingMail, sign: 1 | -1): void => {
+    total = add(total, sign, bytes)
+    const ofSender = add(bySender.get(sender) ?? NO_LOAD, sign, bytes)
+    if (ofSender.mails === 0) bySender.delete(sender)
+    else bySender.set(sender, ofSender)
   }
-  let mails = 0
-  let bytes = 0
   return {
-    mails: () => mails,
-    bytes: () => bytes,
-    isFreeFor: (sender) => (bySender.get(sender) ?? 0) < maxOfOneSender,
-    take: ({ sender, bytes: taken }) => {
-      add(sender, 1)
-      mails += 1
-      bytes += taken
-      return () => {
-        add(sender, -1)
-        mails -= 1
-        bytes -= taken
-      }
+    mails: () => total.mails,
+    bytes: () => total.bytes,
+    isFreeFor: (sender) => {
+      const { mails, bytes } = bySender.get(sender) ?? NO_LOAD
+      return mails < limitsOfOneSender.mails && bytes < limitsOfOneSender.bytes
+    },
+    take: (mail) => {
+      change(mail, 1)
+      return () => change(mail, -1)
     },
   }
 }

@@ -24,6 +24,16 @@ test.each([
   ['eleven signatures', SIGNATURE.repeat(11) + FROM + END, 'signatures', true],
   ['eleven names that the library may take for signatures', 'DKIM-Signature \t: x\r\n'.repeat(11) + END, 'signatures', true],
   ['eleven seals', 'ARC-Seal: i=1\r\n'.repeat(11) + END, 'signatures', true],
+  [
+    'four body hashes',
+    ['simple', 'relaxed']
+      .map((c) => SIGNATURE.replace('d=', `c=${c}/${c}; d=`))
+      .join('')
+      .repeat(2) + END,
+    null,
+    true,
+  ],
+  ['five body hashes', [1, 2, 3, 4, 5].map((length) => SIGNATURE.replace('d=', `l=${length}; d=`)).join('') + END, 'signatures', true],
   ['998 folds', SIGNATURE + folds(997) + END, null, true],
   ['1,000 folds', SIGNATURE + folds(1_000) + END, 'headerLines', true],
   ['lines without a colon', SIGNATURE + 'x\r\n'.repeat(1_000) + END, 'headerLines', true],

@@ -8,7 +8,8 @@ import { createSignatureVerifier } from '../../src/mail-auth/signature-verifier.
 import type { MailToVerify } from '../../src/mail-auth/verify-signatures.ts'
 import type { DnsLookup } from '../../src/net/dns.ts'
 
-const LIMIT_MS = 200
+/** Short, but enough for a mail whose look-ups are answered, on a busy machine too. */
+const LIMIT_MS = 1_500
 const LONG_MS = 60_000
 const NOW = Date.UTC(2026, 10, 20, 12)
 
