@@ -34,6 +34,18 @@ const COMMANDS = {
     summary: 'rebuild or check the projections of the facts',
     load: async () => (await import('./commands/store/rebuild.ts')).rebuildCommand,
   },
+  backup: {
+    summary: 'copy the store to one file, beside a running daemon',
+    load: async () => (await import('./commands/store/backup.ts')).backupCommand,
+  },
+  restore: {
+    summary: 'put a backup in the place of the store',
+    load: async () => (await import('./commands/store/restore.ts')).restoreCommand,
+  },
+  migrate: {
+    summary: 'copy the store to another one, such as from SQLite to PostgreSQL',
+    load: async () => (await import('./commands/store/migrate.ts')).migrateCommand,
+  },
   suppression: {
     summary: 'reactivate suppressed addresses in bulk',
     load: async () => (await import('./commands/lists/suppression.ts')).suppressionCommand,

@@ -11,6 +11,7 @@ import { dirname } from 'node:path'
 import { createFirstCredentials } from './accounts.ts'
 import type { FirstCredentials } from './accounts.ts'
 import type { RuleTable } from '../classify/rule-table.ts'
+import { Fault } from '../errors.ts'
 import { databaseUrlOf } from '../settings/load.ts'
 import { deriveTokenKey } from '../correlate/token-keys.ts'
 import { createReporters, readReporters } from '../config/reporters.ts'
@@ -22,6 +23,8 @@ import { verifyMasterKey } from './token-keyring.ts'
 import { localUrlOf } from '../settings/exposure.ts'
 import { egressIpsOf } from '../settings/pools.ts'
 import type { Settings } from '../settings/schema.ts'
+import { COPY_SOURCE } from '../store/backup/copy-store.ts'
+import { readMetadataForOperator } from '../store/engine/metadata.ts'
 import { openEngine } from '../store/engine/open-engine.ts'
 import type { Engine } from '../store/engine/engine.ts'
 import { migrate } from '../store/engine/migrate.ts'
@@ -56,6 +59,7 @@ export async function openContext({ settings, telemetry }: BootstrapOptions): Pr
   try {
     const vault = createVault(masterKey)
     await migrate(engine, now())
+    await refuseIncompleteCopy(engine)
     await verifyMasterKey(engine, masterKey, now())
     const { apiUser, apiKey, trust, giveUpDays } = settings
     const firstCredentials = await createFirstCredentials(
@@ -75,6 +79,11 @@ export async function openContext({ settings, telemetry }: BootstrapOptions): Pr
     await engine.close()
     throw error
   }
+}
+
+async function refuseIncompleteCopy(engine: Engine): Promise<void> {
+  if ((await readMetadataForOperator(engine.read, COPY_SOURCE)) === null) return
+  throw new Fault('config_invalid', 'this store is an incomplete copy of another one: run "bounced migrate" again until it is complete')
 }
 
 type ContextParts = {
