@@ -2,17 +2,18 @@
  * mime-reader - reads a whole mail with mailparser, in a thread of its own
  *
  * These mails are untrusted: one that crashes the library ends its thread and never the daemon. A mail has a time limit and the thread a
- * bounded heap. If either ends the reading, only the header fields are read, by our own scanner. The result is cut to sizes that a webhook can carry.
+ * bounded heap. Accounts take turns, so that costly mails of one delay no other for more than one mail. If either ends the reading, only the header fields are read, by our own scanner. The result is cut to sizes that a webhook can carry.
  *
  * See also: mail-auth/mime-reader-worker (the thread), mail-auth/mail-content, service/forward/forward-body.
  */
 import { Worker } from 'node:worker_threads'
 import { z } from 'zod'
+import { createFairRunner } from '../net/fair-runner.ts'
 import { readHeaderOnly, type MailContent } from './mail-content.ts'
 
 export type MimeReader = {
-  /** Never rejects. */
-  readonly read: (raw: Uint8Array) => Promise<MailContent>
+  /** Reads a mail of an account: accounts take turns. Never rejects. */
+  readonly read: (account: number, raw: Uint8Array) => Promise<MailContent>
   readonly close: () => Promise<void>
 }
 
@@ -43,7 +44,7 @@ const mailContentSchema = z.object({
 /** Creates the reader. Its thread starts with the first mail and reads one mail at a time. */
 export function createMimeReader({ timeLimitMs = TIME_LIMIT_MS, createWorker = startWorker }: MimeReaderOptions = {}): MimeReader {
   let worker: Worker | null = null
-  let previousRead: Promise<unknown> = Promise.resolve()
+  const turns = createFairRunner()
   let idleTimer: NodeJS.Timeout | undefined
   const stopWorker = async (): Promise<void> => {
     clearTimeout(idleTimer)
@@ -61,13 +62,9 @@ export function createMimeReader({ timeLimitMs = TIME_LIMIT_MS, createWorker = s
     return read.success ? read.data : readHeaderOnly(raw)
   }
   return {
-    read: (raw) => {
-      const reading = previousRead.then(() => readOne(raw))
-      previousRead = reading.catch(() => undefined)
-      return reading.catch(() => readHeaderOnly(raw))
-    },
+    read: (account, raw) => turns.run(account, () => readOne(raw)).catch(() => readHeaderOnly(raw)),
     close: async () => {
-      await previousRead
+      await turns.waitUntilIdle()
       await stopWorker()
     },
   }

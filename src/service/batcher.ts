@@ -4,17 +4,20 @@
  * While one batch is being committed, the next one collects items, so that one durable commit serves many sessions. If a batch fails with a
  * retryable fault (the store is unavailable), all of its items fail. If it fails otherwise, it is split in halves until the failing item is
  * alone. If the error is about that item (an error of our own code, or a value that the store refuses), `handleFailedItem` decides what
- * happens to it. Any other error rejects the item, so that its sender tries again.
+ * happens to it. Any other error rejects the item, so that its sender tries again. Accounts take turns in filling a batch.
  *
  * See also: service/receive/receive, service/forward/forward-mail.
  */
 import { isItemFault, isRetryable } from '../errors.ts'
+import { createFairQueue, type FairQueue } from '../queue/schedule/fair-queue.ts'
 
 type BatchOptions<In, Out> = {
   /** A batch is closed at this number of items, or at this number of bytes. Bytes that items share count once. */
   readonly maxItems: number
   readonly maxBytes: number
   readonly bytesOf: (item: In) => Uint8Array
+  /** Whose item it is; 0: nobody's that is known. */
+  readonly accountOf: (item: In) => number
   /** Batches processed at the same time: 1 for a store with one writer. */
   readonly maxConcurrent: number
   /** Processes a batch, all or nothing. Resolves to results in the order of the items. */
@@ -34,7 +37,7 @@ type PendingItem<In, Out> = { readonly item: In; readonly resolve: (out: Out) =>
 
 /** Creates a batcher. It starts a batch as soon as an item is queued. */
 export function createBatcher<In, Out>(options: BatchOptions<In, Out>): Batcher<In, Out> {
-  const queue: PendingItem<In, Out>[] = []
+  const queue = createFairQueue<PendingItem<In, Out>>()
   let idleWaiters: (() => void)[] = []
   let running = 0
   let scheduled = false
@@ -46,11 +49,11 @@ export function createBatcher<In, Out>(options: BatchOptions<In, Out>): Batcher<
   }
   const pump = (): void => {
     scheduled = false
-    while (running < options.maxConcurrent && queue.length > 0) {
+    while (running < options.maxConcurrent && queue.size() > 0) {
       running++
       void runBatch(options, takeBatch(queue, options)).finally(() => {
         running--
-        if (queue.length > 0) schedule()
+        if (queue.size() > 0) schedule()
         else if (running === 0) for (const wake of idleWaiters.splice(0)) wake()
       })
     }
@@ -58,11 +61,11 @@ export function createBatcher<In, Out>(options: BatchOptions<In, Out>): Batcher<
   return {
     submit: (item) =>
       new Promise((resolve, reject) => {
-        queue.push({ item, resolve, reject })
+        queue.push(options.accountOf(item), { item, resolve, reject })
         schedule()
       }),
     waitUntilIdle: () => {
-      if (running === 0 && queue.length === 0) return Promise.resolve()
+      if (running === 0 && queue.size() === 0) return Promise.resolve()
       return new Promise((resolve) => {
         idleWaiters = [...idleWaiters, resolve]
       })
@@ -70,18 +73,19 @@ export function createBatcher<In, Out>(options: BatchOptions<In, Out>): Batcher<
   }
 }
 
-function takeBatch<In, Out>(queue: PendingItem<In, Out>[], options: BatchOptions<In, Out>): PendingItem<In, Out>[] {
+function takeBatch<In, Out>(queue: FairQueue<PendingItem<In, Out>>, options: BatchOptions<In, Out>): readonly PendingItem<In, Out>[] {
   const counted = new Set<Uint8Array>()
+  const batch: PendingItem<In, Out>[] = []
   let bytes = 0
-  let count = 0
-  for (const { item } of queue) {
-    const content = options.bytesOf(item)
+  for (let next = queue.peek(); next !== undefined; next = queue.peek()) {
+    const content = options.bytesOf(next.item)
     if (!counted.has(content)) bytes += content.length
     counted.add(content)
-    if (count > 0 && (count >= options.maxItems || bytes > options.maxBytes)) break
-    count++
+    if (batch.length > 0 && (batch.length >= options.maxItems || bytes > options.maxBytes)) break
+    batch.push(next)
+    queue.shift()
   }
-  return queue.splice(0, count)
+  return batch
 }
 
 /** Processes one batch and settles each of its items. Never rejects. */

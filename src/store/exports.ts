@@ -167,13 +167,23 @@ type ExportClaim = {
   readonly perAccount: number
 }
 
+/** When a job of the account last started or was put back: accounts take turns, whatever the number of their jobs. */
+const ACCOUNT_TURN = `(select max(case when r.state = 'queued' and r.lease_until > coalesce(r.started_at, 0) then r.lease_until
+  else coalesce(r.started_at, 0) end) from exports r where r.account_id = exports.account_id)`
+
+/** Whether a job of another account could start now. */
+export async function isOtherExportWaiting(db: DatabaseReader, account: number, now: number): Promise<boolean> {
+  const sql = "select 1 as one from exports where state = 'queued' and account_id <> $1 and lease_until <= $2 limit 1"
+  return (await db.one(sql, [account, now])) !== null
+}
+
 /** Claims the oldest job that is queued or whose lease has expired, or null. Run it under a lock, or an account may exceed its limit. */
 export async function claimExportForOperator(db: Database, { now, leaseUntil, lease, perAccount }: ExportClaim): Promise<ExportRow | null> {
   const [row] = await db.claim({
     table: EXPORTS.table,
     where: `state in ('queued', 'running') and lease_until <= $1 and (select count(*) from exports r
       where r.account_id = exports.account_id and r.state = 'running' and r.lease_until > $1) < $4`,
-    order: 'created_at, export_id',
+    order: `${ACCOUNT_TURN}, created_at, export_id`,
     set: "state = 'running', lease = $3, lease_until = $2, attempts = attempts + 1, started_at = coalesce(started_at, $1), error = null",
     params: [now, leaseUntil, lease, perAccount],
     limit: 1,

@@ -18,6 +18,7 @@ function batcher(over: Partial<Parameters<typeof createBatcher<Item, string>>[0]
     maxItems: 10,
     maxBytes: 1_000,
     bytesOf: ({ content }) => content ?? new Uint8Array(1),
+    accountOf: () => 0,
     maxConcurrent: 1,
     processBatch: async (items) => {
       if (items.some((item) => item.bad === true)) throw new Error('bad')
@@ -43,6 +44,15 @@ test('the limit of bytes closes a batch, and an item above it gets a batch of it
   const { batches, submit } = batcher({ bytesOf: ({ n }) => new Uint8Array(n === 2 ? 5_000 : 400) })
   await Promise.all(numbers(5).map(submit))
   expect(batches).toEqual([[0, 1], [2], [3, 4]])
+})
+
+test('accounts take turns in filling a batch', async () => {
+  const { batches, submit } = batcher({ maxItems: 4, accountOf: ({ n }) => (n < 20 ? 1 : 2) })
+  await Promise.all(numbers(22).map(submit))
+  expect(batches.slice(0, 2)).toEqual([
+    [0, 20, 1, 21],
+    [2, 3, 4, 5],
+  ])
 })
 
 test('bytes that items share count once', async () => {

@@ -99,7 +99,7 @@ async function buildOutgoing(state: SenderState, mail: QueuedMessage): Promise<B
   const { context, render, buildMessage } = state
   const { account, deliveryId, bodyId } = mail
   try {
-    return await buildMessage(`${account}/${bodyId}`, async () => render(mail, (await loadBody(state, mail)).composition))
+    return await buildMessage({ account, bodyId }, async () => render(mail, (await loadBody(state, mail)).composition))
   } catch (error) {
     context.telemetry.log.error({ account, deliveryId, err: error }, 'message could not be built; it will be retried')
     return null

@@ -3,7 +3,7 @@
  *
  * A tick claims jobs while slots are free. Each page is read on the engine's reader for long scans, stored as one chunk, and committed together
  * with the cursor and the renewed lease. So memory is bounded by one page whatever the size of the file, and the writer is never blocked. A job
- * that a crash or a shutdown interrupts continues after its last chunk, here or on another node. A job that the store cannot serve at present
+ * that a crash or a shutdown interrupts, or that makes room for another account's, continues after its last chunk, here or on another node. A job that the store cannot serve at present
  * is retried. A job that fails otherwise becomes `failed` with a reason, and can be retried by its account.
  *
  * See also: service/export/exports (the API), store/exports, service/export/export-kinds.
@@ -13,6 +13,7 @@ import { Fault, isRetryable } from '../../errors.ts'
 import {
   expireOldExportsForOperator,
   claimExportForOperator,
+  isOtherExportWaiting,
   saveExportProgress,
   transitionExport,
   removeExpiredExportsForOperator,
@@ -32,6 +33,8 @@ type ExporterRules = {
   readonly perAccount: number
   /** Jobs that this node runs at the same time. */
   readonly atOnce: number
+  /** The pages after which a job goes back to the queue if another account waits. */
+  readonly pagesPerTurn?: number
 }
 
 export type Exporter = {
@@ -46,6 +49,8 @@ export type Exporter = {
 const DAY_MS = 86_400_000
 /** Rows in a page: a page takes a few milliseconds. */
 const PAGE_ROWS = 1_000
+/** A second or so. */
+const PAGES_PER_TURN = 20
 /** Scan steps in a page: with a filter that matches few rows, the lease must still be renewed in time. */
 const MAX_STEPS_PER_PAGE = 20
 /** A page takes milliseconds. A node that does not renew its lease for this long is considered dead. */
@@ -146,7 +151,9 @@ async function runJob(internals: ExporterInternals, job: ExportRow): Promise<voi
   try {
     if (job.attempts > MAX_ATTEMPTS) throw new Fault('internal', `the export was started ${MAX_ATTEMPTS} times without completing a page`)
     const end = await writeFile(internals, job)
-    if (end === 'stopped') await signalJob(internals, job, 'released', { at: context.now() })
+    const at = context.now()
+    if (end === 'stopped') await signalJob(internals, job, 'released', { at })
+    if (end === 'yielded') await signalJob(internals, job, 'released', { at, claimableAt: at })
     if (end === 'done') context.telemetry.count('bounced_exports_total', { outcome: 'ended' })
   } catch (error) {
     await failJob(internals, job, error)
@@ -176,20 +183,27 @@ async function failJob(internals: ExporterInternals, job: ExportRow, error: unkn
   }
 }
 
-type WriteEnd = 'done' | 'stopped' | 'lost'
+type WriteEnd = 'done' | 'stopped' | 'lost' | 'yielded'
 
-/** Writes page after page. `lost`: another node has claimed the job, or it was removed. */
+/** Writes page after page. `lost`: another node has claimed the job, or it was removed. `yielded`: a job of another account waits. */
 async function writeFile(internals: ExporterInternals, first: ExportRow): Promise<WriteEnd> {
   let job: ExportRow | null = first
+  let pages = 0
   for (let isLast = false; !isLast;) {
     if (internals.state.isClosing) return 'stopped'
     const page: ExportPage = await readExportPage(internals, job)
     isLast = page.next === null
     job = await saveExportPage(internals, job, page)
     if (job === null) return 'lost'
+    pages += 1
+    if (!isLast && pages % (internals.rules.pagesPerTurn ?? PAGES_PER_TURN) === 0 && (await isOtherAccountWaiting(internals, job)))
+      return 'yielded'
   }
   return 'done'
 }
+
+const isOtherAccountWaiting = ({ context }: ExporterInternals, { account }: ExportRow): Promise<boolean> =>
+  isOtherExportWaiting(context.engine.read, account, context.now())
 
 type ExportPage = { readonly rows: readonly (readonly Cell[])[]; readonly next: ExportStep['next'] }
 

@@ -45,6 +45,7 @@ export function createForwardReceiver(context: Context): ForwardReceiver {
     maxItems: MAX_MAILS,
     maxBytes: MAX_BYTES,
     bytesOf: ({ mail }) => mail.raw,
+    accountOf: ({ account }) => account,
     maxConcurrent: 1,
     processBatch: (items) => saveBatch(context, items),
     handleFailedItem: (_item, error) => Promise.reject(error),

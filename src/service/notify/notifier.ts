@@ -2,7 +2,7 @@
  * notifier - sends the webhook events of the outbox, with one worker for each endpoint
  *
  * A tick starts a worker for each endpoint that has due events, unless its worker is running or its circuit breaker is open. A slow endpoint
- * therefore delays no other, and an endpoint that is down costs nothing. A worker claims a batch, sends it over a few connections, and
+ * therefore delays no other, and an endpoint that is down costs nothing. An account with many slow endpoints uses at most a quarter of the workers. A worker claims a batch, sends it over a few connections, and
  * settles all its events in one transaction. If the process dies, its claims expire: delivery is at least once, with the same `webhook-id`.
  *
  * See also: service/notify/webhook-sender (one event), webhook/circuit-breaker, webhook/retry-schedule, store/webhook/outbox.
@@ -68,6 +68,7 @@ type NotifierInternals = NotifyOptions & {
 }
 
 const keyOf = ({ account, endpointId }: EndpointRef): string => `${account}/${endpointId}`
+const accountPartOf = (key: string): string => key.slice(0, key.indexOf('/'))
 
 /** Creates the notifier. It does nothing until `tick` is called. */
 export function createNotifier(context: Context, options: NotifyOptions): Notifier {
@@ -120,7 +121,7 @@ async function tick(internals: NotifierInternals): Promise<void> {
     const ready = free.filter(({ worker }) => worker.breaker.state !== 'open').toSorted((a, b) => a.worker.lastRun - b.worker.lastRun)
     const freeSlots = (internals.maxWorkers ?? MAX_WORKERS) - runningOf(internals).length
     state.isSaturated = ready.length > freeSlots
-    for (const { ref, worker } of ready.slice(0, freeSlots)) {
+    for (const { ref, worker } of withinAccountShare(internals, ready).slice(0, freeSlots)) {
       if (state.isClosing) return
       worker.lastRun = ++state.runs
       worker.running = runWorker(internals, ref, worker).finally(() => {
@@ -130,6 +131,24 @@ async function tick(internals: NotifierInternals): Promise<void> {
   } catch (error) {
     context.telemetry.log.error({ err: error }, 'outbox could not be read; reading will be retried')
   }
+}
+
+type ReadyEndpoint = { readonly ref: EndpointRef; readonly worker: EndpointWorker }
+
+/** Leaves out the endpoints of accounts that use their share of the workers: a batch of slow endpoints takes most of a minute. */
+function withinAccountShare(
+  { maxWorkers = MAX_WORKERS, workers }: NotifierInternals,
+  ready: readonly ReadyEndpoint[],
+): readonly ReadyEndpoint[] {
+  const share = Math.max(2, Math.floor(maxWorkers / 4))
+  const used = new Map<string, number>()
+  const count = (account: string): number => {
+    const n = (used.get(account) ?? 0) + 1
+    used.set(account, n)
+    return n
+  }
+  for (const [key, { running }] of workers) if (running !== null) count(accountPartOf(key))
+  return ready.filter(({ ref }) => count(String(ref.account)) <= share)
 }
 
 function workerOf(workers: Map<string, EndpointWorker>, ref: EndpointRef): EndpointWorker {

@@ -59,6 +59,7 @@ export function createReceiver(context: Context, options: ReceiverOptions): Rece
     maxItems: MAX_MAILS,
     maxBytes: MAX_BYTES,
     bytesOf: ({ mail }) => mail.raw,
+    accountOf: accountNumberOf,
     maxConcurrent: MAX_CONCURRENT_BATCHES[context.engine.kind],
     processBatch: (items) => receiveBatch(context, options, items),
     handleFailedItem: async (item, error) => {
@@ -83,6 +84,10 @@ export function createReceiver(context: Context, options: ReceiverOptions): Rece
     },
   }
 }
+
+/** The account number in the first valid token, to take turns by; 0: none. */
+const accountNumberOf = ({ references }: PreparedMail): number =>
+  references.flatMap((reference) => ('token' in reference && reference.token.state === 'valid' ? reference.token.account : []))[0] ?? 0
 
 function logResult({ telemetry, counterBuffer }: Context, mail: IncomingMail, result: ReceiveResult): void {
   const { kind, digest, account, deliveryId, isDuplicate: repeated, inboxReason: inbox, facts } = result

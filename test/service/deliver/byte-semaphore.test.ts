@@ -73,7 +73,7 @@ test('sixty copies of a large message are built a few at a time', async () => {
     rendering -= 1
     return { from: 'a@example.com', to: 'b@example.net', raw: Buffer.alloc(size) }
   }
-  const all = Array.from({ length: 60 }, () => build('1/a', render).then((built) => open.push(built)))
+  const all = Array.from({ length: 60 }, () => build({ account: 1, bodyId: 'a' }, render).then((built) => open.push(built)))
   while (sent < all.length) {
     await settle()
     const built = open.shift()
@@ -88,9 +88,23 @@ test('sixty copies of a large message are built a few at a time', async () => {
 test('a message that cannot be built releases its bytes', async () => {
   const build = createMessageBuilder(createByteSemaphore(CAPACITY))
   const rendered = { from: '', to: '', raw: Buffer.alloc(60) }
-  const first = await build('1/a', async () => rendered)
+  const first = await build({ account: 1, bodyId: 'a' }, async () => rendered)
   first.releaseBytes()
-  await expect(build('1/a', () => Promise.reject(new Error('no')))).rejects.toThrow('no')
-  const second = await build('1/a', async () => rendered)
+  await expect(build({ account: 1, bodyId: 'a' }, () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+  const second = await build({ account: 1, bodyId: 'a' }, async () => rendered)
   expect(second.message).toBe(rendered)
+})
+
+test('large messages of one account delay the first message of another by one', async () => {
+  const build = createMessageBuilder(createByteSemaphore(1_000_000))
+  const order: string[] = []
+  const renderAs = (name: string) => async (): Promise<BuiltMessage['message']> => {
+    await settle()
+    order.push(name)
+    return { from: '', to: '', raw: Buffer.alloc(10) }
+  }
+  const many = Array.from({ length: 20 }, (_, n) => build({ account: 1, bodyId: `a${n}` }, renderAs(`a${n}`)))
+  await build({ account: 2, bodyId: 'b' }, renderAs('b'))
+  expect(order.indexOf('b')).toBe(1)
+  await Promise.all(many)
 })

@@ -228,6 +228,30 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     await on.close()
   })
 
+  test('a long export makes room for those of other accounts, and one account waits for one turn of another', async () => {
+    await fill(3_000)
+    const slow = createExporter(context, { ...RULES, atOnce: 1, pagesPerTurn: 1 })
+    const long = await exports.request(ALICE, STATUS)
+    await exports.request(ALICE, STATUS)
+    const short = await exports.request(BOB, STATUS)
+    const turn = async (): Promise<void> => {
+      clock.now += 1_000
+      await slow.tick()
+      await slow.waitUntilIdle()
+    }
+    await turn()
+    expect(await now(long)).toMatchObject({ state: 'queued', rows: 1_000 })
+    await turn()
+    expect(await now(short)).toMatchObject({ state: 'done' })
+    expect((await exports.list(1, { after: null, limit: 10 })).reduce((sum, { rows }) => sum + rows, 0)).toBe(1_000)
+    for (let turns = 0; turns < 3; turns++) await turn()
+    expect((await exports.list(1, { after: null, limit: 10 })).map(({ state, rows }) => [state, rows])).toEqual([
+      ['done', 3_000],
+      ['done', 3_000],
+    ])
+    expect(new Set((await linesOf(await now(long))).map(({ emailId }) => emailId)).size).toBe(3_000)
+  })
+
   test('a node dies between two pages: another continues after the last one, and no row appears twice', async () => {
     await fill(3_000)
     const job = await exports.request(ALICE, STATUS)

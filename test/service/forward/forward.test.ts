@@ -10,6 +10,7 @@ import { createHttpClient } from '../../../src/net/http-post.ts'
 import { createSsrfGuard } from '../../../src/net/ssrf-guard.ts'
 import { createVault } from '../../../src/config/vault.ts'
 import { Fault } from '../../../src/errors.ts'
+import { findFactsBySubject } from '../../../src/store/facts/facts.ts'
 import { listOutbox } from '../../../src/store/webhook/outbox.ts'
 import { listForwardedMails, removeOldForwardedMailsForOperator } from '../../../src/store/mail/forwarded-mails.ts'
 import { addBlock } from '../../../src/service/admin/blocks.ts'
@@ -112,6 +113,27 @@ describe.each([...engines])('$kind', ({ open }) => {
     expect((await kept(b)).length).toBe(4)
     expect(await kept(b, 2)).toEqual([])
     expect((await b.context.engine.read.one('select count(*) as n from inbox'))?.['n']).toBe(0)
+  })
+
+  test('the body of a mail to many recipients is read once', async () => {
+    const b = await bench()
+    const recipients = Array.from({ length: 8 }, (_, n) => `r${n}@in.example.com`)
+    for (const to of recipients) expect(await b.take(MAIL, to)).toBe(true)
+    expect(await kept(b)).toHaveLength(8)
+    const facts = await Promise.all(
+      (await kept(b)).map(({ digest }) => findFactsBySubject(b.context.engine.read, [{ account: 1, subject: `mail:${digest}` }])),
+    )
+    let reads = 0
+    const reader = {
+      read: (_account: number, raw: Uint8Array) => {
+        reads += 1
+        return Promise.resolve(readHeaderOnly(raw))
+      },
+      close: () => Promise.resolve(),
+    }
+    const bodyOf = createForwardBodies(b.context, { reader, links, rules: { linkHours: 1, rawBytes: 10_000 } })
+    const bodies = await Promise.all(facts.flat().flatMap((fact) => (fact.kind === 'route' ? [bodyOf(fact)] : [])))
+    expect([reads, new Set(bodies.map((body) => body?.['x_mx_rcptto'])).size]).toEqual([1, 8])
   })
 
   test('the webhook has every field; its link opens the mail until it expires', async () => {
@@ -245,9 +267,14 @@ describe('the MIME reader', () => {
     ['ten thousand fields', `${'X: y\r\n'.repeat(10_000)}Subject: s\r\n\r\n`, {}],
     ['fields that are long together', `Subject: s\r\n${`X: ${'y'.repeat(8_000)}\r\n`.repeat(400)}\r\n`, { subject: 's' }],
     ['a name without end', `Subject: s\r\n${'y'.repeat(900_000)}: x\r\n\r\n`, { subject: 's' }],
+    [
+      '64 KiB of spaces in quoted-printable',
+      `Subject: s\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n${' '.repeat(65_536)}x`,
+      { subject: 's', text: `${' '.repeat(256)}x` },
+    ],
     ['a long body', `Subject: s\r\n\r\n${'x'.repeat(3_000_000)}`, { subject: 's' }],
   ] as const)('%s', async (_, raw, want) => {
-    const read = await reader.read(Buffer.from(raw))
+    const read = await reader.read(1, Buffer.from(raw))
     expect(read).toMatchObject(want)
     expect(Math.max(read.text.length, read.html.length)).toBeLessThanOrEqual(1_048_576)
     expect(JSON.stringify(read.headers).length).toBeLessThanOrEqual(270_000)
@@ -256,7 +283,7 @@ describe('the MIME reader', () => {
   test('any bytes give a parsed mail', async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 2_000 }), async (raw) => {
-        expect(Object.keys(await reader.read(raw)).toSorted()).toEqual(Object.keys(readHeaderOnly(raw)).toSorted())
+        expect(Object.keys(await reader.read(1, raw)).toSorted()).toEqual(Object.keys(readHeaderOnly(raw)).toSorted())
       }),
       { numRuns: 50 },
     )
@@ -265,7 +292,7 @@ describe('the MIME reader', () => {
 
   test('a mail that takes too long ends its thread, and only its header is parsed', async () => {
     const impatient = createMimeReader({ timeLimitMs: 1 })
-    const found = await impatient.read(Buffer.from(`From: "Ann" <ann@example.com>\r\nSubject: s\r\n\r\n${'<p>x</p>'.repeat(300_000)}`))
+    const found = await impatient.read(1, Buffer.from(`From: "Ann" <ann@example.com>\r\nSubject: s\r\n\r\n${'<p>x</p>'.repeat(300_000)}`))
     expect(found).toMatchObject({ from: 'ann@example.com', fromName: 'Ann', subject: 's', text: '', html: '' })
     await impatient.close()
   })

@@ -40,7 +40,7 @@ type Bench = {
   readonly webhooks: WebhookService
   readonly make: (over?: Partial<NotifyOptions>) => Notifier
   readonly configOf: (url: string, over?: Partial<EndpointConfig>) => EndpointConfig
-  readonly register: (count: number) => Promise<readonly string[]>
+  readonly register: (count: number, account?: number) => Promise<readonly string[]>
   readonly bounce: (token: string) => Promise<void>
 }
 
@@ -53,7 +53,7 @@ describe.each(ENGINES)('$kind', ({ open }) => {
   async function bench(resolve?: ResolveHost): Promise<Bench> {
     const { engine } = await open()
     const clock = { now: T0 }
-    const context = await makeContext(engine, clock)
+    const context = await makeContext(engine, clock, [{}, {}])
     const vault = createVault(MASTER)
     const guard = createSsrfGuard({ allowPrivate: resolve === undefined, allowHosts: [], ...(resolve === undefined ? {} : { resolve }) })
     const poster = createHttpClient(guard, { connections: CONNECTIONS_PER_ENDPOINT, limitMs: LIMIT_MS })
@@ -87,11 +87,11 @@ describe.each(ENGINES)('$kind', ({ open }) => {
         ladder: 'standard',
         ...over,
       }),
-      register: async (count) => {
+      register: async (count, account = 1) => {
         const recipients = Array.from({ length: count }, (_, n) => ({ recipient: `joe${n}@example.org`, contactTypes: null }))
         const headers = { 'SC-Custom-x': 'y' }
         const call = { from: 'news@example.com', subject: 'Hello', label: 'news', broadcast: null, emailType: 'batch', headers } as const
-        const registered = await registerRecipients({ account: 1, apiUser: 'ann', ip: '203.0.113.5' }, { ...call, recipients })
+        const registered = await registerRecipients({ account, apiUser: 'ann', ip: '203.0.113.5' }, { ...call, recipients })
         return registered.recipients.map(({ returnPath }) => (returnPath ?? '').split('@')[0] ?? '')
       },
       bounce: async (token) => {
@@ -293,6 +293,20 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     expect(receivedCounts()).toEqual([100, 64, 64])
     for (let n = 0; n < 2; n++) await run(notifier)
     expect(receivedCounts()).toEqual([100, 100, 100])
+  })
+
+  test('an account with many slow endpoints leaves workers to other accounts', async () => {
+    const b = await bench()
+    const [slow, quick] = [await receiver(() => undefined), await receiver()]
+    for (let n = 0; n < 8; n++) await b.webhooks.add(1, b.configOf(`${slow.url}?${n}`))
+    await b.webhooks.add(2, b.configOf(quick.url))
+    await b.register(1)
+    await b.register(3, 2)
+    const notifier = b.make({ maxWorkers: 8 })
+    await notifier.tick()
+    await expect.poll(() => quick.requests.length).toBe(3)
+    expect(slow.requests.length).toBeLessThanOrEqual(2)
+    await notifier.waitUntilIdle()
   })
 
   test('a process that dies while sending loses no event', async () => {

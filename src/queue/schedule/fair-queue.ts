@@ -1,0 +1,48 @@
+/**
+ * fair-queue - a queue that serves accounts in turn
+ *
+ * Items of one account keep their order. An item waits for the earlier items of its account and, for each of these and for itself, for at most one
+ * item of every other account, however many those accounts have queued. Both ends cost amortised O(1).
+ *
+ * Mutable, no I/O. See also: net/fair-runner (one job at a time), service/batcher, queue/schedule/fair-share (the delivery queue).
+ */
+import { emptyFifo, peek, push, shift, sizeOf, type Fifo } from './fifo.ts'
+
+export type FairQueue<T> = {
+  readonly push: (account: number, item: T) => void
+  /** The item that `shift` returns next; undefined: the queue is empty. */
+  readonly peek: () => T | undefined
+  readonly shift: () => T | undefined
+  readonly size: () => number
+}
+
+/** Creates an empty queue. */
+export function createFairQueue<T>(): FairQueue<T> {
+  // In the order of service: an account leaves when its items are taken, and goes to the end after each of its turns.
+  const turns = new Map<number, Fifo<T>>()
+  let size = 0
+  const nextTurn = (): readonly [number, Fifo<T>] | undefined => turns.entries().next().value
+  return {
+    push: (account, item) => {
+      const items = turns.get(account) ?? emptyFifo<T>()
+      push(items, item)
+      turns.set(account, items)
+      size += 1
+    },
+    peek: () => {
+      const turn = nextTurn()
+      return turn === undefined ? undefined : peek(turn[1])
+    },
+    shift: () => {
+      const turn = nextTurn()
+      if (turn === undefined) return undefined
+      const [account, items] = turn
+      const item = shift(items)
+      turns.delete(account)
+      if (sizeOf(items) > 0) turns.set(account, items)
+      size -= 1
+      return item
+    },
+    size: () => size,
+  }
+}
