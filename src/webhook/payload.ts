@@ -140,6 +140,7 @@ function eventFields(event: WebhookEventName, fact: Fact, delivery: DeliveryRow 
   if (event === 'deliver') return { ...recipientFields, outIp: outIpOf(fact, delivery) }
   if (event === 'invalid' || event === 'soft_bounce')
     return { ...recipientFields, outIp: outIpOf(fact, delivery), ...bounceFields(event, fact) }
+  if (fact.kind === 'complaint') return { ...recipientFields, feedbackType: fact.data.feedbackType, proof: fact.data.tie.proof }
   return { ...recipientFields, ...engagementFields(fact) }
 }
 

@@ -2,7 +2,7 @@
  * complaint - what a complaint and a not-spam report change
  *
  * A complaint counts once in each episode: a not-spam report closes the episode, and a later complaint opens the next one. A not-spam
- * report removes only the entry of that complaint, and only if it is proven at least as well as the complaint was.
+ * report removes only the entry of that complaint, and only if the reporter of the complaint has signed it or a person vouches for it.
  *
  * Pure. RFC 5965 §3.1, §7.3. See also: ledger/decide/report, ledger/decide/unsubscribe.
  */
@@ -10,7 +10,7 @@ import type { MatchedReport } from './report-input.ts'
 import { type SuppressionTarget, addUnsubscribeFacts } from './unsubscribe.ts'
 import type { FactBatch } from '../facts/fact-batch.ts'
 import { changeEntry, type ListEntryKey, removeListEntry } from '../suppress/list-entry.ts'
-import { type Proof, PROOFS } from '../facts/decision.ts'
+import type { Proof } from '../facts/decision.ts'
 import type { Fact } from '../facts/fact.ts'
 import { DAY_MS } from '../suppress/address-history.ts'
 import { createFact, aboutDelivery } from '../facts/new-fact.ts'
@@ -29,7 +29,7 @@ export const feedbackTypeOf = ({ complaint }: MatchedReport['report']): string =
 export const isOptOutType = (feedbackType: string): boolean => OPT_OUT_TYPES.includes(feedbackType)
 
 /** The part of a matched report that a list needs. */
-type ComplaintListInput = Pick<MatchedReport, 'ledger' | 'report' | 'settings' | 'tie' | 'moment'> & {
+type ComplaintListInput = Pick<MatchedReport, 'ledger' | 'report' | 'reporter' | 'settings' | 'tie' | 'moment'> & {
   readonly delivery: SuppressionTarget
 }
 
@@ -64,7 +64,7 @@ function createFeedbackTypeAlarm({ delivery, reporter, moment }: MatchedReport, 
 
 /** The change of the complaint list; none if an entry holds at least as long. `cause`: the fact of the complaint. */
 export function updateComplaintList(
-  { ledger, report, delivery, settings, tie, moment }: ComplaintListInput,
+  { ledger, report, reporter, delivery, settings, tie, moment }: ComplaintListInput,
   cause: string | null,
 ): readonly Fact[] {
   const key = complaintEntryKey(delivery)
@@ -79,6 +79,7 @@ export function updateComplaintList(
     from: moment.at,
     until,
     reason: feedbackTypeOf(report),
+    rule: reporterRule(reporter),
     site: delivery.site,
     deliveryId: delivery.deliveryId,
     proof: tie.proof,
@@ -102,19 +103,23 @@ export function decideNotSpam(input: MatchedReport, batch: FactBatch): void {
   })
 }
 
-/** The entry that a not-spam report removes: that of a complaint about the same delivery, proven no better. Null: none. */
-export function entryRemovedByNotSpam({ ledger, delivery, tie, moment }: ComplaintListInput): SuppressionRow | null {
+/** The entry that a not-spam report removes: that of the same reporter's complaint about the same delivery. Null: none. */
+export function entryRemovedByNotSpam({ ledger, reporter, delivery, tie, moment }: ComplaintListInput): SuppressionRow | null {
   const key = complaintEntryKey(delivery)
   const entry = key === null ? null : (ledger.suppressions.get(suppressionKey(key)) ?? null)
-  return entry !== null && isFromDelivery(entry, { delivery, moment }) && isAtLeastAsStrong(tie.proof, entry.proof) ? entry : null
+  return entry !== null && isFromDelivery(entry, { delivery, moment }) && mayRemove(tie.proof, reporter, entry) ? entry : null
 }
 
 function isFromDelivery(entry: SuppressionRow, { delivery, moment }: Pick<ComplaintListInput, 'delivery' | 'moment'>): boolean {
   return entry.deliveryId === delivery.deliveryId && isEntryInForce(entry, moment.at)
 }
 
-function isAtLeastAsStrong(proof: Proof, wanted: Proof | null): boolean {
-  return wanted === null || proof === 'operator' || PROOFS.indexOf(proof) <= PROOFS.indexOf(wanted)
+/** What decided an entry of the complaint list: the reporter, whether its signature proved the complaint or our token did. */
+const reporterRule = (reporter: string): string | null => (reporter === '' ? null : `reporter:${reporter.toLowerCase()}`)
+
+/** An entry of an older version names no reporter, so only a person removes it. */
+function mayRemove(proof: Proof, reporter: string, { rule }: SuppressionRow): boolean {
+  return proof === 'operator' || (proof === 'signed' && rule !== null && rule === reporterRule(reporter))
 }
 
 function complaintEntryKey(delivery: SuppressionTarget): ListEntryKey | null {

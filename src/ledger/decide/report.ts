@@ -9,7 +9,7 @@
  * | complaint of a listed type   | recorded                      | complaint, 180 days                         |
  * | opt-out, opt-out-list        | recorded                      | unsubscribe                                 |
  * | any other complaint          | recorded, alarm               |                                             |
- * | not-spam, equally proven     | recorded                      | removes the entry of that complaint         |
+ * | not-spam of the same reporter | recorded                      | removes the entry of that complaint         |
  * | unsubscribe by mail          | recorded                      | unsubscribe                                 |
  * | auth-failure, MDN, auto-reply | filed                        |                                             |
  * | about a retired delivery     |                               | ledger/decide/retired, or inbox             |

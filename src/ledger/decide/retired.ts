@@ -5,7 +5,7 @@
  * |--------------------------|----------------------------------------------------------------------------|
  * | complaint of listed type | complaint, unless an entry of that delivery is in force                    |
  * | opt-out, opt-out-list    | unsubscribe                                                                |
- * | not-spam, equally proven | removes the entry of that complaint                                        |
+ * | not-spam, same reporter  | removes the entry of that complaint                                        |
  * | unsubscribe              | unsubscribe                                                                |
  *
  * Only the list changes: the only fact is the change of the entry, by its hash. Any other report about a retired delivery goes to the

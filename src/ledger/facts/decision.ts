@@ -42,8 +42,7 @@ export type VerdictSummary = {
 }
 
 /** From strong to weak: a reporter's aligned signature together with our token, our token alone, an operator's word. */
-export const PROOFS = ['signed', 'token', 'operator'] as const
-export type Proof = (typeof PROOFS)[number]
+export type Proof = 'signed' | 'token' | 'operator'
 
 /** How a report was tied to its delivery (`via`: correlate/references), and how well that is proven. */
 export type MatchProvenance = { readonly via: string; readonly proof: Proof }

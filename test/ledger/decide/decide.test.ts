@@ -261,11 +261,14 @@ test('the setting complaints.types lists further types', () => {
   ])
 })
 
+const SIGNED_BY_LOOP = { reporter: 'loop.example', match: { proof: 'signed' } } as const
+
 test('complaint, again, not-spam, again, and a new complaint', () => {
   const s = story()
   const id = s.send(T0)
-  const complain = (at: number) => kinds(s.report(id, at, { kind: 'complaint', complaint: COMPLAINT }))
-  const reportNotSpam = (at: number) => kinds(s.report(id, at, { kind: 'not-spam', complaint: { ...COMPLAINT, feedbackType: 'not-spam' } }))
+  const complain = (at: number) => kinds(s.report(id, at, { kind: 'complaint', complaint: COMPLAINT }, SIGNED_BY_LOOP))
+  const reportNotSpam = (at: number) =>
+    kinds(s.report(id, at, { kind: 'not-spam', complaint: { ...COMPLAINT, feedbackType: 'not-spam' } }, SIGNED_BY_LOOP))
   expect(complain(T0 + 1)).toEqual(['complaint', 'list:complaint:add'])
   expect(complain(T0 + 2)).toEqual([])
   expect(reportNotSpam(T0 + 3)).toEqual(['not-spam', 'list:complaint:remove'])
@@ -277,19 +280,20 @@ test('complaint, again, not-spam, again, and a new complaint', () => {
 })
 
 const proofs = [
-  // complaint   not-spam     removed
-  ['signed', 'signed', true],
-  ['signed', 'token', false],
-  ['token', 'token', true],
-  ['token', 'signed', true],
-  ['signed', 'operator', true],
+  // complaint   not-spam    of                 removed
+  ['signed', 'signed', 'loop.example', true],
+  ['signed', 'signed', 'other.example', false],
+  ['signed', 'token', 'loop.example', false],
+  ['token', 'token', 'loop.example', false],
+  ['token', 'signed', 'loop.example', true],
+  ['signed', 'operator', 'other.example', true],
 ] as const
 
-test.each(proofs)('a complaint proven by %s, not-spam by %s: removed %s', (proven, notSpamProof, removed) => {
+test.each(proofs)('a complaint proven by %s, not-spam by %s of %s: removed %s', (proven, notSpamProof, reporter, removed) => {
   const s = story({ trust: 'any' })
   const id = s.send(T0)
-  s.report(id, T0 + 1, { kind: 'complaint', complaint: COMPLAINT }, { match: { proof: proven } })
-  s.report(id, T0 + 2, { kind: 'not-spam' }, { match: { proof: notSpamProof } })
+  s.report(id, T0 + 1, { kind: 'complaint', complaint: COMPLAINT }, { reporter: 'loop.example', match: { proof: proven } })
+  s.report(id, T0 + 2, { kind: 'not-spam' }, { reporter, match: { proof: notSpamProof } })
   expect(s.entry('complaint', TO)?.removedAt !== null).toBe(removed)
 })
 
