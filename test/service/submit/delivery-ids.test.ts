@@ -25,15 +25,15 @@ describe.each(engines)('$kind', ({ open }) => {
 
   test('several allocators never return the same id, and each day counts from 0', async () => {
     const engine = await openOne()
-    const allocators = [createDeliveryIdAllocator(engine), createDeliveryIdAllocator(engine)]
-    const calls = [0, 1, 0, 1].flatMap((which) => [1, 700, 1_500].map((count) => [which, count] as const))
-    const made = await Promise.all(calls.map(([which, count]) => allocators[which]?.(1, count, START) ?? []))
+    const [one, other] = [createDeliveryIdAllocator(engine), createDeliveryIdAllocator(engine)]
+    const calls = [one, other, one, other].flatMap((allocate) => [1, 700, 1_500].map((count) => ({ allocate, count })))
+    const made = await Promise.all(calls.map(({ allocate, count }) => allocate(1, count, START)))
     const ids = made.flat()
     expect([ids.length, new Set(ids).size]).toEqual([8_804, 8_804])
-    expect(sequenceOf((await allocators[0]?.(1, 1, START + DAY_MS))?.[0])).toBe(0)
-    expect(sequenceOf((await allocators[0]?.(2, 1, START + DAY_MS))?.[0])).toBe(0)
+    expect(sequenceOf((await one(1, 1, START + DAY_MS))[0])).toBe(0)
+    expect(sequenceOf((await one(2, 1, START + DAY_MS))[0])).toBe(0)
     // A clock that is set back goes on where the day was left.
-    const [back = ''] = (await allocators[0]?.(1, 1, START)) ?? []
+    const [back = ''] = await one(1, 1, START)
     expect(new Set([...ids, back]).size).toBe(8_805)
   })
 
