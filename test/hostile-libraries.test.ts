@@ -147,6 +147,6 @@ const MIME_MAILS: Readonly<Record<string, string>> = {
 }
 
 test.each(Object.entries(MIME_MAILS))('mailparser in its thread: %s', { timeout: HANG_MS }, async (_what, raw) => {
-  const content = await reader.read(bytes(raw))
+  const content = await reader.read(1, bytes(raw))
   expect(content.html.length + content.text.length).toBeLessThanOrEqual(2 * MEGABYTE)
 })
