@@ -53,7 +53,7 @@ describe('a daemon below the floor', () => {
     const attempt = { emailId: 'none$joe@example.org', code: 550, text: 'unknown' }
     expect((await daemon.api('POST', '/v1/attempts', attempt)).status).toBe(404)
     expect((await daemon.api('GET', '/v1/suppressions/bounce')).status).toBe(200)
-    const metrics = await (await fetch(`http://127.0.0.1:${daemon.httpPort}/metrics`)).text()
+    const metrics = await (await fetch(`http://127.0.0.1:${daemon.adminPort}/metrics`)).text()
     expect(metrics).toMatch(/^bounced_smtp_refused_total\{reason="disk"\} [12]$/m)
     expect(Number(/^bounced_disk_free_bytes (\S+)$/m.exec(metrics)?.[1])).toBeGreaterThan(0)
     expect(daemon.output()).toContain('free disk space is below limits.freeDiskBytes')
