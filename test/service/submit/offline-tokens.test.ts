@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { hashAddress } from '../../../src/correlate/address-hash.ts'
 import { dayNumberOf, formatDeliveryId } from '../../../src/correlate/delivery-id.ts'
 import { deriveTokenKey } from '../../../src/correlate/token-keys.ts'
-import { mintToken } from '../../../src/correlate/token.ts'
+import { mintToken, type TokenPurpose } from '../../../src/correlate/token.ts'
 import { NO_AUTHENTICATION_RESULTS } from '../../../src/mail-auth/verify-signatures.ts'
 import { DEFAULT_ACCOUNT_SETTINGS } from '../../../src/ledger/account-settings.ts'
 import { createAccount } from '../../../src/store/account/accounts.ts'
@@ -25,12 +25,18 @@ const DAY = 86_400_000
 /** The offline number of account 1; accounts 1 and 2 are ordinary. */
 const OFFLINE = 3
 
-type Minting = { sequence?: number; number?: number; at?: number; domain?: string }
+type Minting = { sequence?: number; number?: number; at?: number; domain?: string; purpose?: TokenPurpose }
 
-function mint({ sequence = 1, number = OFFLINE, at = START, domain = 'bounce.example.com' }: Minting = {}): string {
+function mint({
+  sequence = 1,
+  number = OFFLINE,
+  at = START,
+  domain = 'bounce.example.com',
+  purpose = 'return-path',
+}: Minting = {}): string {
   const deliveryId = formatDeliveryId({ day: dayNumberOf(at), account: number, sequence }) ?? ''
   const key = deriveTokenKey(MASTER, number, 0)
-  return mintToken({ key, keyIndex: 0, deliveryId, purpose: 'return-path', domain }) ?? ''
+  return mintToken({ key, keyIndex: 0, deliveryId, purpose, domain }) ?? ''
 }
 
 describe.each(engines)('$kind', ({ open }) => {
@@ -78,6 +84,17 @@ describe.each(engines)('$kind', ({ open }) => {
     const outcome = await receiver.submit(makeIncomingMail(raw, `${token}@bounce.example.com`, { at: START, receivedAt: START }))
     expect(outcome).toMatchObject({ account: 1, subStatuses: [406], inboxReason: null })
     expect(await listsOf(context)).toBe(1)
+  })
+
+  test('the Message-ID that a sender minted offline is the one that registration returns, and registers the mail', async () => {
+    const { register } = await bench()
+    const [made] = (await register(mint())).recipients
+    const messageId = mint({ domain: 'example.com', purpose: 'message-id' })
+    expect(made?.messageIdHeader).toBe(`<${messageId}@example.com>`)
+    const again = await register(`<${messageId.toUpperCase()}@Example.com>`)
+    expect(again.recipients[0]).toEqual(made)
+    await expect(register(`<${messageId}@example.org>`)).rejects.toMatchObject({ code: 'bad_request' })
+    await expect(register(messageId)).rejects.toMatchObject({ code: 'bad_request' })
   })
 
   test('reported first: a stub has a status and feeds no list until it is registered', async () => {

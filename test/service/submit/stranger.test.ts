@@ -8,6 +8,7 @@ import { hashAddress, normaliseAddress } from '../../../src/correlate/address-ha
 import { decodeBase32Number, encodeBase32Number } from '../../../src/correlate/base32.ts'
 import { dayNumberOf, formatDeliveryId, monthOfDelivery } from '../../../src/correlate/delivery-id.ts'
 import { decideRequest } from '../../../src/ledger/decide/request.ts'
+import { toEventView } from '../../../src/http/server/fact-view.ts'
 import { applyFacts } from '../../../src/ledger/project/fold.ts'
 import { NO_AUTHENTICATION_RESULTS, type AuthenticationResults } from '../../../src/mail-auth/verify-signatures.ts'
 import { rebuild } from '../../../src/service/admin/rebuild.ts'
@@ -18,6 +19,7 @@ import { createReceiver } from '../../../src/service/receive/receive.ts'
 import { createRegister } from '../../../src/service/submit/register.ts'
 import { createSubmit } from '../../../src/service/submit/submit.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
+import { findFactsBySubject } from '../../../src/store/facts/facts.ts'
 import { loadLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { findSuppressions } from '../../../src/store/lists/suppressions.ts'
 import { findDeliveriesByEmailIds } from '../../../src/store/mail/deliveries.ts'
@@ -228,6 +230,25 @@ describe.each(engines)('$kind', ({ open }) => {
       expect(others.flatMap(idsIn).filter((id) => guesses.has(id))).toEqual([])
       expect(new Set(made.map(({ headers: fields }) => fields['CFBL-Feedback-ID'])).size).toBe(recipients.length)
     }
+  })
+
+  test('the timeline of a bounced mail, its list entry and an inbox item name no delivery by its internal id', async () => {
+    const context = await start()
+    const [copy] = await sendCampaign(context, ['joe@example.net'])
+    if (copy === undefined) throw new Error('no copy')
+    const receiver = createReceiver(context, { prover: () => Promise.resolve(STRANGER), dryRun: false, notifyReplays: false })
+    const returnPath = /^Return-Path: <(.*)>/.exec(copy.mail)?.[1] ?? ''
+    await receiver.submit(makeIncomingMail(bounceOf(copy, ['', '', [], []], 0), returnPath, { at: T0, receivedAt: T0 }))
+    const messageId = /^message-id: .*$/im.exec(copy.mail)?.[0] ?? ''
+    const bare = bounceOf(copy, ['', '', [messageId], []], 1)
+    await receiver.submit(makeIncomingMail(bare, `bounces@${RETURN_PATH}`, { at: T0, receivedAt: T0 }))
+    const [item] = await listInbox(context.engine.read, 1, {}, { limit: 10 })
+    const filed = await findFactsBySubject(context.engine.read, [{ account: 1, subject: `mail:${item?.digest ?? ''}` }])
+    const facts = [...(await readTimeline(context.engine.read, 1, copy.deliveryId)), ...filed]
+    expect(new Set(facts.map(({ kind }) => kind))).toEqual(new Set(['request', 'failed', 'list', 'inbox']))
+    expect(facts.every(({ deliveryId }) => deliveryId === copy.deliveryId)).toBe(true)
+    const rest = JSON.stringify(facts.map(toEventView)).split(copy.deliveryId).slice(1)
+    expect(rest.filter((text) => !/^[a-z2-7]{16}/.test(text))).toEqual([])
   })
 
   /** A delivery as the earlier release stored it. */
