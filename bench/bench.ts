@@ -4,6 +4,7 @@
  *   npm run bench                 every row
  *   npm run bench -- read intake  some of them
  *   npm run bench -- --json       one JSON object for each figure
+ *   npm run bench -- accuracy --corpora=../other/corpora
  *   npm run bench -- drain --queued=1000000
  *   npm run bench -- api exports --deliveries=1000000,10000000
  *
@@ -22,6 +23,7 @@ import { rules } from './rules.ts'
 import { simulate } from './simulate.ts'
 import { stages } from './stages.ts'
 import { statistics } from './statistics.ts'
+import { weights } from './weights.ts'
 
 const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   read,
@@ -33,6 +35,7 @@ const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   memory,
   disk,
   accuracy,
+  weights,
   simulate,
   statistics,
   drain,

@@ -5,9 +5,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
-const corpus = join(root, '../shared/corpus')
+const option = process.argv.find((word) => word.startsWith('--corpora='))
+const corpus = option === undefined ? join(root, '../shared/corpus') : option.slice('--corpora='.length)
 
-/** Folders of .eml files with their titles. */
+/** Folders of .eml files with their titles. `--corpora=FOLDER` names another folder of corpora. */
 export function mailFolders(): readonly { readonly name: string; readonly folder: string }[] {
   if (!existsSync(corpus)) return [{ name: 'fixtures', folder: join(root, 'fixtures/mails') }]
   const names = readdirSync(corpus).filter((name) => existsSync(join(corpus, name, 'emails')))

@@ -2,11 +2,12 @@
  * report-evidence - scores the evidence for and against a message being a delivery report
  *
  * No single indicator is proof: newsletters write about bounces, people forward them, spam imitates them, and real reports lack
- * half of what RFC 3464 requires. Each indicator has a weight, and the sum decides.
+ * half of what RFC 3464 requires. Each indicator has a weight (mail/report-weights), and the sum decides.
  *
  * Pure, total. See also: mail/dsn/delivery-report.
  */
 import { hasAutoReplySubject, isChallenge } from './feedback/auto-reply.ts'
+import { INDICATOR_WEIGHTS, REPORT_THRESHOLD, type IndicatorId } from './report-weights.ts'
 
 export type ReportEvidence = {
   readonly headers: Readonly<Record<string, string>>
@@ -31,79 +32,71 @@ export type ReportEvidence = {
   readonly hasOriginalMessage: boolean
 }
 
-/** The lowest score of a delivery report. */
-export const REPORT_THRESHOLD = 6
-
 const DAEMON_MAILBOX =
   /(?:^|[<\s"])(?:mailer-?daemon|mail-?daemon|mailerdaemon|postmaster|post_master|mail[._-]?delivery[\w.-]*|mdaemon|mail-?system|bounces?(?:[-+][^@]*)?|mail-?admin|double-bounce|microsoftexchange[0-9a-f]+)(?:@|>|\s|$)/i
 const DAEMON_NAME =
-  /mail deliver|delivery (?:sub)?system|mail system|system administrator|mailer.?daemon|postmaster|internet mail delivery|mail administrator|delivery (?:status|report|notification)|microsoft outlook|mdaemon|mail router|e-?mail (?:gateway|system)|systemadministrator|administrateur système|administrador del sistema|系统管理员|postamt|メール配信|メールシステム|ndr administrator/i
+  /mail deliver|delivery (?:sub)?system|mail system|system administrator|mailer.?daemon|postmaster|internet mail delivery|mail administrator|delivery (?:status|report|notification)|microsoft outlook|mdaemon|mail router|e-?mail (?:gateway|system)|systemadministrator|administrateur système|administrador del sistema|系统管理员|postamt|メール配信|メールシステム|ndr administrator|(?:mail|e-?mail|message|smtp) ?-?(?:gateway|security|filter|server|scanner|guard)|anti-?(?:virus|spam)|почтовая система|почтовый сервер|mailsystem|correo|messagerie/i
 const BOUNCE_SUBJECT =
-  /\b(?:undeliver(?:able|ed)|non[- ]?deliver(?:y|able)|could not be delivered|not deliver(?:ed|able)|mail delivery (?:fail|error|problem|status|sub|system|report)|deliver(?:y|e) (?:has )?(?:fail|error|problem|delay|status|notification|report)|delivery status notification|failed (?:delivery|mail|message)|can(?:no|')t be (?:delivered|forwarded)|message (?:delivery|undeliverable|status)|mail (?:system )?error|returned (?:e-?)?mail|return(?:ed|ing) (?:message |mail )?to sender|failure notice|mail failed|mail failure|bounce[d ]?(?: notification| message|:|$)|unable to deliver|error sending|warning: (?:message|could not send|.{0,30} delayed)|message .{0,40} delayed|delayed|user unknown|unknown user|unzustellbar|nicht zustellbar|unzustellbarkeit|zustellung fehlgeschlagen|zustellungsbenachrichtigung|non remis|échec de (?:la )?(?:remise|distribution)|retour(?:né)? à l.expéditeur|no se (?:puede|pudo|ha podido) entregar|no entregado|devuelto|no se puede|não (?:foi )?entreg|não é possível|devolvid|mancato recapito|non recapitabil|impossibile recapitare|onbestelbaar|niet bezorgd|olevererbar|olevererat|kan ikke leveres|ulevert|uleveret|toimittamaton|ei voi(?:tu|da) toimittaa|nie można dostarczyć|niedostarcz|nedoručiteln|kézbesíthetetlen|teslim edilemedi|nepiegādājam|nepristatyt|kohaletoimetamatu)/i
+  /\b(?:undeliver(?:able|ed)|non[- ]?deliver(?:y|able)|could not be delivered|not deliver(?:ed|able)|mail delivery (?:fail|error|problem|status|sub|system|report)|deliver(?:y|e) (?:has )?(?:fail|error|problem|delay|status|notification|report)|delivery status notification|failed (?:delivery|mail|message)|can(?:no|')t be (?:delivered|forwarded)|message (?:delivery|undeliverable|status)|mail (?:system )?error|returned (?:e-?)?mail|return(?:ed|ing) (?:message |mail )?to sender|failure notice|mail failed|mail failure|bounce[d ]?(?: notification| message|:|$)|unable to deliver|error sending|warning: (?:message|could not send|.{0,30} delayed)|message .{0,40} delayed|delayed|(?:message|mail) (?:was |has been )?(?:rejected|refused|blocked)|user unknown|unknown user|unzustellbar|nicht zustellbar|unzustellbarkeit|zustellung fehlgeschlagen|zustellungsbenachrichtigung|non remis|échec de (?:la )?(?:remise|distribution)|retour(?:né)? à l.expéditeur|no se (?:puede|pudo|ha podido) entregar|no entregado|devuelto|no se puede|não (?:foi )?entreg|não é possível|devolvid|mancato recapito|non recapitabil|impossibile recapitare|onbestelbaar|niet bezorgd|olevererbar|olevererat|kan ikke leveres|ulevert|uleveret|toimittamaton|ei voi(?:tu|da) toimittaa|nie można dostarczyć|niedostarcz|nedoručiteln|kézbesíthetetlen|teslim edilemedi|nepiegādājam|nepristatyt|kohaletoimetamatu)/i
 /** Scripts in which `\b` does not match word boundaries. */
 const BOUNCE_SUBJECT_OTHER =
   /退信|退回|无法投递|未送达|未传递|无法送达|無法傳遞|未傳遞|无法传递|投递失败|邮件发送失败|配信不能|配信エラー|配送エラー|送信エラー|送信できません|配送不能|不達|返送|配信できません|エラーメール|не доставлен|недоставлен|не удается доставить|недоставк|не может быть доставлено|배달되지|배달 ?실패|반송|送达失败|未能送达|メールエラー|メール ?が? ?送信でき/i
 const FORWARD_SUBJECT = /^\s*(?:\[[^\]]{1,40}\]\s*)?(?:fwd?|fw|wg|tr|rv|enc|vb|doorst|i|vs|pd|转发|轉寄|转)\s*[:：]/i
 const REPLY_SUBJECT = /^\s*(?:\[[^\]]{1,40}\]\s*)?(?:re|aw|antw|sv|回复|回覆|答复)\s*[:：]/i
 
-type Indicator = { readonly id: string; readonly weight: number; readonly isPresent: (evidence: ReportEvidence) => boolean }
+type Indicator = { readonly id: IndicatorId; readonly isPresent: (evidence: ReportEvidence) => boolean }
 
 const headerOf = (evidence: ReportEvidence, name: string): string => evidence.headers[name] ?? ''
 
 const INDICATORS: readonly Indicator[] = [
-  { id: 'status-groups', weight: 8, isPresent: (evidence) => evidence.dsnRecipientCount > 0 },
-  { id: 'report-type', weight: 4, isPresent: (evidence) => evidence.reportType === 'delivery-status' },
-  { id: 'failed-recipients', weight: 5, isPresent: (evidence) => headerOf(evidence, 'x-failed-recipients') !== '' },
+  { id: 'status-groups', isPresent: (evidence) => evidence.dsnRecipientCount > 0 },
+  {
+    id: 'status-report',
+    isPresent: (evidence) => evidence.dsnRecipientCount > 0 && evidence.reportType === 'delivery-status',
+  },
+  { id: 'report-type', isPresent: (evidence) => evidence.reportType === 'delivery-status' },
+  { id: 'failed-recipients', isPresent: (evidence) => headerOf(evidence, 'x-failed-recipients') !== '' },
   {
     id: 'ndr-field',
-    weight: 4,
     isPresent: (evidence) =>
       evidence.headers['x-ms-exchange-message-is-ndr'] !== undefined || evidence.headers['x-ms-embedded-report'] !== undefined,
   },
   {
     id: 'null-sender',
-    weight: 3,
     isPresent: (evidence) =>
       /^\s*<\s*>\s*$/.test(evidence.headers['return-path'] ?? '') || /mailer-daemon/i.test(headerOf(evidence, 'return-path')),
   },
-  { id: 'daemon-box', weight: 3, isPresent: isFromDaemon },
-  { id: 'daemon-name', weight: 2, isPresent: (evidence) => DAEMON_NAME.test(evidence.from) },
+  { id: 'daemon-box', isPresent: isFromDaemon },
+  { id: 'daemon-name', isPresent: (evidence) => DAEMON_NAME.test(evidence.from) },
   {
     id: 'subject',
-    weight: 4,
-    isPresent: (evidence) =>
-      BOUNCE_SUBJECT.test(evidence.subject.slice(0, 300)) || BOUNCE_SUBJECT_OTHER.test(evidence.subject.slice(0, 300)),
+    isPresent: hasBounceSubject,
   },
   {
     id: 'auto-submitted',
-    weight: 1,
     isPresent: (evidence) => /^\s*auto-(?:replied|generated)/i.test(headerOf(evidence, 'auto-submitted')),
   },
-  { id: 'auto-failure', weight: 3, isPresent: (evidence) => /\((?:failure|warning|delayed)/i.test(headerOf(evidence, 'auto-submitted')) },
-  { id: 'writer-header', weight: 1, isPresent: (evidence) => evidence.headerFormatCount > 0 },
-  { id: 'writer-words', weight: 3, isPresent: (evidence) => evidence.signatureLineCount > 0 },
-  { id: 'sections', weight: 2, isPresent: (evidence) => evidence.sectionLineCount > 0 },
+  { id: 'auto-failure', isPresent: (evidence) => /\((?:failure|warning|delayed)/i.test(headerOf(evidence, 'auto-submitted')) },
+  { id: 'writer-header', isPresent: (evidence) => evidence.headerFormatCount > 0 },
+  { id: 'writer-words', isPresent: (evidence) => evidence.signatureLineCount > 0 },
+  { id: 'sections', isPresent: (evidence) => evidence.sectionLineCount > 0 },
   {
     id: 'failing-address',
-    weight: 3,
     isPresent: (evidence) => (evidence.hasNamedAddress || evidence.hasQuotedAddress) && evidence.hasFailureText,
   },
-  { id: 'failure-list', weight: 2, isPresent: (evidence) => evidence.hasFailureList },
-  { id: 'returned', weight: 1, isPresent: (evidence) => evidence.hasOriginalMessage },
-  { id: 'no-address', weight: -2, isPresent: isWithoutRecipient },
+  { id: 'failure-list', isPresent: (evidence) => evidence.hasFailureList },
+  { id: 'returned', isPresent: (evidence) => evidence.hasOriginalMessage },
+  { id: 'no-address', isPresent: isWithoutRecipient },
   {
     id: 'no-address-and-a-reader',
-    weight: -4,
     isPresent: (evidence) => isWithoutRecipient(evidence) && !evidence.hasOriginalMessage && hasPersonalReturnPath(evidence),
   },
   {
     id: 'session-notice',
-    weight: -14,
     isPresent: (evidence) => /\berrors from \S+\[/i.test(evidence.subject) && !/\b354 /.test(evidence.bodyText),
   },
   {
     id: 'stranger',
-    weight: -3,
     isPresent: (evidence) =>
       evidence.dsnRecipientCount === 0 &&
       !evidence.hasNamedAddress &&
@@ -111,29 +104,32 @@ const INDICATORS: readonly Indicator[] = [
       !isFromDaemon(evidence) &&
       !DAEMON_NAME.test(evidence.from),
   },
-  { id: 'forwarded', weight: -9, isPresent: (evidence) => FORWARD_SUBJECT.test(evidence.subject) && !isFromDaemon(evidence) },
+  { id: 'forwarded', isPresent: (evidence) => FORWARD_SUBJECT.test(evidence.subject) && !isFromDaemon(evidence) },
   {
     id: 'answered',
-    weight: -5,
     isPresent: (evidence) =>
       REPLY_SUBJECT.test(evidence.subject) &&
       !isFromDaemon(evidence) &&
       !DAEMON_NAME.test(evidence.from) &&
       evidence.dsnRecipientCount === 0,
   },
-  { id: 'person', weight: -5, isPresent: isFromPerson },
+  { id: 'person', isPresent: isFromPerson },
   {
     id: 'bulk',
-    weight: -12,
     isPresent: (evidence) =>
       (evidence.dsnRecipientCount === 0 || !/^multipart\/report/i.test(headerOf(evidence, 'content-type'))) &&
       (evidence.headers['list-unsubscribe'] !== undefined || evidence.headers['list-id'] !== undefined) &&
       headerOf(evidence, 'x-failed-recipients') === '' &&
       !isDaemonReport(evidence),
   },
-  { id: 'answer-subject', weight: -5, isPresent: (evidence) => evidence.dsnRecipientCount === 0 && hasAutoReplySubject(evidence.subject) },
-  { id: 'challenge', weight: -6, isPresent: (evidence) => evidence.dsnRecipientCount === 0 && isChallenge(evidence) },
+  { id: 'answer-subject', isPresent: (evidence) => evidence.dsnRecipientCount === 0 && hasAutoReplySubject(evidence.subject) },
+  { id: 'challenge', isPresent: (evidence) => evidence.dsnRecipientCount === 0 && isChallenge(evidence) },
 ]
+
+/** Whether the subject is that of a report, in the languages of mail servers. */
+function hasBounceSubject({ subject }: ReportEvidence): boolean {
+  return BOUNCE_SUBJECT.test(subject.slice(0, 300)) || BOUNCE_SUBJECT_OTHER.test(subject.slice(0, 300))
+}
 
 /** Whether From is the mailbox of a mail system, or empty. A display name alone proves nothing if the mailbox is another. */
 function isFromDaemon(evidence: ReportEvidence): boolean {
@@ -172,9 +168,17 @@ function isFromPerson(evidence: ReportEvidence): boolean {
   )
 }
 
-/** The sum of the weights of all indicators that are present. */
-export function scoreEvidence(evidence: ReportEvidence): number {
-  let score = 0
-  for (const indicator of INDICATORS) if (indicator.isPresent(evidence)) score += indicator.weight
-  return score
+/** The indicators that are present. Total. */
+export function findIndicators(evidence: ReportEvidence): readonly IndicatorId[] {
+  return INDICATORS.filter((indicator) => indicator.isPresent(evidence)).map(({ id }) => id)
+}
+
+/** Whether the evidence is that of a delivery report: whether the weights of its indicators reach the threshold. Total. */
+export function isDeliveryReport(indicators: readonly IndicatorId[]): boolean {
+  return scoreIndicators(indicators) >= REPORT_THRESHOLD
+}
+
+/** The sum of the weights of indicators. Total. */
+export function scoreIndicators(indicators: readonly IndicatorId[]): number {
+  return indicators.reduce((score, id) => score + INDICATOR_WEIGHTS[id], 0)
 }

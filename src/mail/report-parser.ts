@@ -9,12 +9,15 @@ import { isDmarcAggregateReport } from './feedback/dmarc-report.ts'
 import { isAutoReply } from './feedback/auto-reply.ts'
 import { readComplaintReport, readJmrpComplaint } from './feedback/complaint.ts'
 import { parseDate } from './mime/date.ts'
-import { readDeliveryReport, readProviderEventReport } from './dsn/delivery-report.ts'
+import { findReportIndicators, readDeliveryReport, readProviderEventReport } from './dsn/delivery-report.ts'
 import { isReadReceipt } from './feedback/mdn.ts'
 import { parseMessage } from './parsed-message.ts'
 import type { ReportFinding, ParsedMessage } from './parsed-message.ts'
 import type { Report } from './report.ts'
+import { scoreIndicators } from './report-evidence.ts'
+import type { IndicatorId } from './report-weights.ts'
 import { parseFieldAddresses, parseMessageId } from './dsn/original-message.ts'
+import { readListRefusal } from './feedback/list-refusal.ts'
 import { readForwardedReport } from './dsn/forwarded-report.ts'
 import { readRejectionNotice } from './feedback/rejection-notice.ts'
 import { isUnsubscribeRequest } from './feedback/unsubscribe.ts'
@@ -41,6 +44,15 @@ function readAtDepth(raw: Uint8Array, depth: number): Report {
     if (finding !== null) return { ...baseReport, ...finding }
   }
   return baseReport
+}
+
+/** The indicators by which a mail was taken for a delivery report or not; null if a reader before that one decides. Total. */
+export function explainRecognition(raw: Uint8Array): { readonly indicators: readonly IndicatorId[]; readonly score: number } | null {
+  const message = parseMessage(raw, () => null)
+  const readersBefore = READERS.slice(0, READERS.indexOf(readDeliveryReport))
+  if (readersBefore.some((read) => read(message) !== null)) return null
+  const indicators = findReportIndicators(message)
+  return { indicators, score: scoreIndicators(indicators) }
 }
 
 function createBaseReport(message: ParsedMessage): Report {
@@ -77,6 +89,7 @@ const READERS: readonly ((message: ParsedMessage) => ReportFinding | null)[] = [
   readJmrpComplaint,
   readDmarcReport,
   readUnsubscribeRequest,
+  readListRefusal,
   readAutoReply,
   readForwardedReport,
 ]

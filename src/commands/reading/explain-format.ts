@@ -7,6 +7,8 @@ import type { Verdict } from '../../classify/verdict.ts'
 import { parseMime } from '../../mail/mime/mime.ts'
 import type { MimePart } from '../../mail/mime/part.ts'
 import type { RecipientReport, Report, ReportKind } from '../../mail/report.ts'
+import { explainRecognition } from '../../mail/report-parser.ts'
+import { REPORT_THRESHOLD } from '../../mail/report-weights.ts'
 import type { ExplainedRecipient } from './explained-report.ts'
 import { formatColumns, toSingleLine } from '../output.ts'
 import { verdictRows } from './verdict-format.ts'
@@ -42,6 +44,7 @@ export function explainLines({ name, raw, report, explained }: ExplainedMail): s
     ...fieldLine('from', report.from),
     ...fieldLine('subject', report.subject),
     ...fieldLine('reporter', report.reportingMta),
+    ...recognitionLines(raw),
     ...treeLines(parseMime(raw).root),
     ...report.defects.map((oddity) => `  odd        ${toSingleLine(oddity)}`),
     ...complaintLines(report),
@@ -49,6 +52,14 @@ export function explainLines({ name, raw, report, explained }: ExplainedMail): s
     ...explained.flatMap(recipientLines),
     ...(effect === null ? [] : [`  would      ${effect}`]),
   ]
+}
+
+/** Why the mail was taken for a delivery report, or not. */
+function recognitionLines(raw: Uint8Array): string[] {
+  const recognition = explainRecognition(raw)
+  if (recognition === null) return []
+  const { indicators, score } = recognition
+  return [`  signs      ${indicators.join(', ') || 'none'}: ${score.toFixed(1)} (a delivery report from ${REPORT_THRESHOLD})`]
 }
 
 function fieldLine(name: string, value: string | null): string[] {

@@ -7,7 +7,8 @@
 import { toComplaintFinding } from '../feedback/complaint.ts'
 import { MAX_DSN_RECIPIENTS, isStatusField, parseDeliveryStatus } from './dsn.ts'
 import type { DeliveryStatusFields } from './dsn.ts'
-import { REPORT_THRESHOLD, scoreEvidence } from '../report-evidence.ts'
+import { findIndicators, isDeliveryReport } from '../report-evidence.ts'
+import type { IndicatorId } from '../report-weights.ts'
 import type { ReportEvidence } from '../report-evidence.ts'
 import type { MarkerRole } from '../freeform/bounce-format.ts'
 import { matchFormatsByHeader } from '../freeform/format-index.ts'
@@ -60,13 +61,8 @@ const EMPTY_RECIPIENT: RecipientReport = {
 
 /** Reads a delivery report, structured or not; null if the evidence is too weak. */
 export function readDeliveryReport(message: ParsedMessage): ReportFinding | null {
-  const deliveryStatus = parseDeliveryStatus(findStatusTexts(message))
-  const isOwnAddress = createOwnAddressCheck(message)
-  const lines = selectProse(message, deliveryStatus)
-  const pairs = findAddressDiagnosticPairs(lines, isOwnAddress)
-  const formatVotes = deliveryStatus.recipients.length > 0 ? NO_FORMAT_VOTES : countFormatVotes(message)
-  const score = scoreEvidence(collectEvidence(message, deliveryStatus, pairs, formatVotes))
-  if (score < REPORT_THRESHOLD) return null
+  const { deliveryStatus, isOwnAddress, lines, pairs, formatVotes, indicators } = examine(message)
+  if (!isDeliveryReport(indicators)) return null
   const enclosedReport = deliveryStatus.recipients.length === 0 ? readEnclosedReport(message, pairs) : null
   if (enclosedReport !== null) return enclosedReport
   const recipients = readRecipients({
@@ -87,6 +83,31 @@ export function readDeliveryReport(message: ParsedMessage): ReportFinding | null
     envelopeId: deliveryStatus.envelopeId,
     reportingMta: deliveryStatus.reportingMta,
   }
+}
+
+/** The indicators of a delivery report in a message. Total. */
+export function findReportIndicators(message: ParsedMessage): readonly IndicatorId[] {
+  return examine(message).indicators
+}
+
+type Examination = {
+  readonly deliveryStatus: DeliveryStatusFields
+  readonly isOwnAddress: (address: string) => boolean
+  readonly lines: readonly TextLine[]
+  readonly pairs: readonly AddressDiagnosticPair[]
+  readonly formatVotes: FormatVotes
+  readonly indicators: readonly IndicatorId[]
+}
+
+/** Everything in a message that shows whether it is a delivery report. */
+function examine(message: ParsedMessage): Examination {
+  const deliveryStatus = parseDeliveryStatus(findStatusTexts(message))
+  const isOwnAddress = createOwnAddressCheck(message)
+  const lines = selectProse(message, deliveryStatus)
+  const pairs = findAddressDiagnosticPairs(lines, isOwnAddress)
+  const formatVotes = deliveryStatus.recipients.length > 0 ? NO_FORMAT_VOTES : countFormatVotes(message)
+  const indicators = findIndicators(collectEvidence(message, deliveryStatus, pairs, formatVotes))
+  return { deliveryStatus, isOwnAddress, lines, pairs, formatVotes, indicators }
 }
 
 const DAEMON_ADDRESS = /^(?:mailer-?daemon|postmaster)@/i

@@ -108,6 +108,10 @@ export const FAILURE_PHRASE = new RegExp(
     'ukendt',
     'ukjent',
     'bilinmeyen',
+    'kunde inte',
+    'kunne ikke',
+    'không thể',
+    'nem lehet',
     '없습니다',
     '실패',
   ]),
@@ -172,7 +176,7 @@ export const RECIPIENT_LABEL = new RegExp(
 
 /** Words right before an address that the report says it could not reach: "unable to deliver your message to", "addressed to". */
 export const DELIVERY_TARGET =
-  /\b(?:(?:deliver(?:ed|ing|y of)?|sending|sent|relay(?:ed|ing)?|transmit(?:ted)?)\s{1,3}(?:your |the |this |an? )?(?:(?:following |original )?(?:e-?mail |mail )?message|e-?mail|mail)\s{1,3}(?:addressed )?to|(?:message|e-?mail|mail),? (?:that was |which was |was )?(?:addressed|destined) (?:to|for)|(?:your|the|this) (?:e-?mail |mail )?(?:message|e-?mail|mail) (?:to|for))\s{1,3}(?:the (?:following )?(?:recipient|address|user)s?\s{1,3})?["'<([]{0,3}$/i
+  /\b(?:(?:deliver(?:ed|ing|y of)?|sending|sent|relay(?:ed|ing)?|transmit(?:ted)?)\s{1,3}(?:your |the |this |an? )?(?:(?:following |original )?(?:e-?mail |mail )?message|e-?mail|mail)\s{1,3}(?:addressed )?to|(?:message|e-?mail|mail),? (?:that was |which was |was )?(?:addressed|destined) (?:to|for)|(?:your|the|this) (?:e-?mail |mail )?(?:message|e-?mail|mail) (?:to|for)|(?<=^\s*)(?:message|e-?mail|mail) to)\s{1,3}(?:the (?:following )?(?:recipient|address|user)s?\s{1,3})?["'<([]{0,3}$/i
 
 /** Words right before an address that mark it as someone else. */
 export const NON_RECIPIENT_LABEL = new RegExp(
