@@ -34,6 +34,11 @@ const METRICS = {
   bounced_inbound_mails_total: { kind: 'counter', help: 'Inbound mails for accounts at their own domains', labels: ['outcome'] },
   bounced_mails_duplicate_total: { kind: 'counter', help: 'Mails that had been received before and changed nothing', labels: [] },
   bounced_mails_deferred_total: { kind: 'counter', help: 'Mails answered with 451 because they could not be committed', labels: [] },
+  bounced_forged_ids_total: {
+    kind: 'counter',
+    help: 'Mails that name an id in our form that we did not make; at most one for each mail',
+    labels: [],
+  },
   bounced_verdicts_total: { kind: 'counter', help: 'Verdicts, by reason and rule table', labels: ['reason', 'table'] },
   bounced_inbox_total: { kind: 'counter', help: 'Mails put into the inbox, by reason', labels: ['reason'] },
   bounced_signatures_not_verified_total: {

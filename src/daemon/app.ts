@@ -272,6 +272,7 @@ function floodRulesOf({ flood }: Settings): FloodRules {
     account: { ...FLOOD_RULES.account, reports: flood.accountReports },
     peer: { ...FLOOD_RULES.peer, reports: flood.peerReports },
     token: { ...FLOOD_RULES.token, reports: flood.tokenReports },
+    guess: FLOOD_RULES.guess,
   }
 }
 

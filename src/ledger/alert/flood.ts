@@ -29,6 +29,8 @@ export const FLOOD_RULES = {
   account: { windowMs: QUARTER_HOUR_MS, reports: 20_000, times: 10 },
   peer: { windowMs: QUARTER_HOUR_MS, reports: 10_000, times: 10 },
   token: { windowMs: HOUR_MS, reports: 50, times: 1 },
+  /** Mails with an id of ours that we did not make. A few come from relays that rewrite addresses. */
+  guess: { windowMs: HOUR_MS, reports: 100, times: 10 },
 } as const satisfies Record<string, FloodRule>
 export type FloodKind = keyof typeof FLOOD_RULES
 
@@ -64,7 +66,7 @@ function advanceToWindow(gauge: FloodGauge | null, windowStart: number, { window
 export type Flood = {
   readonly account: number
   readonly kind: FloodKind
-  /** The account's number, the peer (an IPv4 address or an IPv6 /64), or a token of the delivery. */
+  /** The account's number (account, guess), the peer (an IPv4 address or an IPv6 /64), or a token of the delivery. */
   readonly name: string
   /** When its window began. */
   readonly since: number
@@ -74,16 +76,20 @@ export type Flood = {
 /** The subject of the alarm: one for each window, whichever node detects the flood. */
 export const subjectOfFlood = ({ kind, name, since }: Flood): string => `flood:${kind}:${name}:${since}`
 
+const askToBlock = (kind: 'account' | 'peer' | 'token'): string =>
+  `Check them, and block the source if they are not genuine (bounced block add --${kind}).`
+
 const FLOOD_TEXTS = {
-  account: () => 'Implausibly many reports about messages of this account.',
-  peer: (name) => `Implausibly many reports about messages of this account from ${name}.`,
-  token: (name) => `Implausibly many reports about one message, ${name}.`,
+  account: () => `Implausibly many reports about messages of this account. ${askToBlock('account')}`,
+  peer: (name) => `Implausibly many reports about messages of this account from ${name}. ${askToBlock('peer')}`,
+  token: (name) => `Implausibly many reports about one message, ${name}. ${askToBlock('token')}`,
+  guess: () => 'Many mails name ids of messages of this account that bounced did not make: somebody may be guessing. They change nothing.',
 } as const satisfies Record<FloodKind, (name: string) => string>
 
 /** The alarm of one flood. */
 export function decideFlood(flood: Flood, moment: FactMoment): FactOf<'alarm'> {
   const { account, kind, name, since, reports } = flood
   const about = { account, deliveryId: null, addressHash: null, subject: subjectOfFlood(flood) }
-  const text = `${FLOOD_TEXTS[kind](name)} Check them, and block the source if they are not genuine (bounced block add --${kind}).`
+  const text = FLOOD_TEXTS[kind](name)
   return createFact('alarm', about, moment, { alarm: 'flood', text, detail: { kind, name, since, reports } })
 }

@@ -1,5 +1,5 @@
 /**
- * flood-monitor - counts reports that carry a valid token, and raises an alarm when there are too many
+ * flood-monitor - counts reports that carry a valid token, or an id that we did not make, and raises an alarm when there are too many
  *
  * Each node counts the reports that it receives by SMTP, in memory; only the alarm is stored. Replayed mails are not counted, because they
  * arrive all at once.
@@ -18,6 +18,7 @@ import {
   type FloodGauge,
   subjectOfFlood,
 } from '../../ledger/alert/flood.ts'
+import { findForgedId } from '../../correlate/forged-id.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import type { Context } from '../context.ts'
 import { transact } from '../transact.ts'
@@ -42,10 +43,12 @@ const MAX_GAUGES = 10_000
 /** Creates the flood monitor of one node. */
 export function createFloodMonitor(context: Context, rules: FloodRules): FloodMonitor {
   const createGauges = (): LRUCache<string, FloodGauge> => new LRUCache({ max: MAX_GAUGES })
-  const gaugesOfKind = { account: createGauges(), peer: createGauges(), token: createGauges() } as const satisfies Record<
-    FloodKind,
-    unknown
-  >
+  const gaugesOfKind = {
+    account: createGauges(),
+    peer: createGauges(),
+    token: createGauges(),
+    guess: createGauges(),
+  } as const satisfies Record<FloodKind, unknown>
   const pendingAlarms = new Set<Promise<void>>()
   const countOne = (about: Pick<Flood, 'account' | 'kind' | 'name'>, at: number, nameOf: () => string = () => about.name): void => {
     const { account, kind, name } = about
@@ -61,20 +64,50 @@ export function createFloodMonitor(context: Context, rules: FloodRules): FloodMo
     pendingAlarms.add(pendingAlarm)
   }
   return {
-    count: ({ mail, references }, snapshot) => {
-      const reference = references.find((each) => 'token' in each && each.token.state === 'valid')
-      if (mail.source !== 'smtp' || reference === undefined || !('token' in reference)) return
-      const account = snapshot.accountOf(reference.token.account)?.account
-      if (account === undefined) return
-      const at = mail.receivedAt
-      countOne({ account, kind: 'account', name: String(account) }, at)
-      countOne({ account, kind: 'token', name: reference.token.deliveryId }, at, tokenNamer(context, snapshot, reference.token))
-      if (mail.peer !== null) countOne({ account, kind: 'peer', name: clientBlockOf(mail.peer) }, at)
+    count: (item, snapshot) => {
+      if (item.mail.source !== 'smtp') return
+      for (const { nameOf, ...about } of countsOf(context, item, snapshot)) countOne(about, item.mail.receivedAt, nameOf)
     },
     waitUntilIdle: async () => {
       await Promise.all(pendingAlarms)
     },
   }
+}
+
+type Count = Pick<Flood, 'account' | 'kind' | 'name'> & { readonly nameOf?: () => string }
+
+/** What a mail counts for: the delivery in its first valid token; without one, a guess. */
+function countsOf(context: Context, item: PreparedMail, snapshot: AccountSnapshot): readonly Count[] {
+  const { mail, references } = item
+  const reference = references.find((each) => 'token' in each && each.token.state === 'valid')
+  if (reference === undefined || !('token' in reference)) return guessesOf(context, item, snapshot)
+  const { token } = reference
+  const account = snapshot.accountOf(token.account)?.account
+  if (account === undefined) return []
+  const peer = mail.peer === null ? [] : [{ account, kind: 'peer' as const, name: clientBlockOf(mail.peer) }]
+  return [
+    { account, kind: 'account', name: String(account) },
+    { account, kind: 'token', name: token.deliveryId, nameOf: tokenNamer(context, snapshot, token) },
+    ...peer,
+  ]
+}
+
+/** The mails that have counted as a guess: one guess for each, whatever the number of its recipients. */
+const guessingMails = new WeakSet<Uint8Array>()
+
+function guessesOf(context: Context, item: PreparedMail, snapshot: AccountSnapshot): readonly Count[] {
+  const account = guessingMails.has(item.mail.raw) ? null : forgedAccountOf(context, item, snapshot)
+  if (account === null) return []
+  guessingMails.add(item.mail.raw)
+  context.telemetry.count('bounced_forged_ids_total')
+  return [{ account, kind: 'guess', name: String(account) }]
+}
+
+/** The account that a mail guesses ids of; null: it does not, or the account is unknown. The peer that brought it may be an honest relay. */
+function forgedAccountOf({ domains }: Context, { mail, report }: PreparedMail, snapshot: AccountSnapshot): number | null {
+  const senderDomains = new Set(snapshot.accounts.flatMap(({ settings }) => settings.senderDomains))
+  const number = findForgedId({ report, rcpt: mail.envelope.to, domains, senderDomains, keyFor: snapshot.keyFor })
+  return number === null ? null : (snapshot.accountOf(number)?.account ?? null)
 }
 
 /** The alarm leaves by webhooks, so it names a delivery by a token. */
