@@ -16,6 +16,7 @@ import { disk } from './disk.ts'
 import { drain } from './drain.ts'
 import { exports } from './exports.ts'
 import type { Figure } from './figure.ts'
+import { hostile } from './hostile.ts'
 import { intake } from './intake.ts'
 import { memory } from './memory.ts'
 import { read } from './read.ts'
@@ -39,6 +40,7 @@ const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   simulate,
   statistics,
   drain,
+  hostile,
 }
 
 const words = process.argv.slice(2)
