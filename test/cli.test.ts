@@ -57,6 +57,13 @@ const CALLS: readonly (readonly [
   [['config'], { BOUNCED_API_KEY: 'do-not-print-this-key' }, 0, /apiKey +\*\*\* \(set\)/, /^$/],
   [['config', '--json'], { BOUNCED_DATABASE: 'postgres://u:secret@h/d' }, 0, /postgres:\/\/u:\*\*\*@h\/d/, /^$/],
   [['config'], { BOUNCED_RETURN_PATH_DOMAIN: 'a.very.long.domain.example.com' }, 0, /./, /warning: returnPathDomain has 30 octets/],
+  [
+    ['config'],
+    { BOUNCED_HTTP_HOST: '0.0.0.0' },
+    0,
+    /./,
+    /warning: serve will not start: http\.host is 0\.0\.0\.0: .*BOUNCED_HTTP_PLAIN=true/,
+  ],
   [['config'], { BOUNCED_SMTP_PROT: '26' }, 2, /^$/, /nearest known one is BOUNCED_SMTP_PORT/],
   [['--config', '/nowhere.toml', 'config'], {}, 2, /^$/, /nowhere\.toml/],
   [['rules', 'test', '550 5.1.1 No such user'], {}, 0, /not-exist, permanent/, /^$/],

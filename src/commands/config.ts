@@ -1,10 +1,11 @@
 /**
  * config - prints every setting in force, and its source
  *
- * A secret is shown only as set or not set. Warnings go to standard error.
+ * A secret is shown only as set or not set. Warnings, and what stops the start, go to standard error.
  *
  * See also: settings/load.
  */
+import { exposureProblemsOf } from '../settings/exposure.ts'
 import type { SettingRow } from '../settings/load.ts'
 import type { DefineCommand } from './command.ts'
 import { loadConfigFor } from './command.ts'
@@ -15,7 +16,8 @@ export const configCommand: DefineCommand = (command) => {
     .option('--json', 'print JSON')
     .option('--reasons', 'print what each setting does, and the reason of its default')
     .action((options: { json?: true; reasons?: true }) => {
-      const { rows, warnings, file } = loadConfigFor(command)
+      const { settings, rows, warnings: mistakes, file } = loadConfigFor(command)
+      const warnings = [...exposureProblemsOf(settings).map((problem) => `serve will not start: ${problem}`), ...mistakes]
       if (options.json) printLines(JSON.stringify({ file, settings: rows.map(maskSecret), warnings }, null, 2))
       else {
         printLines(file === null ? 'no file (set --config or BOUNCED_CONFIG)' : `file: ${file}`)

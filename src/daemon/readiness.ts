@@ -57,7 +57,7 @@ export async function createReadiness(options: ReadinessOptions): Promise<Readin
 
 type OpenedFile = { readonly path: string; readonly identity: string }
 
-/** The database and its log. The log exists from the first write on, which is the migration. */
+/** The database and its log. The log may not exist before the first write. */
 async function openedFilesOf(file: string): Promise<OpenedFile[]> {
   const found = await Promise.all([file, `${file}-wal`].map(async (path) => ({ path, identity: await identityOf(path) })))
   return found.flatMap(({ path, identity }) => (identity === null ? [] : [{ path, identity }]))
@@ -68,7 +68,11 @@ async function identityOf(path: string): Promise<string | null> {
   return found === null ? null : `${found.dev}:${found.ino}`
 }
 
-function createProbe({ engine, isOpen, now }: ReadinessOptions, files: readonly OpenedFile[]): () => Promise<ReadinessProblem> {
+function createProbe(
+  { engine, file, isOpen, now }: ReadinessOptions,
+  initialFiles: readonly OpenedFile[],
+): () => Promise<ReadinessProblem> {
+  let files = initialFiles
   return async () => {
     if (!isOpen()) return 'the daemon is shutting down'
     for (const { path, identity } of files)
@@ -76,6 +80,7 @@ function createProbe({ engine, isOpen, now }: ReadinessOptions, files: readonly 
         return `${path} was removed or replaced while it was open: stop the daemon, restore the file, start again`
     try {
       await engine.tx((db) => writeMetadataForOperator(db, 'readiness', String(now())), { visibility: 'latest' })
+      if (file !== null && files.length < 2) files = await openedFilesOf(file)
       return null
     } catch (error) {
       return `the store takes no write: ${error instanceof Error ? error.message : String(error)}`

@@ -8,6 +8,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import type { DnsLookup } from '../net/dns.ts'
+import { clientBlockOf } from '../net/peer-network.ts'
 import { startVerificationThread, type PartialResults, type VerificationThread } from './verification-thread.ts'
 import type { MailToVerify } from './verify-signatures.ts'
 import { createWaitingMails, type WaitingMail, type WaitingMails } from './waiting-mails.ts'
@@ -173,8 +174,5 @@ function freestOf(threads: ReadonlySet<VerificationThread>): VerificationThread 
   return free.toSorted((a, b) => a.count() - b.count())[0] ?? null
 }
 
-/** An IPv6 host has a whole /64. A mail without a peer comes from a file or from the store. */
-function senderOf({ peer }: MailToVerify): string {
-  if (peer === null) return ''
-  return peer.includes('.') ? peer : peer.split(':').slice(0, 4).join(':')
-}
+/** A mail without a peer comes from a file or from the store. */
+const senderOf = ({ peer }: MailToVerify): string => (peer === null ? '' : clientBlockOf(peer))

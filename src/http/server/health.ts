@@ -27,7 +27,7 @@ export function addHealthRoutes(server: HttpServer, { findReadinessProblem, show
   const response = { 200: okView, 503: unavailableView }
   server.get(
     '/readyz',
-    { schema: { summary: 'Check that the store takes writes and that mail is accepted', tags: ['health'], response } },
+    { schema: { summary: 'Check that the store takes writes and that the daemon is not shutting down', tags: ['health'], response } },
     async (_request, reply) => {
       const reason = await findReadinessProblem()
       if (reason === null) return { status: 'ok' as const }
