@@ -147,7 +147,7 @@ async function openParts(
   const receiver = createReceiver(context, { prover: verifier.verify, dryRun: false, notifyReplays: false, floodMonitor })
   cleanups.push(receiver.waitUntilIdle)
   await claimForwardDomains(runtime, settings)
-  const outbound = createOutboundServices(runtime, settings)
+  const outbound = createOutboundServices(runtime, settings, uncachedLookUp)
   cleanups.push(outbound.close)
   const exporter = createExporter(context, settings.exports)
   const deliveryService = createDeliveryService(runtime, settings, network)

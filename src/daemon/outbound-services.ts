@@ -8,6 +8,7 @@ import { createMailLinkSigner } from '../mail-auth/signed-mail-link.ts'
 import { createAlertMailer, type AlertMailer } from '../mail-auth/alert-mailer.ts'
 import { createMimeReader } from '../mail-auth/mime-reader.ts'
 import { createHttpClient } from '../net/http-post.ts'
+import type { DnsLookup } from '../net/dns.ts'
 import { createSsrfGuard } from '../net/ssrf-guard.ts'
 import { Fault, isRetryable } from '../errors.ts'
 import type { Runtime } from './bootstrap.ts'
@@ -35,10 +36,10 @@ export type OutboundServices = {
   readonly close: () => Promise<void>
 }
 
-/** Creates the services. Nothing is sent before `start`. */
-export function createOutboundServices({ context, vault, masterKey }: Runtime, settings: Settings): OutboundServices {
+/** Creates the services. Nothing is sent before `start`. `lookUp` has no cache: an endpoint may move to another address at any time. */
+export function createOutboundServices({ context, vault, masterKey }: Runtime, settings: Settings, lookUp: DnsLookup): OutboundServices {
   const { webhooks: webhookSettings, route: forwardSettings } = settings
-  const ssrfGuard = createSsrfGuard(webhookSettings)
+  const ssrfGuard = createSsrfGuard({ ...webhookSettings, lookUp })
   const poster = createHttpClient(ssrfGuard, { connections: CONNECTIONS_PER_ENDPOINT })
   const mimeReader = createMimeReader()
   const mailLinks = createMailLinkSigner(masterKey)

@@ -6,7 +6,9 @@
  *
  * RFC 3834 (Auto-Submitted), RFC 5321 §4.5.5 (null reverse-path). See also: service/alerts/alerts, settings (alerts).
  */
+import { connect, type Socket } from 'node:net'
 import { createTransport } from 'nodemailer'
+import type SMTPTransport from 'nodemailer/lib/smtp-transport'
 import type { Telemetry } from '../telemetry.ts'
 
 export type AlertMail = { readonly id: string; readonly to: readonly string[]; readonly subject: string; readonly text: string }
@@ -22,15 +24,22 @@ type AlertMailerOptions = {
   readonly smarthostUrl: string
   readonly from: string
   readonly log: Telemetry['log']
+  /** The time that one mail may take. */
+  readonly limitMs?: number
 }
 
 /** A smart host is near; one that does not reply within ten seconds is down. */
 const TIMEOUT_MS = 10_000
 
+/** A server that sends single bytes never stays silent for ten seconds. */
+const MAIL_LIMIT_MS = 60_000
+
 /** Creates the mailer; it connects when there is an alert to send. */
-export function createAlertMailer({ smarthostUrl, from, log }: AlertMailerOptions): AlertMailer {
+export function createAlertMailer({ smarthostUrl, from, log, limitMs = MAIL_LIMIT_MS }: AlertMailerOptions): AlertMailer {
   const timeouts = { connectionTimeout: TIMEOUT_MS, greetingTimeout: TIMEOUT_MS, socketTimeout: TIMEOUT_MS }
-  const transport = createTransport({ url: smarthostUrl, ...timeouts, disableFileAccess: true, disableUrlAccess: true })
+  const sockets = new Set<Socket>()
+  const getSocket = openSocketFor(sockets, limitMs)
+  const transport = createTransport({ url: smarthostUrl, ...timeouts, getSocket, disableFileAccess: true, disableUrlAccess: true })
   const domain = from.slice(from.lastIndexOf('@') + 1)
   const headers = { 'Auto-Submitted': 'auto-generated', 'X-Auto-Response-Suppress': 'All', Precedence: 'bulk' }
   return {
@@ -52,7 +61,31 @@ export function createAlertMailer({ smarthostUrl, from, log }: AlertMailerOption
         return false
       }
     },
-    close: () => transport.close(),
+    close: () => {
+      transport.close()
+      for (const socket of sockets) socket.destroy(new Error('the mailer is closed'))
+    },
+  }
+}
+
+type GetSocket = NonNullable<SMTPTransport.Options['getSocket']>
+
+/** nodemailer limits only silence, so the connection is ours: it ends with the time of its mail. */
+function openSocketFor(sockets: Set<Socket>, limitMs: number): GetSocket {
+  return ({ host = '127.0.0.1', port, secure = false }, respond) => {
+    const socket = connect({ host, port: Number(port ?? (secure ? 465 : 25)) })
+    const timer = setTimeout(() => socket.destroy(new Error('the smart host took too long')), limitMs)
+    const fail = (error: Error): void => respond(error, {})
+    sockets.add(socket)
+    socket.once('error', fail)
+    socket.once('close', () => {
+      clearTimeout(timer)
+      sockets.delete(socket)
+    })
+    socket.once('connect', () => {
+      socket.off('error', fail)
+      respond(null, { connection: socket })
+    })
   }
 }
 

@@ -11,6 +11,7 @@ import { lookup } from 'node:dns/promises'
 import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { Fault } from '../errors.ts'
+import type { DnsLookup } from './dns.ts'
 
 type ResolvedAddress = { readonly address: string; readonly family: number }
 /** Returns every address of a name; rejects if there is none. */
@@ -21,6 +22,8 @@ type SsrfGuardOptions = {
   /** Hosts that may be private, as they are written in the URL: names or addresses. */
   readonly allowHosts: readonly string[]
   readonly resolve?: ResolveHost
+  /** Without `resolve`: finds the addresses of hosts that must be public. Its queries end at the time limit. */
+  readonly lookUp?: DnsLookup
 }
 
 export type SsrfGuard = {
@@ -35,14 +38,17 @@ export type SsrfGuard = {
 /** Browsers and proxies accept 2,000 to 8,000. */
 const MAX_URL_CHARACTERS = 2_000
 
+/** The time that a whole webhook request has (net/http-post). */
+const LOOKUP_LIMIT_MS = 3_000
+
 /** Names that are never public (RFC 6761, RFC 6762, RFC 8375, and names that cloud providers use). */
 const PRIVATE_NAMES = ['localhost', 'local', 'internal', 'home.arpa', 'localdomain'] as const
 
 /** Creates the guard. */
 export function createSsrfGuard(options: SsrfGuardOptions): SsrfGuard {
   const allowed = new Set(options.allowHosts.map((host) => bareHost(host.toLowerCase())))
-  const resolve = options.resolve ?? resolveBySystem
   const isPrivateAllowed = (host: string): boolean => options.allowPrivate || allowed.has(host)
+  const resolve = options.resolve ?? resolverOf(options.lookUp, isPrivateAllowed)
   const addressesOf = async (host: string): Promise<readonly ResolvedAddress[]> => {
     const found = await resolve(host)
     const privateAddress = isPrivateAllowed(host) ? undefined : found.find(({ address }) => !isPublicAddress(address))
@@ -81,6 +87,33 @@ function createLookup(addressesOf: ResolveHost): LookupFunction {
       },
       (error: unknown) => respond(error instanceof Error ? error : new Error('the name does not resolve'), ''),
     )
+  }
+}
+
+/**
+ * The system's resolver knows the local names that an operator allows, but its queries occupy a thread of the process and cannot be ended. Any user
+ * can name a public host whose DNS servers never answer, so these are looked up by DNS.
+ */
+function resolverOf(lookUp: DnsLookup | undefined, isPrivateAllowed: (host: string) => boolean): ResolveHost {
+  if (lookUp === undefined) return resolveBySystem
+  return async (host) => (isPrivateAllowed(host) ? resolveBySystem(host) : resolveByDns(lookUp, host))
+}
+
+/** Both families at once. Rejects if neither has an address within the limit; then its queries have ended. */
+async function resolveByDns(lookUp: DnsLookup, host: string): Promise<readonly ResolvedAddress[]> {
+  const abort = new AbortController()
+  const timer = setTimeout(() => abort.abort(), LOOKUP_LIMIT_MS)
+  try {
+    const families = [4, 6] as const
+    const results = await Promise.allSettled(families.map(async (family) => lookUp(host, family === 4 ? 'A' : 'AAAA', abort.signal)))
+    const addresses = results.flatMap((result, n) =>
+      result.status === 'fulfilled' ? result.value.flat().map((address) => ({ address, family: families[n] ?? 4 })) : [],
+    )
+    const failed = results.find((result) => result.status === 'rejected')
+    if (addresses.length === 0 && failed !== undefined) throw failed.reason
+    return addresses
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -86,9 +86,12 @@ function createSession(wire: SmtpWire, { mx, extensions, trace }: OpenedSession)
     close: () => wire.close('the connection was closed by us'),
     quit: () => {
       if (!isOpen()) return
-      const end = (): void => wire.close('QUIT')
+      const end = (): void => {
+        clearTimeout(timer)
+        wire.close('QUIT')
+      }
+      const timer = setTimeout(end, QUIT_TIMEOUT_MS).unref()
       wire.send('QUIT')
-      setTimeout(end, QUIT_TIMEOUT_MS).unref()
       void wire.readReply('command').then(end)
     },
   }

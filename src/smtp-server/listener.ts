@@ -179,5 +179,11 @@ async function closeListener(server: Server, state: ListenerState): Promise<void
     if (isPastDeadline) break
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
-  await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 1_000))])
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, 1_000)
+    void closed.then(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
 }

@@ -1,7 +1,8 @@
 /**
  * ssrf-guard.test - no spelling of a private address passes, neither in the URL nor by DNS
  */
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import type { DnsLookup } from '../../src/net/dns.ts'
 import { createSsrfGuard, type ResolveHost } from '../../src/net/ssrf-guard.ts'
 
 const names: Readonly<Record<string, readonly string[]>> = {
@@ -107,4 +108,49 @@ test('the look-up for sockets returns no private address, with and without `all`
   expect(await ask('good.example', true)).toEqual([[{ address: '93.184.215.14', family: 4 }], undefined])
   expect(await ask('mixed.example', true)).toMatch(/not public/)
   expect(await ask('nowhere.example', false)).toBe('ENOTFOUND')
+})
+
+describe('the addresses of public hosts come from DNS, whose queries end', () => {
+  const codeOf = (code: string): Error => Object.assign(new Error(code), { code })
+  /** Answers A and AAAA as the tables say; a host that is in none never gets an answer. */
+  const lookUpIn =
+    (records: Readonly<Record<string, readonly string[]>>, signals: AbortSignal[] = []): DnsLookup =>
+    (name, type, signal) => {
+      if (signal !== undefined) signals.push(signal)
+      const found = records[`${type} ${name}`]
+      if (found !== undefined) return Promise.resolve([...found])
+      if (name !== 'silent.example') return Promise.reject(codeOf('ENOTFOUND'))
+      return new Promise((_resolve, reject) => {
+        signal?.addEventListener('abort', () => reject(codeOf('ECANCELLED')))
+      })
+    }
+  const check = (records: Readonly<Record<string, readonly string[]>>, url: string): Promise<URL> =>
+    createSsrfGuard({ allowPrivate: false, allowHosts: [], lookUp: lookUpIn(records) }).checkUrl(url)
+
+  test.each([
+    ['one family is enough', { 'A good.example': ['93.184.215.14'] }, true],
+    ['both are judged', { 'A good.example': ['93.184.215.14'], 'AAAA good.example': ['::ffff:10.0.0.1'] }, false],
+    ['a private address is refused', { 'A good.example': ['192.168.0.1'] }, false],
+    ['a name without records is refused', {}, false],
+  ])('%s', async (_what, records, passes) => {
+    const passed = await check(records, 'https://good.example/').then(
+      () => true,
+      () => false,
+    )
+    expect(passed).toBe(passes)
+  })
+
+  test('a host whose servers never answer is refused, and its queries are aborted', async () => {
+    const signals: AbortSignal[] = []
+    const silent = createSsrfGuard({ allowPrivate: false, allowHosts: [], lookUp: lookUpIn({}, signals) })
+    await expect(silent.checkUrl('https://silent.example/')).rejects.toMatchObject({ code: 'bad_request' })
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, true])
+  })
+
+  test('a host that the operator allows is looked up by the system, which knows local names', async () => {
+    const signals: AbortSignal[] = []
+    const local = createSsrfGuard({ allowPrivate: false, allowHosts: ['localhost'], lookUp: lookUpIn({}, signals) })
+    expect((await local.checkUrl('http://localhost/')).hostname).toBe('localhost')
+    expect(signals).toEqual([])
+  })
 })
