@@ -39,6 +39,11 @@ const METRICS = {
     help: 'Mails that name an id in our form that we did not make; at most one for each mail',
     labels: [],
   },
+  bounced_store_faults_total: {
+    kind: 'counter',
+    help: 'Transactions and reads that the store failed, by its code: SQLSTATE, or the result code of SQLite',
+    labels: ['code'],
+  },
   bounced_verdicts_total: { kind: 'counter', help: 'Verdicts, by reason and rule table', labels: ['reason', 'table'] },
   bounced_inbox_total: { kind: 'counter', help: 'Mails put into the inbox, by reason', labels: ['reason'] },
   bounced_signatures_not_verified_total: {
@@ -129,15 +134,20 @@ export async function createTelemetry(options: { level: LogLevel; format: 'auto'
   return { log, trace: createTrace(Date.now), ...metrics }
 }
 
+/** Lines that a full disk or a slow reader has not taken yet. More are dropped. */
+const MAX_LOG_BACKLOG_BYTES = 4_194_304
+
 async function createLogger(level: LogLevel, pretty: boolean): Promise<Logger> {
   const { pino, destination, stdSerializers } = await import('pino')
   const serializers = Object.fromEntries(ADDRESS_FIELDS.map((name) => [name, maskValue]))
   const options = { level, base: null, serializers, timestamp: () => `,"time":"${new Date().toISOString()}"` }
-  if (!pretty) return pino(options, destination({ fd: 2, sync: true }))
+  const stderr = destination({ fd: 2, sync: true, maxLength: MAX_LOG_BACKLOG_BYTES })
+  // Where the disk of the log is full, lines are lost and the daemon goes on.
+  stderr.on('error', () => undefined)
+  if (!pretty) return pino(options, stderr)
   const { PinoPretty } = await import('pino-pretty')
   const stream = PinoPretty({
-    destination: 2,
-    sync: true,
+    destination: stderr,
     messageFormat: (line, key) => toPrintable(typeof line[key] === 'string' ? line[key] : ''),
   })
   return pino(

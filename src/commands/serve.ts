@@ -27,7 +27,7 @@ export const serveCommand: DefineCommand = (command) => {
     const telemetry = await createTelemetry(config.settings.log)
     for (const warning of config.warnings) telemetry.log.warn(warning)
     const app = await startApp(config.settings, telemetry, { commands: STORE_COMMANDS })
-    handleSignals(app, telemetry)
+    handleSignals(app, telemetry, config.settings.limits.closeSeconds * 1_000 + LAST_RESORT_MS)
     if (app.firstCredentials)
       printLines(...firstCredentialsLines(app.firstCredentials), ...exampleLines(app.firstCredentials, app.httpPort, config))
     const { smtpPort: smtp, httpPort: http, adminPort: admin, submissionPort: submission } = app
@@ -50,12 +50,19 @@ function exampleLines({ apiUser, apiKey }: FirstCredentials, httpPort: number, {
   ]
 }
 
-function handleSignals(app: App, telemetry: Telemetry): void {
+/** What still runs after `limits.closeSeconds` and this much more does not end: a disk that hangs, a peer that never closes. */
+const LAST_RESORT_MS = 2_000
+
+function handleSignals(app: App, telemetry: Telemetry, closeWithinMs: number): void {
   let isShuttingDown = false
   const shutDown = (signal: NodeJS.Signals): void => {
     if (isShuttingDown) process.exit(1)
     isShuttingDown = true
     telemetry.log.info({ signal }, 'shutting down')
+    setTimeout(() => {
+      telemetry.log.error({ closeWithinMs }, 'the shutdown does not end; the process ends now')
+      process.exit(1)
+    }, closeWithinMs).unref()
     app.close().then(
       () => process.exit(0),
       (error: unknown) => {

@@ -87,7 +87,9 @@ export async function startApp(settings: Settings, telemetry: Telemetry, options
       submissionPort: parts.submissionListener?.port ?? null,
       firstCredentials: runtime.firstCredentials,
       reload: () => reload(runtime, settings, parts),
-      close: once(() => shutDown({ ...parts, stopServices, commandServer, runtime, lock })),
+      close: once(() =>
+        shutDown({ ...parts, stopServices, commandServer, runtime, lock, closeTimeoutMs: settings.limits.closeSeconds * 1_000 }),
+      ),
     }
   } catch (error) {
     for (const cleanUp of cleanups.toReversed()) await cleanUp()
@@ -226,6 +228,8 @@ type RunningParts = Parts & {
   readonly commandServer: CommandServer | null
   readonly runtime: Runtime
   readonly lock: ServeLock | null
+  /** Until the store is given up. */
+  readonly closeTimeoutMs: number
 }
 
 /** The listeners first, then what they passed on, then the store, and the lock last. Until the store is closed, operators can watch. */
@@ -245,6 +249,9 @@ async function shutDown(parts: RunningParts): Promise<void> {
     lock,
   } = parts
   state.isClosing = true
+  const { engine } = runtime.context
+  // A store that does not answer must not keep the process: what still waits for it fails.
+  const timer = setTimeout(() => engine.abort(), parts.closeTimeoutMs)
   await Promise.all([
     reportListener.close(),
     submissionListener?.close(),
@@ -257,8 +264,9 @@ async function shutDown(parts: RunningParts): Promise<void> {
   await network.close()
   await adminListener.close()
   // Losing a few counts for alerts must not make the shutdown fail.
-  await runtime.context.counterBuffer.flush(runtime.context.engine).catch(() => undefined)
+  await runtime.context.counterBuffer.flush(engine).catch(() => undefined)
   await runtime.close()
+  clearTimeout(timer)
   lock?.release()
 }
 

@@ -9,6 +9,8 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { createFirstCredentials } from './accounts.ts'
+import { checkStoreFiles, checkStoreTables } from './store-files.ts'
+import { createStoreFaultListener } from './store-faults.ts'
 import type { FirstCredentials } from './accounts.ts'
 import type { RuleTable } from '../classify/rule-table.ts'
 import { Fault } from '../errors.ts'
@@ -55,7 +57,7 @@ export async function openContext({ settings, telemetry }: BootstrapOptions): Pr
   const now = Date.now
   let ruleTable: RuleTable = readRules(settings)
   let httpPort = settings.http.port
-  const { engine, master: masterKey } = await openStore(settings)
+  const { engine, master: masterKey } = await openStore(settings, telemetry)
   try {
     const vault = createVault(masterKey)
     await migrate(engine, now())
@@ -128,13 +130,17 @@ function publicUrlOf({ publicUrl, http }: Settings, port: number): string {
 }
 
 /** Loads or makes the key before the store: a store whose key is lost cannot be opened again. */
-async function openStore(settings: Settings): Promise<{ readonly engine: Engine; readonly master: Uint8Array }> {
+async function openStore(settings: Settings, telemetry: Telemetry): Promise<{ readonly engine: Engine; readonly master: Uint8Array }> {
   // The store and the key are for their owner only.
   process.umask(0o077)
   const url = databaseUrlOf(settings)
   const isEmbedded = url.startsWith('sqlite:')
-  const isNew = isEmbedded && !existsSync(url.slice('sqlite:'.length))
+  const file = isEmbedded ? url.slice('sqlite:'.length) : null
+  const isNew = file !== null && !existsSync(file)
+  if (file !== null) checkStoreFiles({ file, folder: settings.data, isConfirmed: settings.newStore })
   if (isEmbedded) mkdirSync(settings.data, { recursive: true, mode: 0o700 })
   const { key } = loadMasterKey({ configured: settings.masterKey ?? null, folder: settings.data, isEmbedded, mayGenerate: isNew })
-  return { engine: await openEngine(url), master: key }
+  const engine = await openEngine(url, { onFault: createStoreFaultListener(telemetry) })
+  if (file !== null && !isNew && !settings.newStore) await checkStoreTables(engine, file)
+  return { engine, master: key }
 }

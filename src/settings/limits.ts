@@ -97,7 +97,7 @@ export const limitSettings = z.strictObject({
   ),
   closeSeconds: setting(
     positiveInteger.default(10),
-    'Seconds that running SMTP sessions have to finish at shutdown',
+    'Seconds that running SMTP sessions and the store have to finish at shutdown',
     'process supervisors kill after 10 to 30 seconds',
   ),
   bodyBudget: setting(

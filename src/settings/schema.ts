@@ -120,6 +120,11 @@ export const SETTINGS_SCHEMA = z.strictObject({
     'embedded SQLite needs no server; more than one node requires PostgreSQL',
     true,
   ),
+  newStore: setting(
+    z.boolean().default(false),
+    'Begin with an empty SQLite store, although master.key or a file without tables tells of an earlier one',
+    'a store that is missing beside its key was lost or copied without its log; an empty one would forget every mail and every list',
+  ),
   returnPathDomain: setting(
     dnsName.default('bounce.localhost'),
     'Domain of the Return-Path addresses; its MX record must name this host',

@@ -1,8 +1,9 @@
 /**
  * lease - acquires, renews and releases the right of one node to do a job
  *
- * The holder renews at a third of the lease's time, so that a short failure of the store does not cost the lease. The holder begins no attempt from
- * `lastStartAt` on, because the clock of another node, which takes an expired lease over, may be ahead.
+ * The holder renews at a third of the lease's time, so that a short failure of the store does not cost the lease. A lease expires by the database's clock.
+ * The holder counts its time from the moment before its request, on its own clock, and begins no attempt from `lastStartAt` on, so that the two clocks need
+ * to agree about the length of a lease only.
  *
  * See also: store/engine/lease, service/deliver/deliverer.
  */
@@ -11,7 +12,7 @@ import type { Context } from '../context.ts'
 
 type LeaseOptions = { readonly name: string; readonly holder: string; readonly leaseMs: number }
 
-/** The share of the lease's time that allows for clock skew between nodes. It begins after two failed renewals and before the lease expires. */
+/** The share of the lease's time in which nothing begins any more: an attempt needs time to begin. It starts after two failed renewals and before the lease expires. */
 const CLOCK_SKEW_SHARE = 1 / 6
 
 /** The moment from which nothing may begin under a lease that expires at `untilAt`. */
@@ -20,14 +21,14 @@ export const lastStartAt = (untilAt: number, leaseMs: number): number => untilAt
 /** Acquires the lease. Null: another node has it. Faults: store_busy. */
 export async function acquireLease({ engine, now }: Context, { name, holder, leaseMs }: LeaseOptions): Promise<Lease | null> {
   const at = now()
-  return engine.tx((db) => acquireLeaseForOperator(db, { name, holder, now: at, untilAt: at + leaseMs }), { visibility: 'latest' })
+  return engine.tx((db) => acquireLeaseForOperator(db, { name, holder, now: at, leaseMs }), { visibility: 'latest' })
 }
 
 /** Renews the lease and returns its new end, or 'lost' if another node has it. Faults: store_busy (try again). */
 export async function renewLease({ engine, now }: Context, lease: Lease, leaseMs: number): Promise<number | 'lost'> {
-  const untilAt = now() + leaseMs
-  const isOurs = await engine.tx((db) => renewLeaseForOperator(db, { ...lease, untilAt }), { visibility: 'latest' })
-  return isOurs ? untilAt : 'lost'
+  const at = now()
+  const isOurs = await engine.tx((db) => renewLeaseForOperator(db, { ...lease, now: at, leaseMs }), { visibility: 'latest' })
+  return isOurs ? at + leaseMs : 'lost'
 }
 
 /** Releases the lease, so that another node need not wait until it expires. Faults: store_busy. */

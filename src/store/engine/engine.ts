@@ -16,6 +16,7 @@
  * See also: store/engine/sqlite, store/engine/postgres/postgres, store/engine/value (the types of values), store/engine/mapping (rows as typed
  * values).
  */
+import type { Fault } from '../../errors.ts'
 import type { TableMapping } from './mapping.ts'
 import type { PostgresLimits } from './postgres/limits.ts'
 import type { ColumnType, Table } from './table.ts'
@@ -107,6 +108,8 @@ export type Engine = {
 }
 
 export type EngineOptions = {
+  /** Hears of each store_busy that this store causes, with the code of the engine. */
+  readonly onFault?: (fault: Fault) => void
   /** Number of connections to PostgreSQL for transactions. Half as many are for reads, and two for maintenance. */
   readonly connections?: number
   /** Time limits on PostgreSQL, in milliseconds (store/engine/postgres/limits). */

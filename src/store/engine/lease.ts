@@ -1,7 +1,7 @@
 /**
  * lease - a job that one node does at a time, and another takes over if it fails
  *
- * A lease is held until an end time and renewed before it. Its `term` increases whenever the lease changes hands: a transaction that
+ * A lease is held until an end time on the database's clock and renewed before it. Its `term` increases whenever the lease changes hands: a transaction that
  * checks `holdsLease` commits only while no other node has taken the lease, however late its node wakes up. A node that returns under its
  * own name acquires its lease again at once.
  *
@@ -19,22 +19,40 @@ export const LEASES = createTableMapping<Lease>('queue_lease', ['name'], {
   untilAt: integerColumn('until_at'),
 })
 
-type LeaseRequest = { readonly name: string; readonly holder: string; readonly now: number; readonly untilAt: number }
+/** `now` is the clock of this process. */
+type LeaseRequest = { readonly name: string; readonly holder: string; readonly now: number; readonly leaseMs: number }
 
-/** Acquires a lease that is free, has expired or is the holder's own, with a new term. Returns null if another node holds it. */
-export async function acquireLeaseForOperator(db: Database, { name, holder, now, untilAt }: LeaseRequest): Promise<Lease | null> {
+/**
+ * The clock by which leases expire: the server's, which all nodes share, so that a node whose clock is wrong neither takes a lease early nor
+ * holds it longer. SQLite has one node, and its clock is that of the process.
+ */
+async function readLeaseClock(db: Database, now: number): Promise<number> {
+  if (db.kind === 'sqlite') return now
+  const row = await db.one('select (extract(epoch from clock_timestamp()) * 1000)::bigint as now')
+  return Number(row?.['now'])
+}
+
+/**
+ * Acquires a lease that is free, has expired or is the holder's own, with a new term. Returns null if another node holds it. The `untilAt` of
+ * the result is the end of the lease on the clock of this process: `leaseMs` after the moment before the request.
+ */
+export async function acquireLeaseForOperator(db: Database, { name, holder, now, leaseMs }: LeaseRequest): Promise<Lease | null> {
+  const clock = await readLeaseClock(db, now)
   const row = await db.one(
     `insert into queue_lease (name, holder, term, until_at) values ($1, $2, 1, $3)
      on conflict (name) do update set holder = excluded.holder, term = queue_lease.term + 1, until_at = excluded.until_at
      where queue_lease.until_at <= $4 or queue_lease.holder = excluded.holder
      returning name, holder, term, until_at`,
-    [name, holder, untilAt, now],
+    [name, holder, clock + leaseMs, clock],
   )
-  return row === null ? null : LEASES.decode(row)
+  return row === null ? null : { ...LEASES.decode(row), untilAt: now + leaseMs }
 }
 
-/** Extends a lease. Returns false if another node has taken it. */
-export async function renewLeaseForOperator(db: Database, { name, term, untilAt }: Omit<Lease, 'holder'>): Promise<boolean> {
+type LeaseRenewal = Pick<Lease, 'name' | 'term'> & Pick<LeaseRequest, 'now' | 'leaseMs'>
+
+/** Extends a lease to `leaseMs` from now. Returns false if another node has taken it. */
+export async function renewLeaseForOperator(db: Database, { name, term, now, leaseMs }: LeaseRenewal): Promise<boolean> {
+  const untilAt = (await readLeaseClock(db, now)) + leaseMs
   return (await db.run('update queue_lease set until_at = $3 where name = $1 and term = $2', [name, term, untilAt])) === 1
 }
 

@@ -124,7 +124,8 @@ function startRunningWorker(worker: Worker, onEnd: (ended: RunningWorker) => voi
   const started: RunningWorker = { worker, inFlight: [], statementNumbers: new Map() }
   const failInFlight = (cause: unknown): void => {
     onEnd(started)
-    const fault = new Fault('store_busy', `the store's thread ended: ${explainEnd(errorMessage(cause))}`, { cause })
+    const detail = cause instanceof Error && 'errcode' in cause ? { sqlite: cause.errcode } : {}
+    const fault = new Fault('store_busy', `the store's thread ended: ${explainEnd(errorMessage(cause))}`, { cause, detail })
     rejectAll(started.inFlight.splice(0).flat(), fault)
   }
   worker.on('message', (response: WorkerResponse) => settleBatch(started, response))

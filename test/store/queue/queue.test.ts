@@ -22,6 +22,8 @@ import {
   takeQueuedFeedbackForOperator,
 } from '../../../src/store/queue/backoff-keys.ts'
 import { engines } from '../../support/engines.ts'
+
+const HOUR = 3_600_000
 import { countQueued } from '../../support/look.ts'
 import { T0 } from '../sample.ts'
 
@@ -140,6 +142,18 @@ describe.each(engines)('queue: $kind', ({ open }) => {
     expect(await countQueued(engine.read)).toEqual({ waiting: 1, dispatched: 0 })
   })
 
+  test('with nodes that share a server, a clock that is wrong neither takes a lease nor keeps one', async () => {
+    const { engine } = await open()
+    const take = async (holder: string, now: number, leaseMs: number) =>
+      engine.tx((db) => acquireLeaseForOperator(db, { name: 'deliver', holder, now, leaseMs }), { visibility: 'latest' })
+    await take('a', T0, HOUR)
+    // SQLite has one node, whose clock counts.
+    const taken = await take('b', T0 + 2 * HOUR, HOUR)
+    expect(taken?.holder ?? null).toBe(engine.kind === 'sqlite' ? 'b' : null)
+    await take('a', T0 + 50 * HOUR, 0)
+    expect(await take('b', T0 + 50 * HOUR, HOUR)).toMatchObject({ holder: 'b' })
+  })
+
   test('overwrites and removes keys; takes feedback once', async () => {
     const { engine } = await open()
     const row = (key: string, name: string, data: string) => ({ key, name, data })
@@ -161,16 +175,17 @@ describe.each(engines)('queue: $kind', ({ open }) => {
 
   test('a lease has one holder, is acquired after it expired, and is renewed by its term only', async () => {
     const { engine } = await open()
-    const take = async (holder: string, now: number) =>
-      engine.tx((db) => acquireLeaseForOperator(db, { name: 'deliver', holder, now, untilAt: now + 10 }), { visibility: 'latest' })
-    const first = await take('a', T0)
-    expect(first).toMatchObject({ holder: 'a', term: 1 })
-    expect(await take('b', T0 + 9)).toBeNull()
-    expect(await take('a', T0 + 9)).toMatchObject({ holder: 'a', term: 2 })
-    expect(await engine.tx((db) => renewLeaseForOperator(db, { name: 'deliver', term: 1, untilAt: T0 + 50 }))).toBe(false)
-    expect(await engine.tx((db) => renewLeaseForOperator(db, { name: 'deliver', term: 2, untilAt: T0 + 50 }))).toBe(true)
-    expect(await take('b', T0 + 49)).toBeNull()
-    expect(await take('b', T0 + 50)).toMatchObject({ holder: 'b', term: 3 })
+    const take = async (holder: string, now: number, leaseMs = HOUR) =>
+      engine.tx((db) => acquireLeaseForOperator(db, { name: 'deliver', holder, now, leaseMs }), { visibility: 'latest' })
+    const renew = async (term: number, leaseMs: number) =>
+      engine.tx((db) => renewLeaseForOperator(db, { name: 'deliver', term, now: T0, leaseMs }))
+    expect(await take('a', T0)).toMatchObject({ holder: 'a', term: 1, untilAt: T0 + HOUR })
+    expect(await take('b', T0 + 1)).toBeNull()
+    expect(await take('a', T0 + 1)).toMatchObject({ holder: 'a', term: 2 })
+    expect(await renew(1, 0)).toBe(false)
+    expect(await take('b', T0 + 1)).toBeNull()
+    expect(await renew(2, 0)).toBe(true)
+    expect(await take('b', T0)).toMatchObject({ holder: 'b', term: 3 })
     expect(await engine.tx((db) => holdsLease(db, { name: 'deliver', term: 2 }))).toBe(false)
     expect(await engine.tx((db) => holdsLease(db, { name: 'deliver', term: 3 }))).toBe(true)
     await engine.tx((db) => releaseLeaseForOperator(db, { name: 'deliver', term: 3 }))

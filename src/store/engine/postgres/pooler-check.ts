@@ -49,7 +49,7 @@ async function checkSessions(open: () => PostgresConnection, limits: PostgresLim
   const process = await readProcess(watched)
   for (let i = 0; i < OPEN_TRANSACTIONS; i++) {
     const other = open()
-    await beginOrRefuse(other, limits)
+    await beginOrRefuse(other, watched, limits)
     await checkLimits(other, limits)
     if ((await readProcess(watched)) !== process) throw new Fault('config_invalid', POOLER_MESSAGE)
   }
@@ -61,14 +61,15 @@ async function readProcess(connection: PostgresConnection): Promise<number> {
   return Number((await ask(connection, 'select pg_backend_pid() as process')).rows[0]?.['process'])
 }
 
-/** In statement mode, pgbouncer refuses a transaction with an error of its own. */
-async function beginOrRefuse(connection: PostgresConnection, limits: PostgresLimits): Promise<void> {
+/** In statement mode, pgbouncer ends a connection at `begin`, and the other connections go on. */
+async function beginOrRefuse(connection: PostgresConnection, watched: PostgresConnection, limits: PostgresLimits): Promise<void> {
+  await ask(connection, 'select 1')
   try {
     await connection.executeScript(`begin; ${limitsSql('local', limits)}`)
   } catch (error) {
-    if (error instanceof Fault && /transaction blocks not allowed|statement pooling/i.test(error.message))
-      throw new Fault('config_invalid', POOLER_MESSAGE, { cause: error })
-    throw error
+    if (!connection.hasEnded()) throw error
+    await readProcess(watched)
+    throw new Fault('config_invalid', POOLER_MESSAGE, { cause: error })
   }
 }
 
