@@ -44,7 +44,7 @@ const mailContentSchema = z.object({
 /** Creates the reader. Its thread starts with the first mail and reads one mail at a time. */
 export function createMimeReader({ timeLimitMs = TIME_LIMIT_MS, createWorker = startWorker }: MimeReaderOptions = {}): MimeReader {
   let worker: Worker | null = null
-  const turns = createFairRunner()
+  const runner = createFairRunner()
   let idleTimer: NodeJS.Timeout | undefined
   const stopWorker = async (): Promise<void> => {
     clearTimeout(idleTimer)
@@ -62,9 +62,9 @@ export function createMimeReader({ timeLimitMs = TIME_LIMIT_MS, createWorker = s
     return read.success ? read.data : readHeaderOnly(raw)
   }
   return {
-    read: (account, raw) => turns.run(account, () => readOne(raw)).catch(() => readHeaderOnly(raw)),
+    read: (account, raw) => runner.run(account, () => readOne(raw)).catch(() => readHeaderOnly(raw)),
     close: async () => {
-      await turns.waitUntilIdle()
+      await runner.waitUntilIdle()
       await stopWorker()
     },
   }

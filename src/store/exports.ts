@@ -168,7 +168,7 @@ type ExportClaim = {
 }
 
 /** When a job of the account last started or was put back: accounts take turns, whatever the number of their jobs. */
-const ACCOUNT_TURN = `(select max(case when r.state = 'queued' and r.lease_until > coalesce(r.started_at, 0) then r.lease_until
+const ACCOUNT_SERVED_AT = `(select max(case when r.state = 'queued' and r.lease_until > coalesce(r.started_at, 0) then r.lease_until
   else coalesce(r.started_at, 0) end) from exports r where r.account_id = exports.account_id)`
 
 /** Whether a job of another account could start now. */
@@ -183,7 +183,7 @@ export async function claimExportForOperator(db: Database, { now, leaseUntil, le
     table: EXPORTS.table,
     where: `state in ('queued', 'running') and lease_until <= $1 and (select count(*) from exports r
       where r.account_id = exports.account_id and r.state = 'running' and r.lease_until > $1) < $4`,
-    order: `${ACCOUNT_TURN}, created_at, export_id`,
+    order: `${ACCOUNT_SERVED_AT}, created_at, export_id`,
     set: "state = 'running', lease = $3, lease_until = $2, attempts = attempts + 1, started_at = coalesce(started_at, $1), error = null",
     params: [now, leaseUntil, lease, perAccount],
     limit: 1,

@@ -73,11 +73,11 @@ export function decideAttempt(input: AttemptInput): readonly Fact[] {
   const fact = createFact('attempt', aboutDelivery(delivery), moment, data)
   batch.addWithConsequences(fact, () => {
     if (effect === null) return []
-    const isHeardByQueue = attempt.source === 'queue'
-    if (isDelivered) return discardHeldEntries({ ledger, delivery, cause: fact.id, isHeardByQueue, settings, moment })
+    const isQueueReply = attempt.source === 'queue'
+    if (isDelivered) return discardHeldEntries({ ledger, delivery, cause: fact.id, isQueueReply, settings, moment })
     const routedDelivery = { ...delivery, site: attempt.site, remoteSite: null, mx: attempt.mx ?? delivery.mx }
     const failure = { ledger, delivery: routedDelivery, effect, verdict: data.verdict, cause: fact.id, proof: null, settings, moment }
-    return updateBounceList({ ...failure, isHeardByQueue })
+    return updateBounceList({ ...failure, isQueueReply })
   })
   return batch.facts
 }

@@ -70,7 +70,7 @@ function addFailedFacts(input: MatchedReport, outcome: GroupOutcome, batch: Fact
           verdict: fact.data.verdict,
           cause: fact.id,
           proof: tie.proof,
-          isHeardByQueue: false,
+          isQueueReply: false,
           settings,
           moment,
         }),
@@ -151,5 +151,5 @@ function createDeliveredFact(
     tie,
     digest,
   })
-  return [fact, () => (match.weak ? [] : discardHeldEntries({ ledger, delivery, cause: fact.id, isHeardByQueue: false, settings, moment }))]
+  return [fact, () => (match.weak ? [] : discardHeldEntries({ ledger, delivery, cause: fact.id, isQueueReply: false, settings, moment }))]
 }

@@ -150,7 +150,7 @@ function applyEarlierReport({ ledger, settings, deliveryId, moment }: RequestInp
     verdict: null,
     cause: stub.statusFact,
     proof: 'token',
-    isHeardByQueue: false,
+    isQueueReply: false,
     settings,
     moment,
   })

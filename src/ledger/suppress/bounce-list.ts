@@ -28,7 +28,7 @@ type DeliveryFailure = {
   readonly cause: string
   readonly proof: Proof | null
   /** The remote server said it to our own queue, so the shared list follows it. */
-  readonly isHeardByQueue: boolean
+  readonly isQueueReply: boolean
   readonly settings: AccountSettings
   readonly moment: FactMoment
 }
@@ -53,7 +53,7 @@ function suppressUnknownUser(failure: DeliveryFailure, addressHash: string): rea
   const site = receivingSiteOf(delivery) ?? delivery.domain
   const massBounce = isSiteHeld(ledger, site) ? null : detectMassBounce(ledger, { site, at: moment.at, engaged: effect.engaged })
   const isPending = massBounce !== null || isSiteHeld(ledger, site)
-  const accounts = settings.sharedList && failure.isHeardByQueue ? [delivery.account, 0] : [delivery.account]
+  const accounts = settings.sharedList && failure.isQueueReply ? [delivery.account, 0] : [delivery.account]
   const entries = accounts.flatMap((account) => {
     const key: ListEntryKey = { account, list: 'bounce', addressHash, scope: '' }
     const previous = ledger.suppressions.get(suppressionKey(key)) ?? null
@@ -123,14 +123,14 @@ export function discardHeldEntries(input: {
   readonly ledger: LedgerState
   readonly delivery: DeliveryRow
   readonly cause: string
-  readonly isHeardByQueue: boolean
+  readonly isQueueReply: boolean
   readonly settings: AccountSettings
   readonly moment: FactMoment
 }): readonly Fact[] {
-  const { ledger, delivery, cause, isHeardByQueue, settings, moment } = input
+  const { ledger, delivery, cause, isQueueReply, settings, moment } = input
   const { addressHash } = delivery
   if (addressHash === null || delivery.statusRank > 1) return []
-  return [delivery.account, ...(isHeardByQueue ? [0] : [])].flatMap((account) => {
+  return [delivery.account, ...(isQueueReply ? [0] : [])].flatMap((account) => {
     const entry = ledger.suppressions.get(suppressionKey({ account, list: 'bounce', addressHash, scope: '' }))
     if (entry === undefined || moment.at <= entry.from) return []
     const fact = resolveHeldEntry(entry, 'discard', { cause, actor: null, settingsVersion: settings.version }, moment)

@@ -18,28 +18,28 @@ export type FairQueue<T> = {
 
 /** Creates an empty queue. */
 export function createFairQueue<T>(): FairQueue<T> {
-  // In the order of service: an account leaves when its items are taken, and goes to the end after each of its turns.
-  const turns = new Map<number, Fifo<T>>()
+  // In the order of service: an account leaves when its items are taken, and goes to the end after each of its lines.
+  const lines = new Map<number, Fifo<T>>()
   let size = 0
-  const nextTurn = (): readonly [number, Fifo<T>] | undefined => turns.entries().next().value
+  const firstInLine = (): readonly [number, Fifo<T>] | undefined => lines.entries().next().value
   return {
     push: (account, item) => {
-      const items = turns.get(account) ?? emptyFifo<T>()
+      const items = lines.get(account) ?? emptyFifo<T>()
       push(items, item)
-      turns.set(account, items)
+      lines.set(account, items)
       size += 1
     },
     peek: () => {
-      const turn = nextTurn()
-      return turn === undefined ? undefined : peek(turn[1])
+      const first = firstInLine()
+      return first === undefined ? undefined : peek(first[1])
     },
     shift: () => {
-      const turn = nextTurn()
-      if (turn === undefined) return undefined
-      const [account, items] = turn
+      const first = firstInLine()
+      if (first === undefined) return undefined
+      const [account, items] = first
       const item = shift(items)
-      turns.delete(account)
-      if (sizeOf(items) > 0) turns.set(account, items)
+      lines.delete(account)
+      if (sizeOf(items) > 0) lines.set(account, items)
       size -= 1
       return item
     },

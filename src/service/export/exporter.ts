@@ -34,7 +34,7 @@ type ExporterRules = {
   /** Jobs that this node runs at the same time. */
   readonly atOnce: number
   /** The pages after which a job goes back to the queue if another account waits. */
-  readonly pagesPerTurn?: number
+  readonly pagesPerSlice?: number
 }
 
 export type Exporter = {
@@ -50,7 +50,7 @@ const DAY_MS = 86_400_000
 /** Rows in a page: a page takes a few milliseconds. */
 const PAGE_ROWS = 1_000
 /** A second or so. */
-const PAGES_PER_TURN = 20
+const PAGES_PER_SLICE = 20
 /** Scan steps in a page: with a filter that matches few rows, the lease must still be renewed in time. */
 const MAX_STEPS_PER_PAGE = 20
 /** A page takes milliseconds. A node that does not renew its lease for this long is considered dead. */
@@ -196,7 +196,7 @@ async function writeFile(internals: ExporterInternals, first: ExportRow): Promis
     job = await saveExportPage(internals, job, page)
     if (job === null) return 'lost'
     pages += 1
-    if (!isLast && pages % (internals.rules.pagesPerTurn ?? PAGES_PER_TURN) === 0 && (await isOtherAccountWaiting(internals, job)))
+    if (!isLast && pages % (internals.rules.pagesPerSlice ?? PAGES_PER_SLICE) === 0 && (await isOtherAccountWaiting(internals, job)))
       return 'yielded'
   }
   return 'done'

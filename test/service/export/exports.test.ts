@@ -230,7 +230,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
 
   test('a long export makes room for those of other accounts, and one account waits for one turn of another', async () => {
     await fill(3_000)
-    const slow = createExporter(context, { ...RULES, atOnce: 1, pagesPerTurn: 1 })
+    const slow = createExporter(context, { ...RULES, atOnce: 1, pagesPerSlice: 1 })
     const long = await exports.request(ALICE, STATUS)
     await exports.request(ALICE, STATUS)
     const short = await exports.request(BOB, STATUS)
