@@ -21,17 +21,17 @@ export type TcpProxy = {
   readonly delay: (millis: number) => void
   readonly swallow: () => void
   readonly cut: () => void
-  /** Connections that were accepted so far. */
-  readonly accepted: () => number
+  /** Chunks that were lost since `swallow`. */
+  readonly swallowed: () => number
   readonly close: () => Promise<void>
 }
 
 type Link = { readonly ends: readonly [Socket, Socket]; isDead: boolean }
-type ProxyState = { mode: 'pass' | 'swallow' | 'cut'; delayMillis: number; accepted: number; readonly links: Set<Link> }
+type ProxyState = { mode: 'pass' | 'swallow' | 'cut'; delayMillis: number; swallowed: number; readonly links: Set<Link> }
 
 /** Listens on a free port of loopback. */
 export async function createTcpProxy(target: Target): Promise<TcpProxy> {
-  const state: ProxyState = { mode: 'pass', delayMillis: 0, accepted: 0, links: new Set() }
+  const state: ProxyState = { mode: 'pass', delayMillis: 0, swallowed: 0, links: new Set() }
   const server = createServer((client) => accept(state, client, target))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const port = portOf(server)
@@ -52,13 +52,14 @@ export async function createTcpProxy(target: Target): Promise<TcpProxy> {
     },
     swallow: () => {
       state.mode = 'swallow'
+      state.swallowed = 0
       for (const link of state.links) link.isDead = true
     },
     cut: () => {
       state.mode = 'cut'
       for (const link of state.links) breakLink(state, link)
     },
-    accepted: () => state.accepted,
+    swallowed: () => state.swallowed,
     close: async () => {
       for (const link of state.links) breakLink(state, link)
       await new Promise((resolve) => server.close(resolve))
@@ -73,7 +74,6 @@ export function targetOf(url: string): Target {
 }
 
 function accept(state: ProxyState, client: Socket, { host, port }: Target): void {
-  state.accepted += 1
   client.on('error', () => undefined)
   if (state.mode === 'cut') return void client.resetAndDestroy()
   const upstream = connect({ host, port })
@@ -90,7 +90,8 @@ function forward(state: ProxyState, link: Link, { from, to }: { readonly from: S
   }
   from.on('error', () => undefined)
   from.on('data', (chunk: Buffer) => {
-    if (!link.isDead) later(() => to.writable && to.write(chunk))
+    if (link.isDead) state.swallowed += 1
+    else later(() => to.writable && to.write(chunk))
   })
   // A lost host does not say goodbye, so the end of one side is swallowed too.
   from.on('close', () => {
