@@ -312,10 +312,13 @@ describe.each(engines)('$kind', ({ open }) => {
     ],
     [
       'arf',
-      'uses his Message-ID with a signature of her own domain',
+      'makes the Message-ID of his mail with her key, in a complaint that her domain signs',
       () =>
         signedBy('evil.example', () =>
-          mail('fbl@fbl.example.com', arf({ recipient: TARGET, n: 6 }).replace('CFBL-Feedback-ID: nobody', `Message-ID: ${his.messageId}`)),
+          mail(
+            'fbl@fbl.example.com',
+            arf({ recipient: TARGET, n: 6 }).replace('CFBL-Feedback-ID: nobody', `Message-ID: <${forged('message-id')}@example.com>`),
+          ),
         ),
     ],
     [
