@@ -25,8 +25,14 @@ type RuleMatch = { readonly rule: Rule; readonly text: string; readonly matched:
 /** A text and the numbers of the phrases in it. */
 type SearchedText = { readonly text: string; readonly phraseIds: readonly number[] }
 
+/** A host name, not part of an address, of which a server says that it does not exist. */
+const MISSING_HOST = /(?<![\w@.-])(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24} (?=(?:does not|doesn't) exist\b|not found\b)/g
+
+/** Says `domain` before such a host name, so that "example.com does not exist" means a domain and no mailbox. */
+const labelMissingHosts = (text: string): string => (/ exist\b| not found\b/.test(text) ? text.replace(MISSING_HOST, 'domain $&') : text)
+
 function searchText(table: RuleTable, text: string): SearchedText {
-  return { text, phraseIds: text === '' ? [] : table.phraseIndex.findPhrases(normaliseText(text)) }
+  return { text, phraseIds: text === '' ? [] : table.phraseIndex.findPhrases(labelMissingHosts(normaliseText(text))) }
 }
 
 /** The members of the condition `code` that the reply meets; null if there is a condition and none is met. */

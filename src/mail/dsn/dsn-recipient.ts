@@ -16,6 +16,8 @@ export type DsnRecipient = {
   readonly originalRecipient: string | null
   readonly action: DsnAction | null
   readonly status: string | null
+  /** What the reporter wrote after the code in Status; empty if nothing. */
+  readonly statusComment: string
   /** Diagnostic-Code without its type, with line breaks. */
   readonly diagnosticText: string
   readonly diagnosticType: string
@@ -37,6 +39,7 @@ export function toDsnRecipient(group: ReadonlyMap<string, string>): DsnRecipient
       original ?? (actual !== null && final !== null && final.includes('@') && actual.includes('@') && actual !== final ? final : null),
     action: parseAction(group.get('action')),
     status: parseStatus(group.get('status')),
+    statusComment: (group.get('status') ?? '').replace(/^\s*[245]\.\d{1,3}\.\d{1,3}/, '').trim(),
     diagnosticText: diagnostic.text,
     diagnosticType: diagnostic.type,
     remoteMta: parseHost(group.get('remote-mta')),

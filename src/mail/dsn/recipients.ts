@@ -92,7 +92,10 @@ function fromDsnRecipient(dsnRecipient: DsnRecipient, sources: RecipientContext)
     reply: diagnosticReply.reply,
     replySource: diagnosticReply.source,
     remoteMta: dsnRecipient.remoteMta ?? diagnosticReply.host,
-    text: joinText(dsnRecipient.diagnosticText, removePassedCommands(remaining)),
+    text: joinText(
+      dsnRecipient.diagnosticText === '' ? dsnRecipient.statusComment : dsnRecipient.diagnosticText,
+      removePassedCommands(remaining),
+    ),
     lastAttemptAt: dsnRecipient.lastAttemptAt,
     willRetryUntil: dsnRecipient.willRetryUntil,
   }
