@@ -32,6 +32,7 @@ const MIN_SEGMENT_LENGTH = 2
 const NEEDS_FULL_NORMALISATION = /[^\x20-\x7e]| {2}|`/
 /** Accents (mail systems often lose them), soft hyphens, zero-width characters. */
 const IGNORED_MARKS = /(?=\p{M})[\u0300-\u036f]|[\u00ad\u200b-\u200f\u2060\ufeff]/gu
+const TURKISH_DOTLESS_I = /ı/g
 const SINGLE_QUOTES = /[\u2018\u2019\u201a\u201b\u2032\u00b4`]/g
 const DOUBLE_QUOTES = /[\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb]/g
 const DASHES = /[\u2010-\u2015\u2212]/g
@@ -58,6 +59,7 @@ export function normaliseText(text: string): string {
     .normalize('NFKD')
     .toLowerCase()
     .replace(IGNORED_MARKS, '')
+    .replace(TURKISH_DOTLESS_I, 'i') // the lower case of the Turkish capital I is not that of others
     .normalize('NFC')
     .replace(DASHES, '-')
     .replace(WHITE_SPACE, ' ')
