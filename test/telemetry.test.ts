@@ -2,6 +2,7 @@
  * telemetry.test - untrusted text can neither forge a log line nor control the terminal that shows it
  */
 import { spawnSync } from 'node:child_process'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { toPrintable } from '../src/telemetry.ts'
@@ -51,3 +52,22 @@ test.each([
   ['\u202eabc', '\ufffdabc'],
   ['tab\tand\nline', 'tab\tand\nline'],
 ])('terminal escapes: %j', (text, want) => expect(toPrintable(text)).toBe(want))
+
+// /dev/full fails every write with ENOSPC, as a full disk does.
+test.skipIf(!existsSync('/dev/full')).each(['json', 'pretty'])(
+  'a log on a full disk (%s) loses lines and does not end the process',
+  (format) => {
+    const full = openSync('/dev/full', 'w')
+    const script = `
+    import { createTelemetry } from ${JSON.stringify(TELEMETRY)}
+    const { log } = await createTelemetry({ level: 'info', format: ${JSON.stringify(format)} })
+    for (let n = 0; n < 50; n++) log.info({ n }, 'line')
+    setTimeout(() => { log.error('last line'); console.log('alive') }, 50)`
+    const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', full],
+      encoding: 'utf8',
+    })
+    closeSync(full)
+    expect([stdout, status]).toEqual(['alive\n', 0])
+  },
+)
