@@ -42,7 +42,7 @@ export function createMessageBuilder(semaphore: ByteSemaphore): BuildMessage {
     const key = `${account}/${bodyId}`
     for (;;) {
       const expectedBytes = sizes.get(key) ?? 0
-      const releaseBytes = await semaphore.acquire(expectedBytes)
+      const releaseBytes = await semaphore.acquire(expectedBytes, account)
       const attempt = (): Promise<BuiltMessage | null> => tryBuild({ semaphore, sizes, key, expectedBytes, releaseBytes }, render)
       try {
         const built = expectedBytes > 0 && expectedBytes <= SMALL_MESSAGE_BYTES ? await attempt() : await runExclusive(account, attempt)

@@ -17,7 +17,7 @@ test('the capacity holds, except for a single larger request; every request is s
       const held: { readonly size: number; readonly release: ReleaseBytes }[] = []
       let granted = 0
       for (const size of wanted) {
-        void semaphore.acquire(size).then((release) => {
+        void semaphore.acquire(size, 1).then((release) => {
           held.push({ size, release })
           granted += 1
         })
@@ -39,21 +39,44 @@ test('the capacity holds, except for a single larger request; every request is s
 
 test('small requests overtake large ones, but not those for more than half of the capacity', async () => {
   const semaphore = createByteSemaphore(CAPACITY)
-  const first = await semaphore.acquire(70)
+  const first = await semaphore.acquire(70, 1)
   const granted: number[] = []
-  void semaphore.acquire(40).then(() => granted.push(40))
+  void semaphore.acquire(40, 1).then(() => granted.push(40))
   expect(semaphore.tryAcquire(20)).not.toBeNull()
-  void semaphore.acquire(90).then(() => granted.push(90))
+  void semaphore.acquire(90, 1).then(() => granted.push(90))
   expect(semaphore.tryAcquire(1)).toBeNull()
   first()
   await settle()
   expect(granted).toEqual([40])
 })
 
+test('requests of one account delay the request of another by one', async () => {
+  const semaphore = createByteSemaphore(CAPACITY)
+  let open = await semaphore.acquire(CAPACITY, 1)
+  const granted: string[] = []
+  const ask = (name: string, account: number): void => {
+    void semaphore.acquire(50, account).then((release) => {
+      granted.push(name)
+      open = release
+    })
+  }
+  void semaphore.acquire(50, 9).then(() => granted.push('held'))
+  for (let n = 0; n < 10; n++) ask(`a${n}`, 1)
+  ask('b', 2)
+  ask('c', 3)
+  open()
+  for (let served = 1; served < 6; served++) {
+    await settle()
+    open()
+  }
+  await settle()
+  expect(granted).toEqual(['held', 'a0', 'b', 'c', 'a1', 'a2', 'a3'])
+})
+
 test('releasing is idempotent', async () => {
   const semaphore = createByteSemaphore(CAPACITY)
-  const release = await semaphore.acquire(60)
-  await semaphore.acquire(40)
+  const release = await semaphore.acquire(60, 1)
+  await semaphore.acquire(40, 1)
   release()
   release()
   expect([semaphore.tryAcquire(61), semaphore.tryAcquire(60) === null]).toEqual([null, false])
