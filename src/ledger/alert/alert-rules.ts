@@ -126,6 +126,18 @@ export const ALERT_RULES = {
     hours: 0,
     idle: 'clears',
   },
+  // A clock that is wrong by months would remove everything, so retention waits for a person. A month that turns in a quiet week is no sign.
+  'retirement-held': {
+    scope: 'operator',
+    unit: 'hours',
+    what: 'time by which the clock is ahead of the newest mail, while retention removes nothing more',
+    of: 'held retentions',
+    raise: 168,
+    clear: 0,
+    minimum: 0,
+    hours: 0,
+    idle: 'stays',
+  },
 } as const satisfies Record<string, AlertRule>
 
 export type AlertName = keyof typeof ALERT_RULES

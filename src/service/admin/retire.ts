@@ -6,17 +6,14 @@
  * facts, undelivered webhook events, and site counters. Each step finds its rows on a reader, removes one page in one transaction, and then
  * sleeps as long as it took. A later run, on any node, continues where a stopped run ended. Suppression lists are never touched.
  *
- * See also: store/facts/retention, daemon/scheduled-jobs (when it runs), settings (retention.months), docs/RETENTION.md.
+ * See also: service/admin/retirement-clock (the date that it goes by), store/facts/retention, daemon/scheduled-jobs (when it runs), settings (retention.months), docs/RETENTION.md.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LOOSE_FACT_KINDS } from '../../ledger/facts/fact-kinds.ts'
-import { firstValidDeliveryId, TOKEN_PURPOSES } from '../../correlate/token.ts'
 import { readMetadataForOperator, writeMetadataForOperator } from '../../store/engine/metadata.ts'
-import { countRetiredDeliveries, removeRetiredDeliveries } from '../../store/facts/retired-deliveries.ts'
+import { removeRetiredDeliveries } from '../../store/facts/retired-deliveries.ts'
 import {
   advanceRetentionCutoffForOperator,
-  countOldDeliveries,
-  countOldOutbox,
   listOldDeliveryIds,
   scanOldFacts,
   findNextOutboxEndpointForOperator,
@@ -31,9 +28,10 @@ import {
 } from '../../store/facts/retention.ts'
 import { lowestIdAt } from '../fact-id-time.ts'
 import type { Context } from '../context.ts'
+import { readRetirementClock, RETIRE_LOCK, saveRetirementClock, type RetirementClock } from './retirement-clock.ts'
 
 /** How much was removed. */
-type RetireResult = {
+export type RetireResult = {
   /** Data of deliveries requested before this moment (epoch ms) is removed. */
   readonly before: number
   readonly deliveries: number
@@ -42,6 +40,8 @@ type RetireResult = {
   readonly events: number
   /** Remains of deliveries that were retired earlier and whose tokens have expired. */
   readonly remains: number
+  /** True if the clock is so far ahead of the newest mail that data is kept which it would remove (service/admin/retirement-clock). */
+  readonly isHeld: boolean
   /** False if the run was stopped before the end. */
   readonly isDone: boolean
 }
@@ -66,74 +66,50 @@ type Counts = { deliveries: number; facts: number; mails: number; events: number
 
 const zeroCounts = (): Counts => ({ deliveries: 0, facts: 0, mails: 0, events: 0, remains: 0 })
 
-type RetireRun = { readonly context: Context; readonly before: number; readonly counts: Counts; readonly shouldStop: () => boolean }
-
-/** The start of the UTC month that lies `months` before the current one. Pure. */
-function retentionStart(now: number, months: number): number {
-  const at = new Date(now)
-  return Date.UTC(at.getUTCFullYear(), at.getUTCMonth() - months, 1)
+type RetireRun = Pick<RetirementClock, 'before' | 'isHeld' | 'firstValidId'> & {
+  readonly context: Context
+  readonly counts: Counts
+  readonly shouldStop: () => boolean
 }
 
 /** Removes everything older than the retention period. Idempotent. Faults: store_busy. */
 export async function retire(context: Context, { months, shouldStop = () => false }: RetireRules): Promise<RetireResult> {
-  const before = await context.engine.tx((db) => advanceRetentionCutoffForOperator(db, retentionStart(context.now(), months)), {
-    lockName: RETIRE_LOCK,
-  })
+  const cutoff = await advanceClock(context, months)
   context.accountCache.invalidate()
-  const run: RetireRun = { context, before, counts: zeroCounts(), shouldStop }
+  if (cutoff.isHeld) context.telemetry.log.warn({ before: cutoff.before }, HELD_TEXT)
+  const run: RetireRun = { context, ...cutoff, counts: zeroCounts(), shouldStop }
   for (const part of [retireDeliveries, retireMails, retireLooseFacts, retireOutbox, retireSiteCounters, purgeRetiredStep]) {
     if (!(await part(run))) return reportRun(run, false)
   }
   return reportRun(run, true)
 }
 
+const HELD_TEXT = 'retention holds: the clock is far ahead of the newest mail; if it is right, run "bounced retire --confirm-date"'
+
 /** Removes only the remains of retired deliveries whose tokens have expired. For installations with retention switched off. */
 export async function purgeRetiredDeliveries(context: Context, shouldStop: () => boolean): Promise<RetireResult> {
-  const run: RetireRun = { context, before: 0, counts: zeroCounts(), shouldStop }
+  const run: RetireRun = { context, ...(await advanceClock(context, 0)), counts: zeroCounts(), shouldStop }
   return reportRun(run, await purgeRetiredStep(run))
 }
 
-/** The lowest delivery id whose tokens are still valid for list changes. */
-const firstValidTokenId = (context: Context): string =>
-  firstValidDeliveryId(Math.max(TOKEN_PURPOSES.feedback.validDays, TOKEN_PURPOSES.unsubscribe.validDays), context.now())
+/** Stores the cutoff before anything is removed. */
+function advanceClock(context: Context, months: number): Promise<RetirementClock> {
+  return context.engine.tx(
+    async (db) => {
+      const clock = await readRetirementClock(context, db, months)
+      if (months > 0) await advanceRetentionCutoffForOperator(db, clock.before)
+      await saveRetirementClock(db, clock)
+      return clock
+    },
+    { lockName: RETIRE_LOCK, visibility: 'latest' },
+  )
+}
 
-/** One lock for all steps, so that two nodes never run one at the same time. */
-const RETIRE_LOCK = 'retire'
-
-function reportRun({ context: { telemetry }, before, counts }: RetireRun, isDone: boolean): RetireResult {
+function reportRun({ context: { telemetry }, before, isHeld, counts }: RetireRun, isDone: boolean): RetireResult {
   for (const [what, n] of Object.entries(counts)) if (n > 0) telemetry.count('bounced_retired_total', { what }, n)
   if (Object.values(counts).some((n) => n > 0))
     telemetry.log.info({ before, ...counts, isDone }, 'data older than the retention period removed')
-  return { before, ...counts, isDone }
-}
-
-/** Counts what `retire` would remove, and changes nothing. */
-export async function previewRetirement(context: Context, months: number): Promise<Omit<RetireResult, 'facts' | 'isDone'>> {
-  const { bulkRead: bulk } = context.engine
-  const before = retentionStart(context.now(), months)
-  let deliveries = 0
-  let remains = 0
-  for (const account of await accountsOf(context)) {
-    deliveries += await countOldDeliveries(bulk, account, before)
-    remains += await countRetiredDeliveries(bulk, account, firstValidTokenId(context))
-  }
-  let mails = 0
-  for (let after: string | null = ''; after !== null;) {
-    const scanned: Awaited<ReturnType<typeof scanOldMailsForOperator>> = await scanOldMailsForOperator(bulk, before, {
-      after,
-      maxRows: SCAN_ROWS,
-    })
-    mails += scanned.mails.length
-    after = scanned.next
-  }
-  let events = 0
-  for (
-    let ref = await findNextOutboxEndpointForOperator(bulk, null);
-    ref !== null;
-    ref = await findNextOutboxEndpointForOperator(bulk, ref)
-  )
-    events += await countOldOutbox(bulk, ref, lowestIdAt(before))
-  return { before, deliveries, mails, events, remains }
+  return { before, ...counts, isHeld, isDone }
 }
 
 const accountsOf = async (context: Context): Promise<readonly number[]> =>
@@ -155,12 +131,9 @@ async function retireDeliveries(run: RetireRun): Promise<boolean> {
       const ids = await listOldDeliveryIds(engine.bulkRead, account, run.before, PAGE_SIZE)
       if (ids.length === 0) break
       const shouldContinue = await runStep(run, async () => {
-        const { deliveries, facts } = await engine.tx(
-          (db) => removeDeliveries(db, account, { ids, firstValidId: firstValidTokenId(run.context) }),
-          {
-            lockName: RETIRE_LOCK,
-          },
-        )
+        const { deliveries, facts } = await engine.tx((db) => removeDeliveries(db, account, { ids, firstValidId: run.firstValidId }), {
+          lockName: RETIRE_LOCK,
+        })
         run.counts.deliveries += deliveries
         run.counts.facts += facts
       })
@@ -283,7 +256,7 @@ async function retireSiteCounters(run: RetireRun): Promise<boolean> {
 
 async function purgeRetiredStep(run: RetireRun): Promise<boolean> {
   const { engine } = run.context
-  const page = { before: firstValidTokenId(run.context), limit: NARROW_PAGE_SIZE }
+  const page = { before: run.firstValidId, limit: NARROW_PAGE_SIZE }
   for (const account of await accountsOf(run.context)) {
     for (let removed = NARROW_PAGE_SIZE; removed === NARROW_PAGE_SIZE;) {
       const shouldContinue = await runStep(run, async () => {

@@ -12,6 +12,8 @@ import { ALERT_RULES, type AlertName } from '../../ledger/alert/alert-rules.ts'
 import type { WatchMetric } from '../../ledger/project/watch-counts.ts'
 import { QUARTER_HOUR_MS, quarterHourOf } from '../../ledger/project/state.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
+import { readMetadataForOperator } from '../../store/engine/metadata.ts'
+import { RETIREMENT_HELD } from '../../store/facts/retention.ts'
 import { listLaneSnapshotsForOperator, type LaneSnapshotRow } from '../../store/queue/lane-snapshots.ts'
 import type { DiskSpace } from '../disk-space.ts'
 import { listEndpointsOfAccounts } from '../../store/webhook/endpoints.ts'
@@ -54,6 +56,7 @@ const MEASURES = {
   'webhook-failing': failingWebhooks,
   'feedback-silence': feedbackSilence,
   'disk-space': ({ diskSpace, operator }) => Promise.resolve([diskShare(diskSpace, operator)]),
+  'retirement-held': heldRetirement,
 } as const satisfies Record<AlertName, Measure>
 
 /** Takes all measurements. Faults: store_busy. */
@@ -131,6 +134,13 @@ function diskShare({ floorBytes, freeBytes }: DiskSpace, operator: number): Time
   const free = freeBytes()
   const value = floorBytes === 0 || free === null ? null : Math.min(1, floorBytes / Math.max(1, free))
   return { account: operator, alert: 'disk-space', about: '', value, volume: Math.round((free ?? 0) / MEBIBYTE), from: null }
+}
+
+/** Measures how far the clock is ahead of the newest mail while retention holds for that reason. */
+async function heldRetirement({ reader, now, operator }: MeasureInput): Promise<readonly TimedAlertMeasurement[]> {
+  const newest = await readMetadataForOperator(reader, RETIREMENT_HELD)
+  const value = newest === null ? 0 : Math.max(0, now - Number(newest)) / HOUR_MS
+  return [{ account: operator, alert: 'retirement-held', about: '', value, volume: newest === null ? 0 : 1, from: null }]
 }
 
 const LANES_PAGE_SIZE = 1_000

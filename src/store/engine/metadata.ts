@@ -18,6 +18,10 @@ export async function writeMetadataForOperator(db: Database, name: string, value
   await db.run('insert into meta (name, value) values ($1, $2) on conflict (name) do update set value = excluded.value', [name, value])
 }
 
+export async function removeMetadataForOperator(db: Database, name: string): Promise<void> {
+  await db.run('delete from meta where name = $1', [name])
+}
+
 /** Writes a value unless one exists. Returns the value in force, so that two nodes that start together agree. */
 export async function initializeMetadataForOperator(db: Database, name: string, value: string): Promise<string> {
   await db.run('insert into meta (name, value) values ($1, $2) on conflict (name) do nothing', [name, value])

@@ -18,7 +18,7 @@ import { OUTBOX } from '../webhook/outbox.ts'
 import type { EndpointRef, OutboxRow } from '../webhook/outbox.ts'
 import { addRetiredDeliveries } from './retired-deliveries.ts'
 import { DELIVERIES } from '../mail/delivery-columns.ts'
-import { findReportReferencesForOperator, releaseMailBodies } from '../mail/mail-bodies.ts'
+import { findReportReferencesForOperator, releaseMailBodies, type BodyReference } from '../mail/mail-bodies.ts'
 import { SITE_COUNTERS } from '../schema.ts'
 import type { StoredSiteCounter } from '../schema.ts'
 import { hexToBytes, uuidToBytes, bytesToHex, bytesToUuid } from '../engine/mapping.ts'
@@ -37,6 +37,23 @@ export async function advanceRetentionCutoffForOperator(db: Database, before: nu
 }
 
 const CUTOFF_NAME = 'retired_before'
+
+/** Metadata while retention holds because the clock is far ahead: the newest mail (epoch ms). */
+export const RETIREMENT_HELD = 'retirement_held'
+
+/** When the newest message was requested or the newest mail whose bytes are stored was received (epoch ms); null: there is none. */
+export async function findNewestMailTimeForOperator(reader: DatabaseReader): Promise<number | null> {
+  const requested = `select max(n.at) as at from (select (select d.requested_at from deliveries d where d.account_id = a.account_id
+    order by d.requested_at desc limit 1) as at from accounts a) n`
+  const received = 'select max(f.received_at) as at from mail_body_references f where f.kind = $1'
+  const rows = await Promise.all([
+    reader.one(requested),
+    reader.one(received, ['report' satisfies BodyReference['kind']]),
+    reader.one(received, ['inbound' satisfies BodyReference['kind']]),
+  ])
+  const times = rows.flatMap((row) => (row === null || row['at'] === null ? [] : [Number(row['at'])]))
+  return times.length === 0 ? null : Math.max(...times)
+}
 
 /** Lists the oldest deliveries of an account that were requested before a moment. */
 export async function listOldDeliveryIds(

@@ -22,7 +22,7 @@ import {
 type MailBody = { readonly content: string; readonly size: number; readonly body: Uint8Array }
 
 /** One report (`reports`) or one inbound mail (`route_mails`) that needs the bytes. `digest` is its own. */
-type BodyReference = {
+export type BodyReference = {
   readonly content: string
   readonly kind: 'report' | 'inbound'
   readonly account: number

@@ -1,0 +1,48 @@
+/**
+ * retirement-preview - counts what retention would remove now
+ *
+ * See also: service/admin/retire (which removes it), commands/store/retire.
+ */
+import {
+  countOldDeliveries,
+  countOldOutbox,
+  findNextOutboxEndpointForOperator,
+  scanOldMailsForOperator,
+} from '../../store/facts/retention.ts'
+import { countRetiredDeliveries } from '../../store/facts/retired-deliveries.ts'
+import type { Context } from '../context.ts'
+import { lowestIdAt } from '../fact-id-time.ts'
+import type { RetireResult } from './retire.ts'
+import { readRetirementClock } from './retirement-clock.ts'
+
+/** Rows that one scan reads. */
+const SCAN_ROWS = 5_000
+
+/** Counts what `retire` would remove, and changes nothing. */
+export async function previewRetirement(context: Context, months: number): Promise<Omit<RetireResult, 'facts' | 'isDone'>> {
+  const { bulkRead: bulk } = context.engine
+  const { before, isHeld, firstValidId } = await readRetirementClock(context, bulk, months)
+  let deliveries = 0
+  let remains = 0
+  for (const { account } of (await context.accountCache.snapshot()).accounts) {
+    deliveries += await countOldDeliveries(bulk, account, before)
+    remains += await countRetiredDeliveries(bulk, account, firstValidId)
+  }
+  let mails = 0
+  for (let after: string | null = ''; after !== null;) {
+    const scanned: Awaited<ReturnType<typeof scanOldMailsForOperator>> = await scanOldMailsForOperator(bulk, before, {
+      after,
+      maxRows: SCAN_ROWS,
+    })
+    mails += scanned.mails.length
+    after = scanned.next
+  }
+  let events = 0
+  for (
+    let ref = await findNextOutboxEndpointForOperator(bulk, null);
+    ref !== null;
+    ref = await findNextOutboxEndpointForOperator(bulk, ref)
+  )
+    events += await countOldOutbox(bulk, ref, lowestIdAt(before))
+  return { before, deliveries, mails, events, remains, isHeld }
+}
