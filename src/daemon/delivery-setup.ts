@@ -116,6 +116,7 @@ export function createDeliveryService({ context, vault }: Runtime, settings: Set
     maxInFlightBytes: deliverySettings.inFlightBytes,
     node: deliverySettings.node ?? `${hostname()}:${resolve(settings.data)}`,
     leaseMs: deliverySettings.leaseSeconds * 1_000,
+    uncertainMs: deliverySettings.uncertainSeconds * 1_000,
     closeTimeoutMs: settings.limits.closeSeconds * 1_000,
   })
   return { start: deliverer.start, nudge: deliverer.nudge, close: () => deliverer.close().then(transport.close) }

@@ -138,4 +138,9 @@ export const deliverySettings = z.strictObject({
     'Seconds until another node takes over when the delivering node stops responding',
     'longer than a fail-over of the database, and too short to delay mail noticeably',
   ),
+  uncertainSeconds: setting(
+    z.int().min(0).max(3_600).default(60),
+    'Seconds that a node which fell silent has to report the outcomes of its attempts, before another node sends their mails again',
+    'a node that is frozen or cut off from the store usually returns within a minute, and nobody else knows what it has sent; after a restart under the same node name there is no wait',
+  ),
 })

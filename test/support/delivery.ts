@@ -65,6 +65,7 @@ export function delivererOptions(transport: Transport, more: Partial<DelivererOp
     maxInFlightBytes: 67_108_864,
     node: 'test',
     leaseMs: 10_000,
+    uncertainMs: 60_000,
     closeTimeoutMs: 2_000,
     ...more,
   }

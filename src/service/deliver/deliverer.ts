@@ -29,7 +29,7 @@ import { createWakeup, type Wakeup } from '../wakeup.ts'
 import type { SessionView } from './delivery-session.ts'
 import { createDeliveryLoop, type DeliveryLoop } from './delivery-loop.ts'
 import { POLL_INTERVAL_MS } from './tick-schedule.ts'
-import type { ResolveDestination } from './queue-loader.ts'
+import { createQueueLoader, type OnResolved, type QueueLoader, type ResolveDestination } from './queue-loader.ts'
 
 type DelivererOptions = {
   readonly transport: Transport
@@ -48,6 +48,8 @@ type DelivererOptions = {
   /** The name of the node. A node that restarts under its name takes its lease over at once. */
   readonly node: string
   readonly leaseMs: number
+  /** How long a node that fell silent has time to report the outcomes of its attempts, before their messages are sent again. */
+  readonly uncertainMs: number
   /** How long `close` waits for running attempts. */
   readonly closeTimeoutMs: number
 }
@@ -72,6 +74,8 @@ type DelivererState = {
   readonly sender: MailSender
   /** Null: this node does not deliver. */
   loop: DeliveryLoop | null
+  /** No session has begun in this process: what its node has marked, an earlier process has, which has ended. */
+  isFirst: boolean
   isClosing: boolean
   /** On the monotonic clock. */
   closeDeadline: number
@@ -91,6 +95,7 @@ export function createDeliverer(context: Context, options: DelivererOptions): De
     wakeup,
     sender,
     loop: null,
+    isFirst: true,
     isClosing: false,
     closeDeadline: Infinity,
     draining: new Set(),
@@ -136,6 +141,7 @@ async function runSessions(state: DelivererState): Promise<void> {
 async function runSession(state: DelivererState, lease: Lease): Promise<void> {
   const { context, wakeup } = state
   const loop = createLoop(state, lease)
+  state.isFirst = false
   const stopRenewing = startLeaseRenewal(state, loop)
   const { telemetry } = context
   try {
@@ -157,8 +163,8 @@ async function runSession(state: DelivererState, lease: Lease): Promise<void> {
   }
 }
 
-function createLoop({ context, options, wakeup, sender }: DelivererState, lease: Lease): DeliveryLoop {
-  const { policy, retry, pools, concurrencyLimit, siteConcurrencyLimit, resolveDestination, node, leaseMs } = options
+function createLoop({ context, options, wakeup, sender, isFirst }: DelivererState, lease: Lease): DeliveryLoop {
+  const { policy, retry, pools, concurrencyLimit, siteConcurrencyLimit, resolveDestination, node, leaseMs, uncertainMs } = options
   const queue = createQueue({
     policy,
     retrySchedule: retry,
@@ -167,9 +173,12 @@ function createLoop({ context, options, wakeup, sender }: DelivererState, lease:
     maxInFlight: concurrencyLimit,
     seed: lease.term,
   })
-  const parts = { sender, resolveDestination, keyPersistence: createKeyPersistence(), laneSnapshots: createLaneSnapshots(node) }
+  const endedNode = isFirst ? node : null
+  const createLoader = (onResolved: OnResolved): QueueLoader =>
+    createQueueLoader(context, { resolveDestination, onResolved, uncertainMs, endedNode })
+  const parts = { sender, createLoader, keyPersistence: createKeyPersistence(), laneSnapshots: createLaneSnapshots(node) }
   return createDeliveryLoop(
-    { context, ...parts, concurrencyLimit, giveUpDays: retry.giveUpMs / DAY_MS, wake: wakeup.wake },
+    { context, ...parts, concurrencyLimit, giveUpDays: retry.giveUpMs / DAY_MS, node, wake: wakeup.wake },
     { lease, queue, leaseUntil: lastStartAt(lease.untilAt, leaseMs) },
   )
 }

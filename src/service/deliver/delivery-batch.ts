@@ -18,8 +18,9 @@ export type DeliveryBatch = {
   readonly commands: readonly QueueCommand[]
   /** Attempts to mark before they begin. */
   readonly refsToMark: readonly QueuedMessageRef[]
-  /** The time of the marks. */
+  /** The time of the marks, and the node that makes them. */
   readonly dispatchedAt: number
+  readonly node: string
   /** How many new messages to claim and how many late reports to take; 0: none. */
   readonly maxNewMessages: number
   readonly maxLateReports: number
@@ -37,7 +38,7 @@ const NO_KEY_CHANGES: KeyChanges = { rows: [], removed: [] }
 /** Collects what the next transaction writes. */
 export function collectBatch(
   session: SessionView,
-  { keyChanges, giveUpDays, now }: Pick<DeliveryBatch, 'keyChanges' | 'giveUpDays'> & { readonly now: number },
+  { keyChanges, giveUpDays, node, now }: Pick<DeliveryBatch, 'keyChanges' | 'giveUpDays' | 'node'> & { readonly now: number },
 ): DeliveryBatch {
   return {
     lease: session.lease,
@@ -47,6 +48,7 @@ export function collectBatch(
     commands: [...session.commands],
     refsToMark: session.awaitingMark.map(({ ref }) => ref),
     dispatchedAt: now,
+    node,
     maxNewMessages: session.isLoaded && session.hasNewMessages && !session.isEnding ? MAX_NEW_MESSAGES : 0,
     maxLateReports: session.hasLateReports && !session.isEnding ? MAX_LATE_REPORTS : 0,
     giveUpDays,
@@ -62,6 +64,7 @@ export const keyChangesBatch = (lease: Lease, keyChanges: KeyChanges): DeliveryB
   commands: [],
   refsToMark: [],
   dispatchedAt: 0,
+  node: '',
   maxNewMessages: 0,
   maxLateReports: 0,
   giveUpDays: 0,

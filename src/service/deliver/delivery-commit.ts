@@ -67,14 +67,15 @@ export async function commitBatch(context: Context, snapshot: AccountSnapshot, b
     const held = isLeaseHeld ? batch : outcomesOnly(batch)
     decideUpdates({ context, snapshot, batch: held, transaction })
     const facts = ledgerState.newFacts
-    await updateQueueRows(db, held.updates)
+    await updateQueueRows(db, held.updates, { isFresh: !isLeaseHeld })
     const [, , newMessages, lateReports] = await Promise.all([
       saveBackoffKeysForOperator(db, held.keyChanges.rows, held.keyChanges.removed),
       settleQueueCommandsForOperator(db, held.commands),
       held.maxNewMessages === 0 ? [] : claimNewMessagesForOperator(db, held.maxNewMessages),
       held.maxLateReports === 0 ? [] : takeQueuedFeedbackForOperator(db, held.maxLateReports),
     ])
-    const dispatched = held.refsToMark.length === 0 ? [] : await markDispatchedForOperator(db, held.refsToMark, held.dispatchedAt)
+    const mark = { at: held.dispatchedAt, node: held.node }
+    const dispatched = held.refsToMark.length === 0 ? [] : await markDispatchedForOperator(db, held.refsToMark, mark)
     return { result: { committed: { dispatched, isLeaseHeld, newMessages, lateReports, facts }, ledger: ledgerState } }
   })
   traceUpdates(context.telemetry, batch.updates, ledger)
@@ -181,7 +182,7 @@ function lastAttemptOf(ledgerState: LedgerState, deliveryId: string): AttemptDat
   return attempts.toSorted((a, b) => a.at - b.at).at(-1)?.data ?? null
 }
 
-async function updateQueueRows(db: Database, updates: readonly MailUpdate[]): Promise<void> {
+async function updateQueueRows(db: Database, updates: readonly MailUpdate[], options: { readonly isFresh: boolean }): Promise<void> {
   const removed: QueuedMessageRef[] = []
   const attempted: Parameters<typeof removeAttemptedMessagesForOperator>[1][number][] = []
   const requeued: Parameters<typeof requeueMessagesForOperator>[1][number][] = []
@@ -193,7 +194,7 @@ async function updateQueueRows(db: Database, updates: readonly MailUpdate[]): Pr
   await Promise.all([
     removeQueuedMessagesForOperator(db, inLockOrder(removed)),
     removeAttemptedMessagesForOperator(db, inLockOrder(attempted)),
-    requeueMessagesForOperator(db, inLockOrder(requeued)),
+    requeueMessagesForOperator(db, inLockOrder(requeued), options),
   ])
 }
 

@@ -34,7 +34,7 @@ import type { DeliverySession, PendingAttempt, ReadyAttempt, SessionView } from 
 import type { KeyPersistence } from './key-persistence.ts'
 import type { LaneSnapshots } from './lane-snapshots.ts'
 import { reportAttempt, reportTransitions, updateQueueGauges } from './queue-telemetry.ts'
-import { createQueueLoader, type QueueLoader, type ResolveDestination } from './queue-loader.ts'
+import type { OnResolved, QueueLoader } from './queue-loader.ts'
 import type { MailSender, SendOutcome } from './sender.ts'
 import { readSendOutcome } from './settled-attempt.ts'
 import { dispatchCapacity, isPollDue, isSnapshotDue, mayDispatch, msUntilNextTick } from './tick-schedule.ts'
@@ -42,12 +42,14 @@ import { dispatchCapacity, isPollDue, isSnapshotDue, mayDispatch, msUntilNextTic
 type LoopOptions = {
   readonly context: Context
   readonly sender: MailSender
-  readonly resolveDestination: ResolveDestination
+  readonly createLoader: (onResolved: OnResolved) => QueueLoader
   readonly keyPersistence: KeyPersistence
   readonly laneSnapshots: LaneSnapshots
   /** Messages being sent at once. */
   readonly concurrencyLimit: number
   readonly giveUpDays: number
+  /** The name of this node. */
+  readonly node: string
   /** Called when there is something to do before the next tick is due. */
   readonly wake: () => void
 }
@@ -77,7 +79,7 @@ type LoopState = LoopOptions & { readonly session: DeliverySession; readonly loa
 /** Creates the loop with a new session. The caller calls `tick` again and again, one at a time. */
 export function createDeliveryLoop(options: LoopOptions, { lease, queue, leaseUntil }: SessionStart): DeliveryLoop {
   const session = createSession(lease, queue, leaseUntil)
-  const loader = createQueueLoader(options.context, options.resolveDestination, (messages) => enqueueResolved(loop, messages))
+  const loader = options.createLoader((messages) => enqueueResolved(loop, messages))
   const loop: LoopState = { ...options, session, loader }
   return {
     session,
@@ -149,6 +151,7 @@ async function pollStore(loop: LoopState): Promise<void> {
     // The sender of a command checks its effect at once.
     if (settled.length > 0) session.lastSnapshotAt = 0
   }
+  session.updates.push(...(await loop.loader.recheck()))
   session.hasNewMessages ||= hasNewMessages
   session.hasLateReports ||= hasFeedback
   session.lastPollAt = now
@@ -170,7 +173,7 @@ async function commitPending(loop: LoopState, snapshot: AccountSnapshot): Promis
   for (const attempt of session.awaitingMark) attempt.dispatchedAt = now
   const changedKeys = [...session.changedKeys]
   const keyChanges = keyPersistence.collectChanges(session.queue, session.changedKeys)
-  const batch = collectBatch(session, { keyChanges, giveUpDays: loop.giveUpDays, now })
+  const batch = collectBatch(session, { keyChanges, giveUpDays: loop.giveUpDays, node: loop.node, now })
   session.changedKeys.clear()
   if (batch.maxNewMessages > 0) session.hasNewMessages = false
   if (batch.maxLateReports > 0) session.hasLateReports = false

@@ -3,7 +3,9 @@
  *
  * Loads page by page; the event loop serves other work between two pages. A message is ready when its domain has been looked up, so a slow domain
  * delays only its own messages. Destinations are not kept here, because DNS changes. Strings that many messages share are one string in memory. A message
- * that was marked when its node died may or may not have been accepted: its attempt is counted and recorded, and the message is sent again.
+ * that was marked when its node died may or may not have been accepted: its attempt is counted and recorded, and the message is sent again. A node that fell
+ * silent may only be frozen or cut off from the store, and reports the outcome when it returns. It gets time for that, before its messages are loaded. A process
+ * that begins again under the name of its node knows that the attempts of that node have ended, and waits for nobody.
  *
  * Belongs to one session, which it does not know. See also: store/queue/queued-mail, net/mx (destinations), service/deliver/delivery-loop.
  */
@@ -11,7 +13,12 @@ import { setImmediate } from 'node:timers/promises'
 import { readUncertainAttempt } from '../../ledger/decide/attempt-reading.ts'
 import type { QueueMessage } from '../../queue/message.ts'
 import type { ResolvedDestination } from '../../queue/schedule/reroute.ts'
-import { listQueuedMessagesForOperator, type QueueCursor, type QueuedMessageSummary } from '../../store/queue/queued-mail.ts'
+import {
+  findQueuedMessagesForOperator,
+  listQueuedMessagesForOperator,
+  type QueueCursor,
+  type QueuedMessageSummary,
+} from '../../store/queue/queued-mail.ts'
 import type { Context } from '../context.ts'
 import { mailRefOf, type MailUpdate } from './mail-update.ts'
 
@@ -23,6 +30,8 @@ export type QueueLoader = {
   readonly load: (options: LoadOptions) => Promise<void>
   /** Resolves messages that were just read. Returns the updates of those whose last attempt has an unknown outcome. */
   readonly add: (mails: readonly QueuedMessageSummary[]) => readonly MailUpdate[]
+  /** Adds the messages of other nodes whose time to report the outcome is over, and returns their updates. Faults: store_busy. */
+  readonly recheck: () => Promise<readonly MailUpdate[]>
 }
 
 type LoadOptions = {
@@ -33,7 +42,7 @@ type LoadOptions = {
 }
 
 /** Called with all messages of a domain that were waiting for its look-up. */
-type OnResolved = (messages: readonly QueueMessage[]) => void
+export type OnResolved = (messages: readonly QueueMessage[]) => void
 
 /** Rows of a page: a few milliseconds of this thread. */
 const PAGE_ROWS = 500
@@ -44,10 +53,22 @@ const MAX_LOOK_UPS = 64
 /** More strings than the domains of any campaign. */
 const MAX_INTERNED_STRINGS = 100_000
 
-type LoaderState = {
-  readonly context: Context
+type LoaderOptions = {
   readonly resolveDestination: ResolveDestination
   readonly onResolved: OnResolved
+  /** How long the node that marked a message has time to report the outcome. */
+  readonly uncertainMs: number
+  /** The node that has ended, so that nobody will report the outcomes of its attempts; null: none. */
+  readonly endedNode: string | null
+}
+
+/** A message that another node has marked, and when it is sent again. */
+type AwaitedMessage = { readonly mail: QueuedMessageSummary; readonly until: number }
+
+type LoaderState = LoaderOptions & {
+  readonly context: Context
+  /** Ordered by time. */
+  awaited: AwaitedMessage[]
   /** The store gives a new string with each row. */
   readonly internedStrings: Map<string, string>
   /** Messages of domains that are being looked up. */
@@ -57,23 +78,28 @@ type LoaderState = {
 }
 
 /** Creates a loader. */
-export function createQueueLoader(context: Context, resolveDestination: ResolveDestination, onResolved: OnResolved): QueueLoader {
+export function createQueueLoader(context: Context, options: LoaderOptions): QueueLoader {
   const state: LoaderState = {
+    ...options,
     context,
-    resolveDestination,
-    onResolved,
+    awaited: [],
     internedStrings: new Map(),
     pendingByDomain: new Map(),
     lookUpQueue: [],
     activeLookUps: 0,
   }
-  return { load: (options) => loadQueued(state, options), add: (mails) => addMails(state, mails) }
+  return {
+    load: (loadOptions) => loadQueued(state, loadOptions),
+    add: (mails) => addMails(state, mails),
+    recheck: () => recheckAwaited(state),
+  }
 }
 
 async function loadQueued(state: LoaderState, { cursor: start, isStopped, onPage }: LoadOptions): Promise<void> {
   const { engine, telemetry } = state.context
   let cursor = start
   let uncertainCount = 0
+  const awaitedBefore = state.awaited.length
   while (!isStopped()) {
     const page = await listQueuedMessagesForOperator(engine.read, cursor, PAGE_ROWS)
     const updates = addMails(state, page)
@@ -83,17 +109,56 @@ async function loadQueued(state: LoaderState, { cursor: start, isStopped, onPage
     if (page.length < PAGE_ROWS) break
     await setImmediate()
   }
-  if (uncertainCount === 0) return
-  const text = 'messages were being sent when their node ended; it is unknown whether they were accepted, and they are sent again'
-  telemetry.log.warn({ mails: uncertainCount }, text)
+  if (uncertainCount > 0) telemetry.log.warn({ mails: uncertainCount }, UNCERTAIN_TEXT)
+  const awaitedCount = state.awaited.length - awaitedBefore
+  if (awaitedCount > 0) telemetry.log.warn({ mails: awaitedCount, waitSeconds: state.uncertainMs / 1_000 }, AWAITED_TEXT)
 }
 
+const UNCERTAIN_TEXT = 'messages were being sent when their node ended; it is unknown whether they were accepted, and they are sent again'
+const AWAITED_TEXT = 'messages were being sent when their node fell silent; it has time to report the outcomes before they are sent again'
+
+/** Messages that are read again in one tick. */
+const RECHECKED_PER_TICK = 500
+
+/** Reads messages again whose time is over. One that is still marked is uncertain now; the node may also have requeued it, or removed it. */
+async function recheckAwaited(state: LoaderState): Promise<readonly MailUpdate[]> {
+  const { engine, telemetry, now } = state.context
+  const at = now()
+  const due = state.awaited.filter(({ until }) => until <= at).slice(0, RECHECKED_PER_TICK)
+  if (due.length === 0) return []
+  const refs = due.map(({ mail }) => mailRefOf(mail.account, mail.deliveryId))
+  const found = await findQueuedMessagesForOperator(engine.read, refs)
+  state.awaited = state.awaited.filter((each) => !due.includes(each))
+  const markOf = new Map(due.map(({ mail }) => [mail.deliveryId, mail.dispatchedAt]))
+  const updates = addUncertain(
+    state,
+    found.filter((mail) => mail.dispatchedAt !== null && mail.dispatchedAt === markOf.get(mail.deliveryId)),
+  )
+  for (const mail of found) if (mail.dispatchedAt === null) requestLookUp(state, mail)
+  if (updates.length > 0) telemetry.log.warn({ mails: updates.length }, UNCERTAIN_TEXT)
+  return updates
+}
+
+/** Requests the look-ups of messages, but for those whose outcome another node may still report. */
 function addMails(state: LoaderState, mails: readonly QueuedMessageSummary[]): readonly MailUpdate[] {
+  const until = state.context.now() + state.uncertainMs
+  const uncertain: QueuedMessageSummary[] = []
+  for (const mail of mails) {
+    if (mail.dispatchedAt === null) requestLookUp(state, mail)
+    else if (mail.markedBy !== null && mail.markedBy !== state.endedNode) state.awaited.push({ mail, until })
+    else uncertain.push(mail)
+  }
+  return addUncertain(state, uncertain)
+}
+
+/** Requests the look-ups of marked messages, and returns the updates that record their attempts as unknown. */
+function addUncertain(state: LoaderState, mails: readonly QueuedMessageSummary[]): readonly MailUpdate[] {
   const updates: MailUpdate[] = []
   for (const mail of mails) {
     const { dispatchedAt } = mail
-    const attempts = mail.attempts + (dispatchedAt === null ? 0 : 1)
-    if (dispatchedAt !== null) updates.push(uncertainUpdate(state.context, mail, { attempts, dispatchedAt }))
+    if (dispatchedAt === null) continue
+    const attempts = mail.attempts + 1
+    updates.push(uncertainUpdate(state.context, mail, { attempts, dispatchedAt }))
     requestLookUp(state, { ...mail, attempts, dispatchedAt: null })
   }
   if (updates.length > 0) state.context.telemetry.count('bounced_queue_uncertain_total', {}, updates.length)

@@ -5,6 +5,7 @@
  */
 import { COUNTER_SLOTS } from './counter-slots.ts'
 import { MAIL_BODIES_STEP } from './mail-bodies.ts'
+import { MARKED_BY } from './marked-by.ts'
 import type { Migration } from './migration.ts'
 import { OUTCOMES_BY_TIME } from './outcomes-by-time.ts'
 import { ADD_PENDING_VERIFICATIONS } from './pending-verifications.ts'
@@ -18,4 +19,5 @@ export const MIGRATIONS: readonly Migration[] = [
   ADD_PENDING_VERIFICATIONS,
   MAIL_BODIES_STEP,
   OUTCOMES_BY_TIME,
+  MARKED_BY,
 ]

@@ -1,24 +1,15 @@
 /**
- * queued-mail - the queued messages: a row for each, and the body that the messages of one request share
+ * queued-mail - the queued messages, a row for each
  *
  * A message is added in the transaction that registers its delivery and removed in the one that ends it. `dispatchedAt` is committed
  * before an attempt begins: if a row still has it after a crash, nobody knows whether the message was accepted. `fresh` rows have not
- * been taken by the delivering node yet. A body is removed with its last message.
+ * been taken by the delivering node yet.
  *
- * See also: queue/queue (the queue in memory), service/deliver/deliverer, store/engine/lease (which node delivers).
+ * See also: store/queue/queued-bodies, queue/queue (the queue in memory), service/deliver/deliverer, store/engine/lease (which node delivers).
  */
 import type { Database, KeyTuples, DatabaseReader } from '../engine/engine.ts'
-import {
-  booleanColumn,
-  integerColumn,
-  jsonColumn,
-  nullableColumn,
-  compressedColumn,
-  createTableMapping,
-  textColumn,
-} from '../engine/mapping.ts'
-import { decompressBytes } from '../engine/compression.ts'
-import type { SqlRow } from '../engine/value.ts'
+import { booleanColumn, integerColumn, jsonColumn, nullableColumn, createTableMapping, textColumn } from '../engine/mapping.ts'
+import { addQueuedBody, removeUnneededBodies, type QueuedBody } from './queued-bodies.ts'
 
 export type QueuedMessage = {
   readonly account: number
@@ -40,6 +31,8 @@ export type QueuedMessage = {
   readonly attempts: number
   /** When an attempt began whose outcome is not known yet. */
   readonly dispatchedAt: number | null
+  /** The node that began that attempt; null: none, or a node of an older version. */
+  readonly markedBy: string | null
 }
 
 /** A stored message. `refusedBy`: the egress IPs from which it was refused. */
@@ -57,19 +50,9 @@ export type QueuedMessageSummary = Pick<
   | 'dueAt'
   | 'attempts'
   | 'dispatchedAt'
+  | 'markedBy'
   | 'refusedBy'
 >
-
-/** What a request sends (compose/composition, as JSON), for all of its messages. `bodyId` is unique in its account. */
-type QueuedBody = { readonly bodyId: string; readonly content: string; readonly createdAt: number }
-
-type QueuedBodyRow = {
-  readonly account: number
-  readonly bodyId: string
-  readonly content: Uint8Array
-  readonly mails: number
-  readonly createdAt: number
-}
 
 const summaryColumns = {
   account: integerColumn('account_id'),
@@ -81,6 +64,7 @@ const summaryColumns = {
   dueAt: integerColumn('due_at'),
   attempts: integerColumn('attempts'),
   dispatchedAt: nullableColumn(integerColumn('dispatched_at')),
+  markedBy: nullableColumn(textColumn('marked_by', 'none')),
   refusedBy: jsonColumn<readonly string[]>('refused_by', 'none'),
 }
 
@@ -97,16 +81,8 @@ export const QUEUED_MESSAGES = createTableMapping<QueuedMessageRow>('queue_mails
   fresh: booleanColumn('fresh'),
 })
 
-export const QUEUED_BODIES = createTableMapping<QueuedBodyRow>('queue_bodies', ['account_id', 'body_id'], {
-  account: integerColumn('account_id'),
-  bodyId: textColumn('body_id', 'none'),
-  content: compressedColumn('content', 'composition'),
-  mails: integerColumn('mails'),
-  createdAt: integerColumn('created_at'),
-})
-
 /** A message that was just accepted. */
-export type NewQueuedMessage = Omit<QueuedMessage, 'account' | 'bodyId' | 'attempts' | 'dispatchedAt'>
+export type NewQueuedMessage = Omit<QueuedMessage, 'account' | 'bodyId' | 'attempts' | 'dispatchedAt' | 'markedBy'>
 
 /**
  * Adds messages and their body, in the transaction that registers them. The messages of one body may be added by several calls. Throws
@@ -119,23 +95,17 @@ export async function addQueuedMessages(
   mails: readonly NewQueuedMessage[],
 ): Promise<void> {
   if (mails.length === 0) return
-  const content = Buffer.from(body.content)
   const rows = mails.map((mail): QueuedMessageRow => ({
     ...mail,
     account,
     bodyId: body.bodyId,
     attempts: 0,
     dispatchedAt: null,
+    markedBy: null,
     refusedBy: [],
     fresh: true,
   }))
-  await Promise.all([
-    db.upsertMany(QUEUED_BODIES, [{ account, bodyId: body.bodyId, content, mails: mails.length, createdAt: body.createdAt }], {
-      addColumns: ['mails'],
-      keepColumns: ['content', 'created_at'],
-    }),
-    db.insertMany(QUEUED_MESSAGES, rows),
-  ])
+  await Promise.all([addQueuedBody(db, account, body, mails.length), db.insertMany(QUEUED_MESSAGES, rows)])
 }
 
 /** The last row of a page. */
@@ -179,6 +149,9 @@ const messageKeys = (refs: readonly QueuedMessageRef[]): KeyTuples => ({
 
 const SAME_MESSAGE = 'account_id = k.k1 and queue_mails.delivery_id = k.k2 and queue_mails.delivery_month = k.k3'
 
+/** When and by which node messages are marked. */
+type Mark = { readonly at: number; readonly node: string }
+
 /**
  * Records that an attempt of each message is about to begin, and returns the whole messages, in no order. A message that is left out no
  * longer exists and must not be sent.
@@ -186,20 +159,27 @@ const SAME_MESSAGE = 'account_id = k.k1 and queue_mails.delivery_id = k.k2 and q
 export async function markDispatchedForOperator(
   db: Database,
   refs: readonly QueuedMessageRef[],
-  at: number,
+  { at, node }: Mark,
 ): Promise<readonly QueuedMessage[]> {
-  const sql = `update queue_mails set dispatched_at = $1, fresh = 0 from {keys} k where queue_mails.${SAME_MESSAGE}
+  const sql = `update queue_mails set dispatched_at = $1, marked_by = $2, fresh = 0 from {keys} k where queue_mails.${SAME_MESSAGE}
     returning ${QUEUED_MESSAGES.columns('queue_mails')}`
-  return (await db.inKeys(sql, messageKeys(refs), [at])).map(QUEUED_MESSAGES.decode)
+  return (await db.inKeys(sql, messageKeys(refs), [at, node])).map(QUEUED_MESSAGES.decode)
 }
 
 /** A message that stays in the queue after an attempt. `dispatchedAt` names the attempt that has ended. */
 type RequeuedMessage = QueuedMessageRef & Pick<QueuedMessageRow, 'dueAt' | 'attempts' | 'refusedBy'> & { readonly dispatchedAt: number }
 
-/** Requeues messages for another attempt. A message that another node has taken meanwhile is left alone. */
-export async function requeueMessagesForOperator(db: Database, mails: readonly RequeuedMessage[]): Promise<void> {
-  const sql = `update queue_mails set due_at = k.k4, attempts = k.k5, refused_by = k.k6, dispatched_at = null from {keys} k
-    where queue_mails.${SAME_MESSAGE} and queue_mails.dispatched_at = k.k7`
+/**
+ * Requeues messages for another attempt. A message that another node has marked meanwhile is left alone. `isFresh`: the node that delivers claims them, because the
+ * node that made the attempt does not deliver any more.
+ */
+export async function requeueMessagesForOperator(
+  db: Database,
+  mails: readonly RequeuedMessage[],
+  { isFresh }: { readonly isFresh: boolean },
+): Promise<void> {
+  const sql = `update queue_mails set due_at = k.k4, attempts = k.k5, refused_by = k.k6, dispatched_at = null, marked_by = null${isFresh ? ', fresh = 1' : ''}
+    from {keys} k where queue_mails.${SAME_MESSAGE} and queue_mails.dispatched_at = k.k7`
   const rows = mails.map((mail) => [
     mail.account,
     mail.deliveryId,
@@ -234,37 +214,6 @@ export async function removeAttemptedMessagesForOperator(db: Database, mails: re
   return removeUnneededBodies(db, await db.inKeys(sql, { types: ['int', 'text', 'int', 'int'], rows }))
 }
 
-/** Removes the bodies that only these removed messages needed. Returns the number of messages. */
-async function removeUnneededBodies(db: Database, removed: readonly SqlRow[]): Promise<number> {
-  const counts = Map.groupBy(removed, (row) => `${Number(row['account_id'])} ${String(row['body_id'])}`)
-  const rows = [...counts.values()].map((group) => [...bodyKey(group[0] ?? {}), group.length])
-  const keys: KeyTuples = { types: ['int', 'text', 'int'], rows: rows.toSorted(compareKeys) }
-  await Promise.all([
-    db.inKeys(
-      'update queue_bodies set mails = mails - k.k3 from {keys} k where queue_bodies.account_id = k.k1 and queue_bodies.body_id = k.k2',
-      keys,
-    ),
-    db.inKeys(
-      'delete from queue_bodies where (account_id, body_id) in (select k.k1, k.k2 from {keys} k where k.k3 > 0) and mails <= 0',
-      keys,
-    ),
-  ])
-  return removed.length
-}
-
-const bodyKey = (row: SqlRow): readonly [number, string] => [Number(row['account_id']), String(row['body_id'])]
-
-/** By account, then by body: locks are taken in one order everywhere. */
-const compareKeys = (a: KeyTuples['rows'][number], b: KeyTuples['rows'][number]): number =>
-  Number(a[0]) - Number(b[0]) || (String(a[1]) < String(b[1]) ? -1 : 1)
-
-/** Reads the composition of a body as JSON, or null if no message needs it any more. */
-export async function findQueuedBody(reader: DatabaseReader, account: number, bodyId: string): Promise<string | null> {
-  const sql = `select ${QUEUED_BODIES.columns('b')} from queue_bodies b where b.account_id = $1 and b.body_id = $2`
-  const row = await reader.one(sql, [account, bodyId])
-  return row === null ? null : (await decompressBytes(QUEUED_BODIES.decode(row).content)).toString()
-}
-
 /** Whether there are messages that no node has taken, and feedback. */
 export async function findPendingWorkForOperator(
   reader: DatabaseReader,
@@ -273,6 +222,15 @@ export async function findPendingWorkForOperator(
     case when exists (select 1 from queue_mails q where q.fresh = 1) then 1 else 0 end as fresh,
     case when exists (select 1 from queue_reports r) then 1 else 0 end as reports`)
   return { hasNewMessages: Number(row?.['fresh']) === 1, hasFeedback: Number(row?.['reports']) === 1 }
+}
+
+/** Reads some queued messages, in no order. A message that is no longer queued is left out. */
+export async function findQueuedMessagesForOperator(
+  reader: DatabaseReader,
+  refs: readonly QueuedMessageRef[],
+): Promise<readonly QueuedMessageSummary[]> {
+  const sql = `select ${MESSAGE_SUMMARIES.columns('queue_mails')} from {keys} k cross join queue_mails where queue_mails.${SAME_MESSAGE}`
+  return (await reader.inKeys(sql, messageKeys(refs))).map(MESSAGE_SUMMARIES.decode)
 }
 
 /** Those messages that are in the queue, by delivery id. */

@@ -213,7 +213,7 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     const [id = '', other = ''] = await queueMails(context, users(2))
     const [mail] = await listQueuedMessagesForOperator(engine.read, null, 1)
     if (mail === undefined) throw new Error('no mail')
-    await engine.tx((db) => markDispatchedForOperator(db, [mail], context.now()))
+    await engine.tx((db) => markDispatchedForOperator(db, [mail], { at: context.now(), node: 'test' }))
     run(() => ACCEPTED)
     await waitUntil(async () => (await waiting()) === 0)
     expect(namesSent().toSorted()).toEqual([id, other].toSorted())

@@ -17,7 +17,7 @@ import { acquireLease } from '../../../src/service/deliver/lease.ts'
 import { createKeyPersistence } from '../../../src/service/deliver/key-persistence.ts'
 import type { Context } from '../../../src/service/context.ts'
 import { createDeliveryLoop, type DeliveryLoop } from '../../../src/service/deliver/delivery-loop.ts'
-import type { ResolveDestination } from '../../../src/service/deliver/queue-loader.ts'
+import { createQueueLoader, type ResolveDestination } from '../../../src/service/deliver/queue-loader.ts'
 import { createFunctionTransport, ACCEPTED, renderPlain, queueMails, refusedOutcome, UNREACHABLE } from '../../support/delivery.ts'
 import { engines } from '../../support/engines.ts'
 import { countQueued } from '../../support/look.ts'
@@ -25,6 +25,8 @@ import { propertyRuns } from '../../support/property-runs.ts'
 import { makeContext, type Clock } from '../../support/context.ts'
 
 const MINUTE = 60_000
+/** Virtual time, which a script moves by minutes. */
+const UNCERTAIN_MS = 5 * MINUTE
 const T0 = Date.UTC(2026, 10, 20, 12)
 
 /** One step of a run. */
@@ -67,7 +69,7 @@ const OUTCOMES: readonly SmtpOutcome[] = [
 ]
 
 type Sent = { readonly mail: OutgoingMail; readonly resolve: (outcome: SmtpOutcome) => void }
-type Node = { readonly loop: DeliveryLoop; readonly pending: Sent[]; isDead: boolean }
+type Node = { readonly name: string; readonly loop: DeliveryLoop; readonly pending: Sent[]; isDead: boolean }
 type Run = {
   readonly context: Context
   readonly clock: Clock
@@ -117,7 +119,8 @@ async function thaw(run: Run, node: Node, how: number): Promise<void> {
   }
 }
 
-async function startNode(context: Context, faults: string[]): Promise<Node> {
+/** Starts a process of a node, which takes the lease over from any other. */
+async function startNode(context: Context, faults: string[], name: string): Promise<Node> {
   const lease = await acquireLease(context, { name: 'deliver', holder: 'one', leaseMs: 1_000 * MINUTE * 60 })
   if (lease === null) throw new Error('no lease')
   const pools = { '*': ['192.0.2.1', '192.0.2.2'] }
@@ -143,7 +146,9 @@ async function startNode(context: Context, faults: string[]): Promise<Node> {
     {
       context,
       sender,
-      resolveDestination,
+      node: name,
+      createLoader: (onResolved) =>
+        createQueueLoader(context, { resolveDestination, onResolved, uncertainMs: UNCERTAIN_MS, endedNode: name }),
       keyPersistence: createKeyPersistence(),
       laneSnapshots: { save: () => Promise.resolve() },
       concurrencyLimit: 6,
@@ -155,7 +160,7 @@ async function startNode(context: Context, faults: string[]): Promise<Node> {
   await loop.restoreKeys()
   await loop.load()
   await settle()
-  node.self = { loop, pending, isDead: false }
+  node.self = { name, loop, pending, isDead: false }
   return node.self
 }
 
@@ -184,12 +189,12 @@ async function act(run: Run, step: Step): Promise<void> {
       node.isDead = true
       if (step.inTick) await node.loop.tick()
       forgetUnwritten(run, node)
-      run.node = await startNode(context, run.faults)
+      run.node = await startNode(context, run.faults, node.name)
       return
     case 'freeze':
       run.isUnreachable = false
       run.frozen.push(node)
-      run.node = await startNode(context, run.faults)
+      run.node = await startNode(context, run.faults, `${node.name}+`)
       return
     case 'thaw': {
       const frozen = run.isUnreachable ? undefined : run.frozen.shift()
@@ -215,7 +220,7 @@ async function drain(run: Run, engine: Engine): Promise<void> {
   run.faults.push('messages were left over')
 }
 
-async function runScript(script: readonly Step[]): Promise<readonly string[]> {
+async function startRun(): Promise<{ readonly run: Run; readonly engine: Engine }> {
   const { engine } = (await engines[0]?.open()) ?? {}
   if (engine === undefined) throw new Error('no store')
   const clock: Clock = { now: T0 }
@@ -236,8 +241,14 @@ async function runScript(script: readonly Step[]): Promise<readonly string[]> {
     set isUnreachable(value) {
       state.isUnreachable = value
     },
-    node: await startNode(context, faults),
+    node: await startNode(context, faults, 'one'),
   }
+  return { run, engine }
+}
+
+async function runScript(script: readonly Step[]): Promise<readonly string[]> {
+  const { run, engine } = await startRun()
+  const { context, faults } = run
   for (const step of script) await act(run, step)
   await drain(run, engine)
   for (const frozen of run.frozen.splice(0)) await thaw(run, frozen, 0)
@@ -267,3 +278,35 @@ test('any order of replies, kills, store failures and frozen nodes', async () =>
     { numRuns: propertyRuns(8, 100), seed: 20_261_121 },
   )
 }, 240_000)
+
+const TWO_ATTEMPTS: readonly Step[] = [{ do: 'mail', n: 2 }, { do: 'tick' }, { do: 'tick' }]
+
+/** The second node after the first one froze in two attempts: what it has sent, and what the timelines say. */
+async function runFrozen(between: readonly Step[], after: readonly Step[]): Promise<{ readonly sent: number; readonly unknown: number }> {
+  const { run, engine } = await startRun()
+  for (const step of [...TWO_ATTEMPTS, { do: 'freeze' } as const, { do: 'tick' } as const, ...between, ...after]) await act(run, step)
+  const sent = run.node.pending.length
+  const unknown = await engine.read.one("select count(*) as n from events where kind = 'attempt' and data like '%unknown%'")
+  await engine.close()
+  return { sent, unknown: Number(unknown?.['n']) }
+}
+
+const ticks: readonly Step[] = [{ do: 'tick' }, { do: 'tick' }, { do: 'tick' }]
+const frozenCases = [
+  // what happens after the take-over                     the second node sends, and records as unknown
+  ['nothing', [], [], 0, 0],
+  ['the first node returns with a 2xx', [{ do: 'thaw', how: 0 }], [{ do: 'wait', minutes: 6 }], 0, 0],
+  ['the first node returns with deferrals', [{ do: 'thaw', how: 3 }], [{ do: 'wait', minutes: 20 }], 2, 0],
+  ['the first node stays silent', [], [{ do: 'wait', minutes: 6 }], 2, 2],
+] as const satisfies readonly (readonly [string, readonly Step[], readonly Step[], number, number])[]
+
+test.each(frozenCases)('a frozen node has time to report what it has sent: %s', async (_, between, after, sent, unknown) => {
+  expect(await runFrozen(between, [...ticks, ...after, ...ticks])).toEqual({ sent, unknown })
+})
+
+test('a node that restarts under its name waits for nobody', async () => {
+  const { run, engine } = await startRun()
+  for (const step of [...TWO_ATTEMPTS, { do: 'kill', inTick: false } as const, ...ticks]) await act(run, step)
+  expect(run.node.pending).toHaveLength(2)
+  await engine.close()
+})

@@ -24,7 +24,8 @@ import { loadLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { findSuppressions } from '../../../src/store/lists/suppressions.ts'
 import { findDeliveriesByEmailIds } from '../../../src/store/mail/deliveries.ts'
 import { listInbox } from '../../../src/store/mail/inbox.ts'
-import { findQueuedBody, listQueuedMessagesForOperator, markDispatchedForOperator } from '../../../src/store/queue/queued-mail.ts'
+import { findQueuedBody } from '../../../src/store/queue/queued-bodies.ts'
+import { listQueuedMessagesForOperator, markDispatchedForOperator } from '../../../src/store/queue/queued-mail.ts'
 import { buildPayload } from '../../../src/webhook/payload.ts'
 import { makeContext, RETURN_PATH } from '../../support/context.ts'
 import { engines } from '../../support/engines.ts'
@@ -98,7 +99,7 @@ describe.each(engines)('$kind', ({ open }) => {
     for (const recipient of recipients) await submit(BY, { ...request, recipients: [{ recipient, variables: {} }] })
     const { engine } = context
     const refs = await listQueuedMessagesForOperator(engine.read, null, 1_000)
-    const queued = await engine.tx((db) => markDispatchedForOperator(db, refs, T0))
+    const queued = await engine.tx((db) => markDispatchedForOperator(db, refs, { at: T0, node: 'test' }))
     const render = createRenderer(context, () => Promise.resolve([]))
     return Promise.all(
       queued.map(async (each): Promise<Copy> => {

@@ -1,9 +1,9 @@
 /** queue.test - queued messages, their bodies, the backoff keys and the lease, on both engines */
 import { describe, expect, test } from 'vitest'
 import { releaseLeaseForOperator, holdsLease, renewLeaseForOperator, acquireLeaseForOperator } from '../../../src/store/engine/lease.ts'
+import { findQueuedBody } from '../../../src/store/queue/queued-bodies.ts'
 import {
   addQueuedMessages,
-  findQueuedBody,
   markDispatchedForOperator,
   type NewQueuedMessage,
   listQueuedMessagesForOperator,
@@ -87,7 +87,7 @@ describe.each(engines)('queue: $kind', ({ open }) => {
     const take = async () => engine.tx((db) => claimNewMessagesForOperator(db, 10), { visibility: 'latest' })
     expect((await take()).map(({ deliveryId }) => deliveryId).toSorted()).toEqual(['d000001', 'd000002'])
     expect(await take()).toEqual([])
-    const marked = await engine.tx((db) => markDispatchedForOperator(db, [ref(2), ref(9), ref(1, 2)], T0 + 9))
+    const marked = await engine.tx((db) => markDispatchedForOperator(db, [ref(2), ref(9), ref(1, 2)], { at: T0 + 9, node: 'test' }))
     expect(marked).toMatchObject([{ ...mail(2), account: 1, bodyId: 'b', attempts: 0, dispatchedAt: T0 + 9 }])
     expect(await countQueued(engine.read)).toEqual({ waiting: 2, dispatched: 1 })
   })
@@ -95,14 +95,18 @@ describe.each(engines)('queue: $kind', ({ open }) => {
   test('requeues a message; leaves one alone that another node has marked since', async () => {
     const { engine } = await open()
     await engine.tx((db) => addQueuedMessages(db, 1, body('b'), [mail(1), mail(2)]))
-    await engine.tx((db) => markDispatchedForOperator(db, [ref(1), ref(2)], T0 + 9))
-    await engine.tx((db) => markDispatchedForOperator(db, [ref(2)], T0 + 50))
+    await engine.tx((db) => markDispatchedForOperator(db, [ref(1), ref(2)], { at: T0 + 9, node: 'test' }))
+    await engine.tx((db) => markDispatchedForOperator(db, [ref(2)], { at: T0 + 50, node: 'test' }))
     const back = { dueAt: T0 + 60, attempts: 1, refusedBy: ['192.0.2.1'], dispatchedAt: T0 + 9 }
     await engine.tx((db) =>
-      requeueMessagesForOperator(db, [
-        { ...ref(1), ...back },
-        { ...ref(2), ...back },
-      ]),
+      requeueMessagesForOperator(
+        db,
+        [
+          { ...ref(1), ...back },
+          { ...ref(2), ...back },
+        ],
+        { isFresh: false },
+      ),
     )
     const rows = await listQueuedMessagesForOperator(engine.read, null, 10)
     expect(rows[0]).toMatchObject({ dueAt: T0 + 60, attempts: 1, refusedBy: ['192.0.2.1'], dispatchedAt: null })
@@ -127,8 +131,8 @@ describe.each(engines)('queue: $kind', ({ open }) => {
   test('an ended attempt removes its message only while no other node has marked it', async () => {
     const { engine } = await open()
     await engine.tx((db) => addQueuedMessages(db, 1, body('a'), [mail(1), mail(2), mail(3)]))
-    await engine.tx((db) => markDispatchedForOperator(db, [ref(1), ref(2)], T0 + 10))
-    await engine.tx((db) => markDispatchedForOperator(db, [ref(2)], T0 + 50))
+    await engine.tx((db) => markDispatchedForOperator(db, [ref(1), ref(2)], { at: T0 + 10, node: 'test' }))
+    await engine.tx((db) => markDispatchedForOperator(db, [ref(2)], { at: T0 + 50, node: 'test' }))
     const ended = [ref(1), ref(2), ref(3)].map((each) => ({ ...each, dispatchedAt: T0 + 10 }))
     expect(await engine.tx((db) => removeAttemptedMessagesForOperator(db, ended))).toBe(2)
     expect(await listQueuedMessagesForOperator(engine.read, null, 10)).toMatchObject([{ ...ref(2), dispatchedAt: T0 + 50 }])

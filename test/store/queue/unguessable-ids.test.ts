@@ -30,7 +30,9 @@ describe.each(engines)('$kind', ({ open }) => {
     })
     expect(await migrate(engine, T0)).toBe(MIGRATIONS.length - BEFORE.length)
     const { account, deliveryId, month } = old
-    const [queued] = await engine.tx((db) => markDispatchedForOperator(db, [{ account, deliveryId, deliveryMonth: month }], T0))
+    const [queued] = await engine.tx((db) =>
+      markDispatchedForOperator(db, [{ account, deliveryId, deliveryMonth: month }], { at: T0, node: 'test' }),
+    )
     expect(queued).toMatchObject({ deliveryId, keyIndex: null })
     expect(await findDeliveriesByMessageIdForOperator(engine.read, [{ account: null, messageIdHeader }])).toContainEqual({
       account,
