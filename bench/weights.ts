@@ -67,10 +67,6 @@ export async function weights(): Promise<readonly Figure[]> {
   const model = fitWithout(samples, null)
   if (process.argv.includes('--write'))
     writeFileSync(join(import.meta.dirname, '../src/mail/report-weights.ts'), formatTable(samples, model))
-  for (const s of samples) {
-    const d = scoreFeatures(model, s.features) - model.threshold
-    if (d >= 0 !== s.isPositive || Math.abs(d) < 0.7) console.log(s.corpus, s.isPositive, d.toFixed(2), s.features.join(' '))
-  }
   const wrong = samples.filter(({ features, isPositive }) => scoreFeatures(model, features) >= model.threshold !== isPositive)
   return [
     { figure: `mails fitted to (${samples.filter(({ isPositive }) => isPositive).length} reports)`, value: samples.length, unit: 'mails' },
