@@ -10,7 +10,12 @@ import type { RecipientReport } from '../mail/report.ts'
 import type { ProviderHint, ClassifierInput } from './verdict.ts'
 
 /** Hints that do not come from the report. */
-type ProviderContext = { readonly deliveryMx?: string | null; readonly dkimDomain?: string | null }
+type ProviderContext = {
+  readonly deliveryMx?: string | null
+  readonly dkimDomain?: string | null
+  /** From of the report. */
+  readonly reporter?: string | null
+}
 
 const domainOf = (address: string | null): string | null =>
   address?.includes('@') === true ? address.slice(address.lastIndexOf('@') + 1) : null
@@ -27,6 +32,8 @@ function collectProviderHints(
     ['dkim', context.dkimDomain],
     ['recipient-domain', domainOf(group.recipient)],
     ['recipient-domain', domainOf(group.originalRecipient)],
+    // Without a quoted reply, the words are those of the provider that wrote the report.
+    ['reporter', group.replySource === 'none' && group.remoteMta === null ? domainOf(context.reporter ?? null) : null],
   ]
   return hints.flatMap(([source, value]) => (value === null || value === undefined || value === '' ? [] : [{ source, value }]))
 }

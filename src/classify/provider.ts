@@ -2,7 +2,7 @@
  * provider - identifies the provider of a reply, and the receiving site of a mail
  *
  * The provider comes from the first known hint, in order of trust: MX of the delivery, Remote-MTA, host quoted before the reply, aligned
- * DKIM domain, recipient's domain. If none is known, a token in the text that only one provider writes decides.
+ * DKIM domain, recipient's domain, and the writer of a report that quotes no reply. If none is known, a token in the text that only one provider writes decides.
  *
  * Pure. See also: classify/rule-grammar (mx, domains, tokens, sites), classify/classify.
  */
@@ -77,7 +77,7 @@ const normaliseHost = (host: string): string => host.trim().toLowerCase().replac
 function providerOfHint(index: SiteIndex, hint: ProviderHint): string | null {
   const value = normaliseHost(hint.value)
   if (hint.source === 'recipient-domain') return index.providerByDomain.get(value) ?? null
-  if (hint.source === 'dkim') return index.providerByDomain.get(value) ?? lookUpHost(index.providers, value)
+  if (hint.source === 'dkim' || hint.source === 'reporter') return index.providerByDomain.get(value) ?? lookUpHost(index.providers, value)
   return lookUpHost(index.providers, value)
 }
 

@@ -11,7 +11,7 @@ export const PERMANENCES = ['permanent', 'temporary'] as const
 export type Permanence = (typeof PERMANENCES)[number]
 
 /** Where the name of a provider can come from besides the reply text, the most trusted first. */
-export const PROVIDER_HINT_SOURCES = ['delivery-mx', 'remote-mta', 'quoted-host', 'dkim', 'recipient-domain'] as const
+export const PROVIDER_HINT_SOURCES = ['delivery-mx', 'remote-mta', 'quoted-host', 'dkim', 'recipient-domain', 'reporter'] as const
 type ProviderHintSource = (typeof PROVIDER_HINT_SOURCES)[number]
 
 /** A host or domain that may tell the provider. `value` is a host name for the first three sources, else a domain. */

@@ -129,6 +129,8 @@ describe('identification of the provider', () => {
     [[hint('quoted-host', 'in.beta.test'), hint('dkim', 'alpha.test')], '', 'beta', 'quoted-host'],
     [[hint('dkim', 'alpha.test'), hint('recipient-domain', 'beta.test')], '', 'alpha', 'dkim'],
     [[hint('remote-mta', 'mx.elsewhere.test'), hint('recipient-domain', 'beta.test')], '', 'beta', 'recipient-domain'],
+    [[hint('reporter', 'alpha.test'), hint('recipient-domain', 'beta.test')], '', 'beta', 'recipient-domain'],
+    [[hint('reporter', 'alpha.test')], '', 'alpha', 'reporter'],
     [[hint('remote-mta', 'notalpha.test')], 'refused [ALP01]', 'alpha', 'token'],
     [[hint('recipient-domain', 'sub.beta.test')], '', null, null],
     [[], 'refused', null, null],

@@ -24,7 +24,9 @@ const CLASSIFIED_ACTIONS = new Set(['failed', 'delayed'])
 export function explainReport(table: RuleTable, report: Report, ownDomains: readonly string[]): ExplainedRecipient[] {
   return report.recipients.map((recipient) => ({
     recipient,
-    verdict: CLASSIFIED_ACTIONS.has(recipient.action) ? classify(table, classifierInputOfReport(recipient)) : null,
+    verdict: CLASSIFIED_ACTIONS.has(recipient.action)
+      ? classify(table, classifierInputOfReport(recipient, { reporter: report.from }))
+      : null,
     recordedBecause: recordedBecause(report, recipient, ownDomains),
   }))
 }

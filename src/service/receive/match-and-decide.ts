@@ -177,7 +177,10 @@ function verdictsOf(
   const table: RuleTable = rules()
   return report.recipients.map((recipient) => {
     if (recipient.action !== 'failed' && recipient.action !== 'delayed') return null
-    const verdict = classify(table, classifierInputOfReport(recipient, { deliveryMx: delivery?.mx ?? null, dkimDomain }))
+    const verdict = classify(
+      table,
+      classifierInputOfReport(recipient, { deliveryMx: delivery?.mx ?? null, dkimDomain, reporter: report.from }),
+    )
     const { reason, permanence, rule, evidence } = verdict
     telemetry.count('bounced_verdicts_total', { reason, table: evidence.provider ?? 'common' })
     const { sessionId } = mail
