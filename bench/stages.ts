@@ -140,7 +140,9 @@ async function measureStages(context: Context, mails: readonly IncomingMail[]): 
     await each('reading', (at) => parseReport(mails[at]?.raw ?? new Uint8Array(0))),
     await each('clues (tokens, names)', (at) => {
       const [report, mail] = [reports[at], mails[at]]
-      return report === undefined || mail === undefined ? [] : findReferences({ report, rcpt: mail.envelope.to, domains, keyFor })
+      return report === undefined || mail === undefined
+        ? []
+        : findReferences({ report, rcpt: mail.envelope.to, domains, keyFor, verpAddresses: [] })
     }),
     await each('verdict', (at) => reports[at]?.recipients.map((recipient) => classify(table, classifierInputOfReport(recipient)))),
   ]

@@ -5,7 +5,7 @@
  * nothing. A report that a reporter's signature no longer fits goes to the inbox. An operator who accepts a mail or links it by hand proves any
  * report. Any other report that refers to a delivery is `unverified`; a report that refers to none is `unmatched`.
  *
- * Pure. RFC 9477, RFC 6650. See also: correlate/trust (what proves a report), correlate/references, ledger/decide/report.
+ * Pure. RFC 9477, RFC 6650. See also: correlate/trust (what proves a report), correlate/references, correlate/verp, ledger/decide/report.
  */
 import type { Report } from '../mail/report.ts'
 import { hashAddress } from './address-hash.ts'
@@ -13,6 +13,7 @@ import type { MailReference, IdReference, TokenReference, ReferenceLocation } fr
 import { parseDeliveryId, startOfDayNumber } from './delivery-id.ts'
 import type { ReportSignature } from './report-signature.ts'
 import { isDeliveryIdExpired } from './token.ts'
+import type { VerpReference } from './verp.ts'
 import {
   isAmbiguousByTokens,
   isSignedByReporter,
@@ -37,6 +38,8 @@ type LoadedCandidates<D extends MatchCandidate> = {
   /** What is kept of a retired delivery: enough for a list. */
   readonly retired: (deliveryId: string) => Pick<MatchCandidate, 'account'> | null
   readonly byReference: (reference: IdReference) => readonly D[]
+  /** The deliveries of the account to the recipient that can still bounce; two if there are more. */
+  readonly byVerp: (reference: VerpReference) => readonly D[]
 }
 
 /** The account of the number in a token. `offline`: the account mints with it and registers deliveries later or never. */
@@ -65,10 +68,10 @@ export type ReportMatch<D extends MatchCandidate> = {
   readonly delivery: D | null
   /** Minted offline and not registered yet: a report may set its status, but never feeds a list. */
   readonly stub: boolean
-  /** Found by a Message-ID that anybody can write: a report may set its status, but never feeds a list. */
+  /** Found by a Message-ID or a VERP address that anybody can write: a report may set its status, but never feeds a list. */
   readonly weak: boolean
   readonly via: ReferenceLocation | 'hand' | null
-  readonly proof: 'signed' | 'token' | 'operator' | null
+  readonly proof: 'signed' | 'token' | 'verp' | 'operator' | null
   /** Null: the report may change everything that its kind can change. */
   readonly problem: MatchProblem | null
 }
@@ -134,7 +137,7 @@ type ResolvedDelivery<D> = { readonly account: number; readonly deliveryId: stri
 type MatchCase<D> = ResolvedDelivery<D> &
   Pick<ReportMatch<MatchCandidate>, 'weak'> & {
     readonly via: ReferenceLocation
-    readonly proof: 'signed' | 'token' | null
+    readonly proof: 'signed' | 'token' | 'verp' | null
   }
 
 /** Null: the account number is unknown, or belongs to another account than the delivery. */
@@ -180,6 +183,8 @@ function matchByWeakReference<D extends MatchCandidate>(
   trustClass: TrustClass,
   tokens: readonly TokenReference[],
 ): ReportMatch<D> {
+  const byVerp = matchByVerp(input, trustClass)
+  if (byVerp?.problem === null) return byVerp
   for (const reference of [...tokens, ...input.references.filter((each): each is IdReference => 'value' in each)]) {
     const rows = 'token' in reference ? resolveTokenDelivery(input, reference) : input.candidates.byReference(reference)
     const [row] = rows
@@ -200,7 +205,39 @@ function matchByWeakReference<D extends MatchCandidate>(
       proof: isProvenWeakly(input, trustClass, { reference, row }) ? 'signed' : null,
     })
   }
-  return createUnmatched(0)
+  return byVerp ?? createUnmatched(0)
+}
+
+/** Null: no VERP address names a delivery. VERP proves nothing, unless its account says so. */
+function matchByVerp<D extends MatchCandidate>(input: MatchInput<D>, trustClass: TrustClass): ReportMatch<D> | null {
+  const references = input.references.filter((each): each is VerpReference => 'addressHash' in each)
+  const rows = [...new Map(references.flatMap((each) => findByVerp(input, each)).map((row) => [row.deliveryId, row])).values()]
+  const [row] = rows
+  if (row === undefined) return null
+  if (rows.length > 1) {
+    const isOneAccount = rows.every(({ account }) => account === row.account)
+    return { ...createUnmatched(isOneAccount ? row.account : 0), via: 'verp', problem: 'ambiguous' }
+  }
+  const { verpTrust } = input.policyOf(row.account)
+  const isTrusted = verpTrust !== 'none' && trustClass === 'ndr' && !input.report.isForwarded
+  return evaluateMatch(input, trustClass, {
+    account: row.account,
+    deliveryId: row.deliveryId,
+    delivery: row,
+    stub: !row.registered,
+    via: 'verp',
+    weak: verpTrust !== 'list',
+    proof: isTrusted ? 'verp' : null,
+  })
+}
+
+/** Newsletters go to one recipient again and again; the returned Message-ID then says which of them it was. */
+function findByVerp<D extends MatchCandidate>({ references, candidates }: MatchInput<D>, verp: VerpReference): readonly D[] {
+  const named = references
+    .filter((each): each is IdReference => 'value' in each && each.via === 'message-id')
+    .flatMap(candidates.byReference)
+    .filter(({ account, addressHash }) => account === verp.account && addressHash === verp.addressHash)
+  return named.length === 1 ? named : candidates.byVerp(verp)
 }
 
 function resolveTokenDelivery<D extends MatchCandidate>(input: MatchInput<D>, reference: TokenReference): readonly D[] {

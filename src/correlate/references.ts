@@ -3,15 +3,16 @@
  *
  * Tokens are searched where mail systems preserve them: the recipient of the report; the header of the returned message (Return-Path,
  * CFBL-Feedback-ID, List-Unsubscribe, and the Message-ID if we made it); the fields of a feedback report and the envelope id of a delivery
- * report. The report's own header holds none, because anybody can add a field there. Then come Message-IDs that anyone can write: they find a
- * delivery for a person, and prove nothing.
+ * report. The report's own header holds none, because anybody can add a field there. Then come VERP addresses and Message-IDs, which anyone can
+ * write: they find a delivery for a person, and prove nothing by themselves.
  *
- * Pure, total. RFC 9477 (CFBL), RFC 3461 (ENVID), RFC 2369, RFC 5322 §3.6.4. See also: correlate/return-path-unwrap, correlate/match.
+ * Pure, total. RFC 9477 (CFBL), RFC 3461 (ENVID), RFC 2369, RFC 5322 §3.6.4. See also: correlate/return-path-unwrap, correlate/verp, correlate/match.
  */
 import type { Report } from '../mail/report.ts'
 import type { TokenKeyLookup } from './token-keys.ts'
 import { type TokenPurpose, parseToken, type ParsedToken } from './token.ts'
 import { unwrapReturnPath } from './return-path-unwrap.ts'
+import { findVerpReferences, type VerpAddress, type VerpReference } from './verp.ts'
 
 /** Where a reference was found, the most trusted first. */
 const REFERENCE_LOCATIONS = [
@@ -22,6 +23,7 @@ const REFERENCE_LOCATIONS = [
   'feedback-report',
   'envelope-id',
   'message-id',
+  'verp',
   'in-reply-to',
 ] as const
 export type ReferenceLocation = (typeof REFERENCE_LOCATIONS)[number]
@@ -30,7 +32,7 @@ type LegibleToken = Exclude<ParsedToken, { state: 'none' }>
 export type TokenReference = { readonly via: ReferenceLocation; readonly token: LegibleToken }
 /** A Message-ID that a client chose, that was made before Message-IDs had a token, or that somebody guessed. */
 export type IdReference = { readonly via: 'message-id' | 'in-reply-to'; readonly value: string }
-export type MailReference = TokenReference | IdReference
+export type MailReference = TokenReference | IdReference | VerpReference
 
 /** Our domains as A-labels. A token is signed for one of them. */
 export type TokenDomains = { readonly returnPath: readonly string[]; readonly feedback: readonly string[] }
@@ -40,6 +42,7 @@ type ReferenceInput = {
   readonly rcpt: string
   readonly domains: TokenDomains
   readonly keyFor: TokenKeyLookup
+  readonly verpAddresses: readonly VerpAddress[]
 }
 
 /** No genuine report has more. */
@@ -50,7 +53,8 @@ const MAX_SCANNED_LENGTH = 2_000
 
 /** All references of a report, the most trusted first. `rcpt` is the SMTP recipient of the report. */
 export function findReferences(input: ReferenceInput): readonly MailReference[] {
-  const references: MailReference[] = [...findTokenReferences(input), ...findIdReferences(input.report)]
+  const verp = findVerpReferences([input.rcpt, ...returnedPaths(input.report)], input.verpAddresses)
+  const references: MailReference[] = [...findTokenReferences(input), ...verp, ...findIdReferences(input.report)]
   return references.slice(0, MAX_REFERENCES)
 }
 
@@ -62,11 +66,7 @@ function findTokenReferences({ report, rcpt, domains, keyFor }: ReferenceInput):
   const rcptDomain = rcpt.slice(rcpt.lastIndexOf('@') + 1).toLowerCase()
   const isReturnPath = domains.returnPath.includes(rcptDomain)
   const isFeedback = domains.feedback.includes(rcptDomain)
-  const paths = presentTexts([
-    report.originalMessage?.returnPath,
-    report.originalMessage?.headers['return-path'],
-    report.complaint?.originalMailFrom,
-  ])
+  const paths = returnedPaths(report)
   const returned = report.originalMessage?.headers ?? {}
   const readCandidate = createTokenReader(keyFor)
   const found: TokenReference[] = []
@@ -92,6 +92,10 @@ function findTokenReferences({ report, rcpt, domains, keyFor }: ReferenceInput):
   search('envelope-id', presentTexts([report.envelopeId]), ['return-path'], domains.returnPath)
   return [...found, ...findMessageIdTokens(report, readCandidate)]
 }
+
+/** The Return-Path of the returned message, as its header and the fields of a feedback report have it. */
+const returnedPaths = ({ originalMessage, complaint }: Report): readonly string[] =>
+  presentTexts([originalMessage?.returnPath, originalMessage?.headers['return-path'], complaint?.originalMailFrom])
 
 /** The returned Message-ID, if we made it. Any other left part is the choice of a client, or a guess. */
 function findMessageIdTokens(report: Report, readCandidate: TokenReader): readonly TokenReference[] {

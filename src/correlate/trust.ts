@@ -9,20 +9,26 @@
  * | not-spam                    | the same evidence, and a good signature of a reporter or by CFBL; what it removes depends on the signer |
  * | unsubscribe by mail         | an unsubscribe token in RCPT TO                                                                        |
  * | NDR with a Message-ID only  | a reporter, the same recipient, and one mail with that Message-ID: the status, never a list            |
+ * | NDR to a VERP address       | nothing; if the account trusts VERP, one mail to that recipient in 30 days: the status, or the list too |
  *
  * Evidence is a token of ours with its MAC. Whoever holds a mail can read the token in it, and can complain about that one mail only.
  *
- * Pure. RFC 5965, RFC 9477. See also: correlate/match, correlate/references, correlate/report-signature.
+ * Pure. RFC 5965, RFC 9477. See also: correlate/match, correlate/references, correlate/verp, correlate/report-signature.
  */
 import type { Report } from '../mail/report.ts'
 import type { ReferenceLocation, TokenReference } from './references.ts'
 import type { ReportSignature } from './report-signature.ts'
+import type { VerpTrust } from './verp.ts'
 
 /** What a complaint must have: our token, the signature of a reporter (or of any domain by CFBL), or a reporter's together with our token. */
 export const COMPLAINT_PROOFS = ['token', 'signature', 'both'] as const
 
 /** `trust: any`: a token or a feedback id alone proves a complaint, wherever it is. */
-export type TrustPolicy = { readonly trust: 'strict' | 'any'; readonly complaintProof: (typeof COMPLAINT_PROOFS)[number] }
+export type TrustPolicy = {
+  readonly trust: 'strict' | 'any'
+  readonly complaintProof: (typeof COMPLAINT_PROOFS)[number]
+  readonly verpTrust: VerpTrust
+}
 
 /** The groups of reports that are trusted alike, and for how many days after sending they are accepted. */
 export const VALID_DAYS = { ndr: 30, complaint: 400, 'not-spam': 400, unsubscribe: 400, filed: 400 } as const satisfies Record<

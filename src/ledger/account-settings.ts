@@ -9,6 +9,7 @@
  */
 import { z } from 'zod'
 import { COMPLAINT_PROOFS } from '../correlate/trust.ts'
+import { VERP_TRUSTS } from '../correlate/verp.ts'
 import { parseThresholdChange } from './alert/alert-rules.ts'
 
 /** Domains of Tencent, which has a ladder of its own. Other domains whose MX is under qq.com are recognised by the site of the delivery. */
@@ -22,6 +23,10 @@ const FIELDS = {
   trust: z.enum(['strict', 'any']),
   /** What a complaint must have: our token, a signature, or both (correlate/trust). */
   complaintProof: z.enum(COMPLAINT_PROOFS),
+  /** What a report to a VERP address of the account's own MTA may change (correlate/verp). Only the operator sets `list`. */
+  verpTrust: z.enum(VERP_TRUSTS),
+  /** VERP addresses of the account without their recipient, at a Return-Path domain of ours. Set by the operator. */
+  verpAddresses: z.array(z.email().max(320)).max(16),
   ladder: z.enum(['engagelab', 'sendcloud']),
   repeatLadder: z.boolean(),
   /** The IANA time zone for day boundaries and for the times in the compatible API. */
@@ -55,6 +60,8 @@ export const accountSettingsSchema = z.strictObject({
   statusPolicy: FIELDS.statusPolicy.default('by-permanence'),
   trust: FIELDS.trust.default('strict'),
   complaintProof: FIELDS.complaintProof.default('token'),
+  verpTrust: FIELDS.verpTrust.default('none'),
+  verpAddresses: FIELDS.verpAddresses.default([]),
   ladder: FIELDS.ladder.default('engagelab'),
   repeatLadder: FIELDS.repeatLadder.default(true),
   zone: FIELDS.zone.default('UTC'),

@@ -8,6 +8,7 @@
  */
 import { type TokenKeyLookup, MAX_KEY_INDEX } from '../correlate/token-keys.ts'
 import type { AccountLookup } from '../correlate/match.ts'
+import { parseVerpAddress, type VerpAddress } from '../correlate/verp.ts'
 import { DEFAULT_ACCOUNT_SETTINGS, type AccountSettings } from '../ledger/account-settings.ts'
 import { listAccountsForOperator, type Account } from '../store/account/accounts.ts'
 import { listAccessBlocksForOperator } from '../store/lists/blocks.ts'
@@ -25,6 +26,8 @@ export type AccountSnapshot = {
   readonly keyFor: TokenKeyLookup
   /** The index of the key that signs new tokens. */
   readonly signingIndex: number
+  /** The VERP addresses of all open accounts. */
+  readonly verpAddresses: readonly VerpAddress[]
   readonly blocks: BlockIndex
   /** Domains whose mail is forwarded to an account, with the number of the account. */
   readonly forwardDomains: ReadonlyMap<string, number>
@@ -97,6 +100,7 @@ async function readSnapshot(engine: Engine, derive: DeriveTokenKey): Promise<Acc
       return accountKey
     },
     signingIndex: indexes.length === 0 ? 0 : Math.max(...indexes),
+    verpAddresses: accounts.filter(({ closedAt }) => closedAt === null).flatMap(verpAddressesOf),
     blocks: createBlockIndex(blocks),
     forwardDomains: new Map(
       forwardDomains.filter(({ account }) => byNumber.get(account)?.closedAt === null).map(({ domain, account }) => [domain, account]),
@@ -104,3 +108,6 @@ async function readSnapshot(engine: Engine, derive: DeriveTokenKey): Promise<Acc
     retentionStart,
   }
 }
+
+const verpAddressesOf = ({ account, settings }: Account): readonly VerpAddress[] =>
+  settings.verpAddresses.flatMap((address) => parseVerpAddress(account, address) ?? [])

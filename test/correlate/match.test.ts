@@ -8,6 +8,7 @@ import { NO_SIGNATURE, type ReportSignature } from '../../src/correlate/report-s
 import { deriveTokenKey } from '../../src/correlate/token-keys.ts'
 import { createManualMatch, matchReport, type ReportMatch } from '../../src/correlate/match.ts'
 import { mintToken, type TokenPurpose } from '../../src/correlate/token.ts'
+import type { VerpTrust } from '../../src/correlate/verp.ts'
 import type { ComplaintReport, RecipientReport, Report, ReportKind, OriginalMessage } from '../../src/mail/report.ts'
 
 type MatchCandidate = Parameters<typeof createManualMatch>[0]
@@ -84,13 +85,22 @@ type Given = {
   readonly auth?: ReportSignature
   readonly trust?: 'strict' | 'any'
   readonly complaintProof?: 'token' | 'signature' | 'both'
+  readonly verpTrust?: VerpTrust
   readonly at?: number
   readonly isVouchedFor?: boolean
   readonly retainedFrom?: number
   readonly rows?: readonly MatchCandidate[]
   readonly retired?: readonly MatchCandidate[]
   readonly named?: (reference: IdReference) => readonly MatchCandidate[]
+  /** The deliveries to the recipient that a VERP address names. */
+  readonly recent?: readonly MatchCandidate[]
 }
+
+/** Two accounts have one VERP address each. */
+const VERP_ADDRESSES = [
+  { account: 1, local: 'bounces', domain: RETURN_PATH },
+  { account: 2, local: 'news', domain: RETURN_PATH },
+]
 
 function match(report: Report, given: Given = {}): ReportMatch<MatchCandidate> {
   const {
@@ -98,12 +108,19 @@ function match(report: Report, given: Given = {}): ReportMatch<MatchCandidate> {
     auth = NO_SIGNATURE,
     trust = 'strict',
     complaintProof = 'token',
+    verpTrust = 'none',
     at = SENT + DAY,
     isVouchedFor = false,
     rows = [ROW],
     retainedFrom = 0,
   } = given
-  const references = findReferences({ report, rcpt, domains: DOMAINS, keyFor: (account, index) => deriveTokenKey(MASTER, account, index) })
+  const references = findReferences({
+    report,
+    rcpt,
+    domains: DOMAINS,
+    keyFor: (account, index) => deriveTokenKey(MASTER, account, index),
+    verpAddresses: VERP_ADDRESSES,
+  })
   return matchReport<MatchCandidate>({
     report,
     references,
@@ -111,10 +128,11 @@ function match(report: Report, given: Given = {}): ReportMatch<MatchCandidate> {
       byId: (id) => rows.find((row) => row.deliveryId === id) ?? null,
       retired: (id) => given.retired?.find((row) => row.deliveryId === id) ?? null,
       byReference: given.named ?? (() => []),
+      byVerp: (verp) => (given.recent ?? []).filter((row) => row.account === verp.account && row.addressHash === verp.addressHash),
     },
     signature: auth,
     accountOf: (number) => (number === 9 ? { account: 1, offline: true } : number <= 2 ? { account: number, offline: false } : null),
-    policyOf: () => ({ trust, complaintProof }),
+    policyOf: () => ({ trust, complaintProof, verpTrust }),
     at,
     retainedFrom,
     isVouchedFor,
@@ -336,6 +354,73 @@ test.each(trust)('%s', (_, report, given, problem, proof) => {
   expect(match(report, given)).toMatchObject({ problem, proof })
 })
 
+const toVerp = { rcpt: `bounces+joe=example.com@${RETURN_PATH}`, recent: [ROW] }
+const statusOnly = { ...toVerp, verpTrust: 'status' } as const
+const AGAIN = { ...ROW, deliveryId: idOf(1, 2) }
+const verpPath = { originalMessage: { ...RETURNED, returnPath: '<bounces-joe=example.com@rp.example.net>', messageId: '<m2@example.org>' } }
+const secondMail: Given['named'] = ({ value }) => (value === 'm2@example.org' ? [AGAIN] : [])
+
+const verp: readonly (readonly [string, Report, Given, Partial<ReportMatch<MatchCandidate>>])[] = [
+  ['NDR, not trusted', reportOf('bounce'), toVerp, { problem: 'unverified', proof: null, deliveryId: idOf(1), via: 'verp' }],
+  ['NDR, trusted for a status', reportOf('bounce'), statusOnly, { problem: null, proof: 'verp', weak: true, account: 1 }],
+  ['NDR, trusted for the list', reportOf('bounce'), { ...toVerp, verpTrust: 'list' }, { problem: null, proof: 'verp', weak: false }],
+  ['NDR, a forwarded report', reportOf('bounce', { isForwarded: true }), statusOnly, { problem: 'unverified' }],
+  ['NDR, a signature that fails', reportOf('bounce'), { ...statusOnly, auth: FAILED }, { problem: 'signature-failed' }],
+  ['NDR, a reporter, not trusted', reportOf('bounce'), { ...toVerp, auth: SIGNED }, { problem: 'unverified' }],
+  ['complaint', reportOf('complaint'), { ...toVerp, verpTrust: 'list' }, { problem: 'unverified', proof: null }],
+  ['unsubscribe', reportOf('unsubscribe'), { ...toVerp, verpTrust: 'list' }, { problem: 'unverified', proof: null }],
+  ['no mail to the recipient', reportOf('bounce'), { ...statusOnly, recent: [] }, { problem: 'unmatched', account: 0 }],
+  [
+    'two mails to the recipient',
+    reportOf('bounce'),
+    { ...statusOnly, recent: [ROW, AGAIN] },
+    { problem: 'ambiguous', account: 1, deliveryId: null },
+  ],
+  [
+    'two, and the returned Message-ID',
+    reportOf('bounce', verpPath),
+    { ...statusOnly, recent: [ROW, AGAIN], named: secondMail },
+    { problem: null, deliveryId: AGAIN.deliveryId },
+  ],
+  [
+    'the Message-ID of a mail to another',
+    reportOf('bounce', verpPath),
+    { ...statusOnly, named: () => [{ ...AGAIN, addressHash: hashAddress('eve@example.com') }] },
+    { problem: null, deliveryId: idOf(1) },
+  ],
+  [
+    'the Message-ID of another account',
+    reportOf('bounce', verpPath),
+    { ...statusOnly, named: () => [{ ...AGAIN, account: 2 }] },
+    { problem: null, deliveryId: idOf(1), account: 1 },
+  ],
+  [
+    'the address of another account',
+    reportOf('bounce'),
+    { ...statusOnly, rcpt: `news+joe=example.com@${RETURN_PATH}` },
+    { problem: 'unmatched' },
+  ],
+  ['an address of nobody', reportOf('bounce'), { ...statusOnly, rcpt: `other+joe=example.com@${RETURN_PATH}` }, { problem: 'unmatched' }],
+  ['another domain', reportOf('bounce'), { ...statusOnly, rcpt: `bounces+joe=example.com@${FEEDBACK}` }, { problem: 'unmatched' }],
+  [
+    'a valid token of another mail comes first',
+    reportOf('bounce', otherPath),
+    { ...statusOnly, rows: [{ ...ROW, deliveryId: OTHER }] },
+    { proof: 'token', deliveryId: OTHER },
+  ],
+  ['expired', reportOf('bounce'), { ...statusOnly, at: SENT + 40 * DAY }, { problem: 'expired', proof: null }],
+  ['accepted by an operator', reportOf('bounce'), { ...toVerp, isVouchedFor: true }, { problem: null, proof: 'operator' }],
+]
+
+test.each(verp)('VERP: %s', (_, report, given, want) => {
+  expect(match(report, given)).toMatchObject(want)
+})
+
+test('VERP that is not trusted leaves a reporter’s signature over the same mail what it is', () => {
+  const signed = { ...toVerp, auth: SIGNED, named: oneDelivery }
+  expect(match(reportOf('bounce', named), signed)).toMatchObject({ problem: null, proof: 'signed', weak: true, via: 'message-id' })
+})
+
 test('an unverified match names its delivery, an unmatched one names none', () => {
   expect(match(reportOf('complaint', path), { complaintProof: 'both' })).toMatchObject({
     account: 1,
@@ -378,7 +463,7 @@ test('ids are found where mail systems preserve them', () => {
     headers: { 'in-reply-to': '<a@example.org>', references: '<b@example.org> <a@example.org>' },
     originalMessage: { ...RETURNED, messageId: 'c@example.org' },
   })
-  const references = findReferences({ report, rcpt: 'x@elsewhere.example', domains: DOMAINS, keyFor: () => null })
+  const references = findReferences({ report, rcpt: 'x@elsewhere.example', domains: DOMAINS, keyFor: () => null, verpAddresses: [] })
   expect(references).toEqual([
     { via: 'message-id', value: 'c@example.org' },
     { via: 'in-reply-to', value: 'a@example.org' },
@@ -390,7 +475,13 @@ test('ids are found where mail systems preserve them', () => {
 const OURS = token('message-id', idOf(1), 'news.example.com')
 const returnedId = (messageId: string): Partial<Report> => ({ originalMessage: { ...RETURNED, messageId, to: [TO] } })
 const idReferences = (report: Report) =>
-  findReferences({ report, rcpt: `fbl@${FEEDBACK}`, domains: DOMAINS, keyFor: (account, index) => deriveTokenKey(MASTER, account, index) })
+  findReferences({
+    report,
+    rcpt: `fbl@${FEEDBACK}`,
+    domains: DOMAINS,
+    keyFor: (account, index) => deriveTokenKey(MASTER, account, index),
+    verpAddresses: [],
+  })
 
 const messageIds = [
   // the returned Message-ID                                     what it is

@@ -34,7 +34,9 @@ const entryView = z.object({
   proof: z
     .string()
     .nullable()
-    .describe('What proved the report behind the entry: `signed` (our token and the signature of a feedback loop), `token` or `operator`'),
+    .describe(
+      'What proved the report behind the entry: `signed` (our token and the signature of a feedback loop), `token`, `verp` or `operator`',
+    ),
   n: z.int().describe('The step of the suppression ladder'),
   from: z.string(),
   until: z.string().nullable().describe('Null for an entry that does not expire'),

@@ -41,8 +41,8 @@ export type VerdictSummary = {
   readonly provider: string | null
 }
 
-/** From strong to weak: a reporter's aligned signature together with our token, our token alone, an operator's word. */
-export type Proof = 'signed' | 'token' | 'operator'
+/** A reporter's aligned signature together with our token, our token alone, VERP that the account trusts, an operator's word. */
+export type Proof = 'signed' | 'token' | 'verp' | 'operator'
 
 /** How a report was tied to its delivery (`via`: correlate/references), and how well that is proven. */
 export type MatchProvenance = { readonly via: string; readonly proof: Proof }

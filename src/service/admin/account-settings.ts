@@ -2,12 +2,12 @@
  * account-settings - changes the settings of an account
  *
  * Each change creates a new version of the settings and an audit fact. A change lists the settings to replace; the others stay. A caller
- * may name the version that it read: if another change came first, the call fails. Only the operator may change `sharedList` and
- * `senderDomains`.
+ * may name the version that it read: if another change came first, the call fails. Only the operator may change `sharedList`,
+ * `senderDomains` and `verpAddresses`, and set `verpTrust` to `list`.
  *
  * See also: ledger/account-settings (the schema), store/account/accounts, http/api/account, commands/account/account.
  */
-import { normaliseDomain } from '../../correlate/address-hash.ts'
+import { normaliseAddress, normaliseDomain } from '../../correlate/address-hash.ts'
 import { Fault } from '../../errors.ts'
 import { createAuditFact } from '../../ledger/decide/operator-action.ts'
 import { accountSettingsSchema, type AccountSettings, type AccountSettingsChange } from '../../ledger/account-settings.ts'
@@ -26,26 +26,32 @@ export type SettingsCommand = {
 
 /**
  * Changes settings in one transaction and resolves to the new settings. A change that sets the present values creates no version.
- * Faults: not_found, conflict (`version` is outdated), forbidden (an account changes an operator's setting), bad_request (unknown time zone,
- * malformed domain).
+ * Faults: not_found, conflict (`version` is outdated, another account has the VERP address), forbidden (an account changes an operator's setting), bad_request (unknown time zone,
+ * malformed domain, VERP address at another domain).
  */
 export async function changeAccountSettings(context: Context, command: SettingsCommand): Promise<AccountSettings> {
-  const change = validateChange(command)
+  const change = validateChange(context, command)
+  await checkVerpAddressesAreFree(context, command.account, change.verpAddresses ?? [])
   const saved = await transact(context, {}, (transaction) => saveChange(transaction, { ...command, change }))
   context.accountCache.invalidate()
   return saved
 }
 
-function validateChange({ change, byOperator }: SettingsCommand): AccountSettingsChange {
-  if (change.sharedList !== undefined && !byOperator) throw new Fault('forbidden', 'only the operator may change sharedList')
-  if (change.senderDomains !== undefined && !byOperator) throw new Fault('forbidden', 'only the operator may change senderDomains')
+/** Settings that concern other accounts too. */
+const OPERATOR_SETTINGS = ['sharedList', 'senderDomains', 'verpAddresses'] as const satisfies readonly (keyof AccountSettingsChange)[]
+
+function validateChange({ domains }: Context, { change, byOperator }: SettingsCommand): AccountSettingsChange {
+  const reserved = byOperator ? undefined : OPERATOR_SETTINGS.find((name) => change[name] !== undefined)
+  if (reserved !== undefined) throw new Fault('forbidden', `only the operator may change ${reserved}`)
+  if (change.verpTrust === 'list' && !byOperator) throw new Fault('forbidden', 'only the operator may set verpTrust to list')
   if (change.zone !== undefined && !isZone(change.zone))
     throw new Fault('bad_request', 'zone: must be an IANA time zone, for example Asia/Shanghai')
-  const { complaintTypes, tencentDomains, senderDomains } = change
+  const { complaintTypes, tencentDomains, senderDomains, verpAddresses } = change
   return {
     ...change,
     ...(complaintTypes === undefined ? {} : { complaintTypes: lowerCased(complaintTypes) }),
     ...(senderDomains === undefined ? {} : { senderDomains: domainsOf(senderDomains) }),
+    ...(verpAddresses === undefined ? {} : { verpAddresses: verpAddressesOf(verpAddresses, domains.returnPath) }),
     ...(tencentDomains === undefined ? {} : { tencentDomains: lowerCased(tencentDomains) }),
   }
 }
@@ -57,6 +63,27 @@ function domainsOf(names: readonly string[]): string[] {
 
 const rejectDomain = (): never => {
   throw new Fault('bad_request', 'senderDomains: each entry must be a domain')
+}
+
+/** A report to a VERP address must name one account. */
+async function checkVerpAddressesAreFree({ accountCache }: Context, account: number, addresses: readonly string[]): Promise<void> {
+  const { accounts } = await accountCache.snapshot()
+  const taken = addresses.find((address) =>
+    accounts.some((other) => other.account !== account && other.closedAt === null && other.settings.verpAddresses.includes(address)),
+  )
+  if (taken !== undefined) throw new Fault('conflict', `verpAddresses: ${taken} belongs to another account`)
+}
+
+/** Mail for other domains does not come to us as a report. */
+function verpAddressesOf(addresses: readonly string[], returnPath: readonly string[]): string[] {
+  const parsed = addresses.map((address) => normaliseAddress(address))
+  return [
+    ...new Set(parsed.map((each) => (each !== null && returnPath.includes(each.domain) ? each.address : rejectVerpAddress(returnPath)))),
+  ]
+}
+
+const rejectVerpAddress = (returnPath: readonly string[]): never => {
+  throw new Fault('bad_request', `verpAddresses: each entry must be an address at ${returnPath.join(' or ')}, without its recipient`)
 }
 
 const lowerCased = (names: readonly string[]): string[] => [...new Set(names.map((name) => name.trim().toLowerCase()))]

@@ -20,6 +20,7 @@ import type { Fact } from '../../ledger/facts/fact.ts'
 import type { FactMoment } from '../../ledger/facts/new-fact.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import type { Report } from '../../mail/report.ts'
+import { recentMailKey, type RecentMailRef } from '../../store/mail/recent-mails.ts'
 import { accountScopedKey, type LoadedLedgerState, type LedgerStateNeeds } from '../../store/facts/ledger-state.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import type { PreparedMail } from './prepare.ts'
@@ -32,18 +33,22 @@ import type { Context } from '../context.ts'
 export function loadNeedsOf(context: Pick<Context, 'rules'>, items: readonly PreparedMail[], snapshot: AccountSnapshot): LedgerStateNeeds {
   const deliveries = new Map<string, { account: number; deliveryId: string }>()
   const messageIds = new Set<string>()
-  for (const { references } of items) {
+  const recentMails: RecentMailRef[] = []
+  for (const { references, mail } of items) {
     for (const reference of references) {
       if ('token' in reference) {
         const owner = snapshot.accountOf(reference.token.account)
         if (owner !== null) deliveries.set(reference.token.deliveryId, { account: owner.account, deliveryId: reference.token.deliveryId })
-      } else if (!hasValidToken(references)) messageIds.add(reference.value)
+      } else if (hasValidToken(references)) continue
+      else if ('addressHash' in reference) recentMails.push({ ...reference, at: mail.at })
+      else messageIds.add(reference.value)
     }
   }
   return {
     deliveries: [...deliveries.values()],
     retiredDeliveries: true,
     messageIdHeaders: [...messageIds].map((messageIdHeader) => ({ account: null, messageIdHeader })),
+    recentMails,
     subjects: items.flatMap((item) => accountsOf(item, snapshot).map((account) => ({ account, subject: `mail:${item.digest}` }))),
     digests: items.map(({ digest }) => digest),
     history: items.some(({ report }) => report.kind === 'bounce'),
@@ -58,10 +63,14 @@ export function loadNeedsOf(context: Pick<Context, 'rules'>, items: readonly Pre
 const hasValidToken = (references: PreparedMail['references']): boolean =>
   references.some((reference) => 'token' in reference && reference.token.state === 'valid')
 
-/** The accounts whose inbox a mail may enter: 0 (the operator's) and those whose number a token contains. */
+/** The accounts whose inbox a mail may enter: 0 (the operator's) and those that a token or a VERP address names. */
 function accountsOf({ references }: PreparedMail, snapshot: AccountSnapshot): readonly number[] {
   const owners = references.flatMap((reference) =>
-    'token' in reference ? (snapshot.accountOf(reference.token.account)?.account ?? []) : [],
+    'token' in reference
+      ? (snapshot.accountOf(reference.token.account)?.account ?? [])
+      : 'addressHash' in reference
+        ? reference.account
+        : [],
   )
   return [0, ...new Set(owners)]
 }
@@ -143,7 +152,7 @@ function matchOrWait(input: MatchContext): ReportMatch<DeliveryRow> {
 
 /** Finds the delivery that a mail concerns. */
 export function matchMail({ snapshot, loaded, item }: MatchContext, isVouched: boolean): ReportMatch<DeliveryRow> {
-  const { ledgerState, byMessageIdHeader } = loaded
+  const { ledgerState, byMessageIdHeader, byRecentMail } = loaded
   const { mail, report, references, signature } = item
   return matchReport<DeliveryRow>({
     report,
@@ -152,6 +161,7 @@ export function matchMail({ snapshot, loaded, item }: MatchContext, isVouched: b
       byId: (deliveryId) => ledgerState.deliveries.get(deliveryId) ?? null,
       retired: (deliveryId) => ledgerState.retired.get(deliveryId) ?? null,
       byReference: ({ value }) => snapshot.accounts.flatMap(({ account }) => byMessageIdHeader.get(accountScopedKey(account, value)) ?? []),
+      byVerp: ({ account, addressHash }) => byRecentMail.get(recentMailKey({ account, addressHash, at: mail.at })) ?? [],
     },
     signature,
     accountOf: snapshot.accountOf,

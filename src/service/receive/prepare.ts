@@ -41,7 +41,13 @@ export async function prepareMail(
 ): Promise<PreparedMail> {
   const report = parseOnce(mail, context)
   const findReferencesOf = (each: Report): readonly MailReference[] =>
-    findReferences({ report: each, rcpt: mail.envelope.to, domains: context.domains, keyFor: snapshot.keyFor })
+    findReferences({
+      report: each,
+      rcpt: mail.envelope.to,
+      domains: context.domains,
+      keyFor: snapshot.keyFor,
+      verpAddresses: snapshot.verpAddresses,
+    })
   const references = findReferencesOf(report)
   const hasToken = references.some((reference) => 'token' in reference && reference.token.state === 'valid')
   const isProofRequired = isComplaint(report) || !hasToken || isSigningReporterFrom(context.reporters, report.from)

@@ -14,6 +14,7 @@ import type { Database, KeyTuples } from '../engine/engine.ts'
 import { appendFacts, findFactsBySubject, findFactKeys } from './facts.ts'
 import type { SubjectRef } from './facts.ts'
 import { findDeliveriesByMessageIdForOperator, type MessageIdHeaderRef } from '../mail/message-id-lookup.ts'
+import { findRecentMails, recentMailKey, type RecentMailRef } from '../mail/recent-mails.ts'
 import { findInboxItemsForOperator } from '../mail/inbox.ts'
 import { OUTBOX, type OutboxRow } from '../webhook/outbox.ts'
 import { PENDING_VERIFICATIONS, type PendingVerification } from '../mail/pending-verifications.ts'
@@ -33,6 +34,8 @@ export type LedgerStateNeeds = {
   readonly deliveries?: readonly DeliveryRef[]
   readonly emailIds?: readonly { readonly account: number; readonly emailId: string }[]
   readonly messageIdHeaders?: readonly MessageIdHeaderRef[]
+  /** Recipients that a VERP address names, and when. */
+  readonly recentMails?: readonly RecentMailRef[]
   /** Also load the remainders of those `deliveries` that were retired, with the list entries of their addresses. */
   readonly retiredDeliveries?: boolean
   /** Deliveries whose facts are all needed. The facts of rows with `reclassified` are always loaded. */
@@ -58,6 +61,8 @@ export type LoadedLedgerState = {
   /** Deliveries found by emailId or by Message-ID header. If several deliveries have one header, up to three of them. */
   readonly byEmailId: ReadonlyMap<string, DeliveryRow>
   readonly byMessageIdHeader: ReadonlyMap<string, readonly DeliveryRow[]>
+  /** Up to two deliveries by {@link recentMailKey}. */
+  readonly byRecentMail: ReadonlyMap<string, readonly DeliveryRow[]>
 }
 
 /** Rows that are saved together with the state. */
@@ -80,9 +85,12 @@ const MAX_ADDRESS_HISTORY = 32
 export async function loadLedgerState(db: Database, needs: LedgerStateNeeds): Promise<LoadedLedgerState> {
   const ledgerState = createLedgerState()
   const messageIds = needs.messageIdHeaders ?? []
-  const sameHeader = messageIds.length === 0 ? [] : await findDeliveriesByMessageIdForOperator(db, messageIds)
+  const [sameHeader, recent] = await Promise.all([
+    messageIds.length === 0 ? [] : findDeliveriesByMessageIdForOperator(db, messageIds),
+    findRecentMails(db, needs.recentMails ?? []),
+  ])
   const [byId, byEmail, knownDigests, inbox] = await Promise.all([
-    lockDeliveriesById(db, [...(needs.deliveries ?? []), ...sameHeader]),
+    lockDeliveriesById(db, [...(needs.deliveries ?? []), ...sameHeader, ...recent]),
     lockDeliveriesByEmailId(db, needs.emailIds ?? []),
     findKnownDigestsForOperator(db, needs.digests ?? []),
     findInboxItemsForOperator(db, needs.digests ?? [], true),
@@ -100,6 +108,7 @@ export async function loadLedgerState(db: Database, needs: LedgerStateNeeds): Pr
     knownDigests,
     byEmailId: new Map(byEmail.map((row) => [accountScopedKey(row.account, row.emailId ?? ''), row])),
     byMessageIdHeader: Map.groupBy(rowsOf(byId, sameHeader), (row) => accountScopedKey(row.account, row.messageIdHeader ?? '')),
+    byRecentMail: new Map([...Map.groupBy(recent, recentMailKey)].map(([key, refs]) => [key, rowsOf(byId, refs)])),
   }
 }
 

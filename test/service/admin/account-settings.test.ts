@@ -50,6 +50,9 @@ describe.each(engines)('$kind', ({ open }) => {
     ['the shared list by an account', { change: { sharedList: true } }, 'forbidden'],
     ['the domains to send from by an account', { change: { senderDomains: 'example.com'.split(',') } }, 'forbidden'],
     ['a domain to send from that is none', { byOperator: true, change: { senderDomains: 'a b'.split(',') } }, 'bad_request'],
+    ['VERP addresses by an account', { change: { verpAddresses: 'bounces@bounce.example.com'.split(',') } }, 'forbidden'],
+    ['VERP that feeds a list by an account', { change: { verpTrust: 'list' } }, 'forbidden'],
+    ['a VERP address at another domain', { byOperator: true, change: { verpAddresses: 'bounces@example.org'.split(',') } }, 'bad_request'],
     ['a zone that there is not', { change: { zone: 'Mars/Olympus' } }, 'bad_request'],
     ['nobody’s account', { account: 9, change: { trust: 'any' } }, 'not_found'],
   ] as const)('refused: %s', async (_, call, code) => {
@@ -62,5 +65,18 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(await changeAccountSettings(context, { ...ANN, byOperator: true, change: { sharedList: true } })).toMatchObject({
       sharedList: true,
     })
+  })
+  test('VERP: an account chooses `status`, the operator its addresses, which another account cannot have', async () => {
+    const { engine } = await open()
+    opened.push(engine)
+    const context = await makeContext(engine, { now: Date.UTC(2026, 10, 20) }, [{}, {}])
+    expect(await changeAccountSettings(context, { ...ANN, change: { verpTrust: 'status' } })).toMatchObject({ verpTrust: 'status' })
+    const verpAddresses = ['Bounces@bounce.example.com', 'bounces@BOUNCE.example.com']
+    const saved = await changeAccountSettings(context, { ...ANN, byOperator: true, change: { verpAddresses } })
+    expect(saved.verpAddresses).toEqual(['bounces@bounce.example.com'])
+    const again = changeAccountSettings(context, { ...ANN, byOperator: true, change: { verpAddresses: ['bounces@bounce.example.com'] } })
+    expect((await again).verpAddresses).toEqual(['bounces@bounce.example.com'])
+    const other = changeAccountSettings(context, { ...ANN, account: 2, byOperator: true, change: { verpAddresses } })
+    await expect(other).rejects.toMatchObject({ code: 'conflict' })
   })
 })

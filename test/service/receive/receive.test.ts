@@ -10,6 +10,7 @@ import { findRawMail, findRawMailForOperator } from '../../../src/store/mail/raw
 import { findSuppressionsInForce } from '../../../src/store/lists/suppressions.ts'
 import { findInboxItem } from '../../../src/store/mail/inbox.ts'
 import { hashAddress } from '../../../src/correlate/address-hash.ts'
+import { changeAccountSettings } from '../../../src/service/admin/account-settings.ts'
 import { createReportAttempts } from '../../../src/service/submit/reported-attempts.ts'
 import { giveUpOverdue } from '../../../src/service/deliver/give-up.ts'
 import { reactivateAddresses, removeSuppressions } from '../../../src/service/lists/bulk-removal.ts'
@@ -209,6 +210,36 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(real).toMatchObject({ inboxReason: null, account: 1 })
     expect(await listsOf(context, 'ann@example.org', clock.now)).toEqual(['complaint'])
     expect(await statusOf(context, ann?.emailId ?? '')).toEqual([18, null, false])
+    await expectRebuilt(context)
+  })
+
+  test('VERP of the account’s own MTA moves a status, and feeds the bounce list only if the operator says so', async () => {
+    const verpAddresses = ['bounces@bounce.example.com']
+    const { context, clock, receiver, register } = await bench([{ verpAddresses, verpTrust: 'status' }])
+    const bounce = (recipient: string, n = 0): ReturnType<Receiver['submit']> =>
+      receiver.submit(mailFor(`bounces+${recipient.replace('@', '=')}@bounce.example.com`, ndr({ recipient, n }), clock))
+    const { recipients } = await register(['ann@example.org', 'bob-lee+x@example.org'])
+    const { facts } = await bounce('ann@example.org')
+    expect(facts.map((fact) => (fact.kind === 'failed' ? fact.data.tie : fact.kind))).toEqual([{ via: 'verp', proof: 'verp' }])
+    expect(await bounce('bob-lee+x@example.org')).toMatchObject({ inboxReason: null, account: 1 })
+    expect(await statusOf(context, recipients[0]?.emailId ?? '')).toEqual([4, 406, true])
+    expect(await statusOf(context, recipients[1]?.emailId ?? '')).toEqual([4, 406, true])
+    expect(await listsOf(context, 'ann@example.org', clock.now)).toEqual([])
+
+    // Nobody was sent a mail, or two within 30 days.
+    expect(await bounce('eve@example.org')).toMatchObject({ inboxReason: 'unmatched', account: 0 })
+    await register(['ann@example.org'])
+    expect(await bounce('ann@example.org', 2)).toMatchObject({ inboxReason: 'ambiguous', account: 1 })
+    clock.now += 31 * DAY
+    expect(await bounce('bob-lee+x@example.org', 3)).toMatchObject({ inboxReason: 'unmatched' })
+
+    await changeAccountSettings(context, { account: 1, actor: 'op', byOperator: true, version: null, change: { verpTrust: 'list' } })
+    await register(['cid@example.org'])
+    expect(await bounce('cid@example.org')).toMatchObject({ inboxReason: null })
+    expect(await listsOf(context, 'cid@example.org', clock.now)).toEqual(['bounce'])
+    await changeAccountSettings(context, { account: 1, actor: 'op', byOperator: true, version: null, change: { verpTrust: 'none' } })
+    await register(['dee@example.org'])
+    expect(await bounce('dee@example.org')).toMatchObject({ inboxReason: 'unverified', account: 1 })
     await expectRebuilt(context)
   })
 
