@@ -53,6 +53,11 @@ const METRICS = {
   },
   bounced_pending_verifications: { kind: 'gauge', help: 'Mails in the inbox whose signatures will be verified again', labels: [] },
   bounced_pending_tries_total: { kind: 'counter', help: 'Pending mails verified again, by outcome', labels: ['outcome'] },
+  bounced_complaints_total: {
+    kind: 'counter',
+    help: 'Complaints recorded, by proof: signed, token, or operator (accepted by a person)',
+    labels: ['proof'],
+  },
   bounced_alarms_total: { kind: 'counter', help: 'Alarms recorded as facts', labels: ['alarm'] },
   bounced_alerts_total: { kind: 'counter', help: 'Alerts raised and cleared', labels: ['alert', 'state'] },
   bounced_alerts_raised: { kind: 'gauge', help: 'Alerts that are raised now', labels: [] },

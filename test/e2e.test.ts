@@ -196,6 +196,7 @@ describe.each(engines)('$kind', ({ kind, url }) => {
     expect(body).toBeTypeOf('object')
     const metrics = await (await fetch(`http://127.0.0.1:${app.adminPort}/metrics`)).text()
     expect(metrics).toMatch(/bounced_mails_received_total\{kind="bounce"\} [1-9]/)
+    expect(metrics).toMatch(/bounced_complaints_total\{proof="token"\} [1-9]/)
     for (const port of [app.httpPort, app.adminPort]) expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200)
     expect((await fetch(`http://127.0.0.1:${app.httpPort}/metrics`)).status).toBe(404)
   })

@@ -7,6 +7,7 @@
  *
  * See also: store/export-states (the states), service/export/exporter (which writes the files), service/export/exports (the service).
  */
+import type { Proof } from '../ledger/facts/decision.ts'
 import type { ListName } from '../ledger/facts/list-facts.ts'
 import type { BroadcastResult } from '../ledger/project/broadcast-result.ts'
 import type { DeliveryRow } from '../ledger/project/state.ts'
@@ -49,6 +50,7 @@ export type ExportFilters = {
   readonly list?: ListName
   readonly site?: string
   readonly rule?: string
+  readonly proof?: Proof
   readonly inForce?: boolean
 }
 

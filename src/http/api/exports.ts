@@ -10,6 +10,7 @@ import { z } from 'zod'
 import { EMAIL_TYPES } from '../../ledger/facts/delivery-facts.ts'
 import { FAULT_PARTIES, REASONS } from '../../classify/reasons.ts'
 import { Fault } from '../../errors.ts'
+import { PROOFS } from '../../ledger/facts/decision.ts'
 import { LIST_NAMES } from '../../ledger/facts/list-facts.ts'
 import { RESULT_NAMES } from '../../ledger/project/broadcast-result.ts'
 import { EXPORT_FORMATS, EXPORT_KIND_NAMES } from '../../store/exports.ts'
@@ -43,6 +44,7 @@ const filtersSchema = strictObject({
   list: z.enum(LIST_NAMES).optional(),
   site: z.string().min(1).max(253).optional(),
   rule: z.string().min(1).max(128).optional(),
+  proof: z.enum(PROOFS).optional().describe('What proved the report behind the entry'),
   inForce: z.boolean().optional().describe('Only entries that are in force now'),
 })
 

@@ -4,6 +4,7 @@
  * See also: http/services/suppressions, ledger/suppress/suppression (ladders), http/sendcloud/lists (the SendCloud API).
  */
 import { z } from 'zod'
+import { PROOFS } from '../../ledger/facts/decision.ts'
 import { LIST_NAMES } from '../../ledger/facts/list-facts.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'
 import { isSuppressionInForce } from '../../store/lists/suppressions.ts'
@@ -86,6 +87,7 @@ function addListRoute(server: HttpServer, { suppressions, authorizer }: Suppress
         .enum(['in-force', 'any'])
         .default('in-force')
         .describe('`any` includes entries that have expired, were removed, or are held'),
+      proof: z.enum(PROOFS).optional().describe('Only entries whose report was proven so'),
       since: timestamp.optional(),
       until: timestamp.optional(),
       after: z.string().max(600).optional().describe('`next` of the previous page'),
@@ -95,7 +97,7 @@ function addListRoute(server: HttpServer, { suppressions, authorizer }: Suppress
   }
   server.get('/v1/suppressions/:list', { schema }, async (request) => {
     const caller = await authorizer.requireAccount(request)
-    const { address, since, until, after, limit, state } = request.query
+    const { address, proof, since, until, after, limit, state } = request.query
     const page = await suppressions.list(caller.account, {
       list: request.params.list,
       email: address ?? null,
@@ -103,6 +105,7 @@ function addListRoute(server: HttpServer, { suppressions, authorizer }: Suppress
       until: until === undefined ? null : Date.parse(until),
       apiUsers: null,
       labelIds: null,
+      proof: proof ?? null,
       onlyInForce: state === 'in-force',
       after: after ?? null,
       offset: 0,

@@ -7,6 +7,7 @@ import { hashDomain, normaliseAddress } from '../../correlate/address-hash.ts'
 import { DEFAULT_ACCOUNT_SETTINGS } from '../../ledger/account-settings.ts'
 import type { BulkRemovalFilter } from '../../ledger/decide/operator-action.ts'
 import type { UnsubscribeType } from '../../ledger/facts/delivery-facts.ts'
+import type { Proof } from '../../ledger/facts/decision.ts'
 import type { ListName } from '../../ledger/facts/list-facts.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'
 import type { Context } from '../../service/context.ts'
@@ -31,6 +32,7 @@ export type SuppressionQuery = {
   readonly domain?: string | null
   /** '' for entries of the whole account; otherwise a label or an API user. */
   readonly scope?: string | null
+  readonly proof?: Proof | null
   /** Leaves out entries that have expired, were removed, or are held by the mass-bounce guard. */
   readonly onlyInForce: boolean
   readonly after: string | null
@@ -115,6 +117,7 @@ function toSuppressionFilters(query: SuppressionQuery, now: number): Suppression
     domain: query.domain,
     isDomain: query.domain === undefined || query.domain === null ? null : true,
     scope: query.scope,
+    proof: query.proof,
     inForceAt: query.onlyInForce ? now : null,
   })
   return { ...filters, list: query.list }

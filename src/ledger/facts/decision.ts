@@ -42,7 +42,8 @@ export type VerdictSummary = {
 }
 
 /** A reporter's aligned signature together with our token, our token alone, VERP that the account trusts, an operator's word. */
-export type Proof = 'signed' | 'token' | 'verp' | 'operator'
+export const PROOFS = ['signed', 'token', 'verp', 'operator'] as const
+export type Proof = (typeof PROOFS)[number]
 
 /** How a report was tied to its delivery (`via`: correlate/references), and how well that is proven. */
 export type MatchProvenance = { readonly via: string; readonly proof: Proof }

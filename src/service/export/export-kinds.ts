@@ -156,7 +156,7 @@ export const EXPORT_KINDS = {
     readStep: (reader, input) => readMailStep(reader, input, RESULT_COLUMNS),
   },
   suppressions: {
-    allowedFilters: ['list', 'recipient', 'apiUser', 'site', 'rule', 'inForce'],
+    allowedFilters: ['list', 'recipient', 'apiUser', 'site', 'rule', 'proof', 'inForce'],
     requiredFilters: ['list'],
     columns: namesOf(ENTRY_COLUMNS),
     readStep: readEntryStep,
@@ -187,6 +187,7 @@ function mailFilters({
   list: _list,
   site: _site,
   rule: _rule,
+  proof: _proof,
   inForce: _inForce,
   ...others
 }: ExportFilters): DeliveryFilters {
@@ -207,13 +208,14 @@ async function readEntryStep(reader: DatabaseReader, { account, filters, stride,
   return { rows: rows.map((row) => cellsOf(ENTRY_COLUMNS, { row, now })), next }
 }
 
-function entryFilters({ list, recipient, apiUser, site, rule, inForce }: ExportFilters, now: number): SuppressionFilters {
+function entryFilters({ list, recipient, apiUser, site, rule, proof, inForce }: ExportFilters, now: number): SuppressionFilters {
   return {
     list: list ?? LIST_NAMES[0],
     ...(recipient === undefined ? {} : { addressHash: hashOf(recipient) }),
     ...(apiUser === undefined ? {} : { apiUsers: [apiUser] }),
     ...(site === undefined ? {} : { site }),
     ...(rule === undefined ? {} : { rule }),
+    ...(proof === undefined ? {} : { proof }),
     ...(inForce === true ? { inForceAt: now } : {}),
   }
 }

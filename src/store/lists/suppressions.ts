@@ -6,6 +6,7 @@
  *
  * See also: ledger/project/state (SuppressionRow), store/facts/ledger-state (which writes).
  */
+import type { Proof } from '../../ledger/facts/decision.ts'
 import type { ListName } from '../../ledger/facts/list-facts.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'
 import type { KeyTuples, DatabaseReader } from '../engine/engine.ts'
@@ -28,6 +29,8 @@ export type SuppressionFilters = {
   readonly pending?: boolean
   readonly site?: string
   readonly rule?: string
+  /** What proved the report behind the entry. */
+  readonly proof?: Proof
   /** Only entries that are in force at that moment. */
   readonly inForceAt?: number
 }
@@ -116,6 +119,7 @@ export function createSuppressionFilter(account: number, filters: SuppressionFil
       .andIfGiven('s.pending = ?', toIntegerFlag(filters.pending))
       .andIfGiven('s.site = ?', filters.site)
       .andIfGiven('s.rule = ?', filters.rule)
+      .andIfGiven('s.proof = ?', filters.proof)
       .andIfGiven('s.removed_at is null and s.pending = 0 and (s.until_at is null or s.until_at > ?)', filters.inForceAt)
   )
 }

@@ -182,6 +182,8 @@ const CASES: readonly Case[] = [
   ['an attempt without sign-in', post('/v1/attempts', ATTEMPT, null), 401, 'unauthenticated'],
   // suppression lists
   ['a suppression list', { url: '/v1/suppressions/bounce' }, 200],
+  ['a suppression list by proof', { url: '/v1/suppressions/complaint?proof=signed' }, 200],
+  ['a suppression list by no proof', { url: '/v1/suppressions/complaint?proof=hearsay' }, 400, 'bad_request'],
   ['an unknown suppression list', { url: '/v1/suppressions/grey' }, 400, 'bad_request'],
   ['the largest page', { url: '/v1/suppressions/bounce?limit=1000' }, 200],
   ['a page that is too large', { url: '/v1/suppressions/bounce?limit=1001' }, 400, 'bad_request'],

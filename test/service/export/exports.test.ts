@@ -185,6 +185,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
         from: T0 + Math.floor(n / 100),
         until: n % 2 === 0 ? null : T0 + DAY,
         ...(n === 7 ? { list: 'complaint' as const } : {}),
+        proof: n < 3 ? ('signed' as const) : ('token' as const),
       }),
     )
     await engine.tx((db) => saveLedgerState(db, ledgerStateOf({ suppressions })))
@@ -193,6 +194,8 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     expect(whole[0]).toMatchObject({ list: 'bounce', reason: 'not-exist', fault: 'recipient', times: 1 })
     const held = await linesOf(await exported({ kind: 'suppressions', filters: { list: 'bounce', inForce: true } }))
     expect([held.length, held.every(({ inForce, until }) => inForce === true && until === null)]).toEqual([603, true])
+    const signed = await linesOf(await exported({ kind: 'suppressions', filters: { list: 'bounce', proof: 'signed' } }))
+    expect(signed.map(({ proof }) => proof)).toEqual(['signed', 'signed', 'signed'])
   })
 
   const refused: readonly (readonly [what: string, over: Partial<ExportRequest>, words: string])[] = [
