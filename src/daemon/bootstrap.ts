@@ -28,6 +28,7 @@ import type { Settings } from '../settings/schema.ts'
 import { COPY_SOURCE } from '../store/backup/copy-store.ts'
 import { readMetadataForOperator } from '../store/engine/metadata.ts'
 import { openEngine } from '../store/engine/open-engine.ts'
+import { startSharedClock } from '../store/engine/shared-clock.ts'
 import type { Engine } from '../store/engine/engine.ts'
 import { migrate } from '../store/engine/migrate.ts'
 import type { Telemetry } from '../telemetry.ts'
@@ -69,14 +70,25 @@ export async function openContext({ settings, telemetry }: BootstrapOptions): Pr
       { apiUser, apiKey: apiKey ?? null, trust, giveUpAfterDays: giveUpDays },
       now(),
     )
-    const context = createContext(settings, telemetry, { engine, masterKey, rules: () => ruleTable, httpPort: () => httpPort })
+    const sharedClock = await startSharedClock(engine.read, { now })
+    const context = createContext(settings, telemetry, {
+      engine,
+      masterKey,
+      rules: () => ruleTable,
+      httpPort: () => httpPort,
+      sharedNow: sharedClock.now,
+    })
     const reloadRules = (): void => {
       ruleTable = readRules(settings)
     }
     const setHttpPort = (port: number): void => {
       httpPort = port
     }
-    return { context, masterKey, vault, firstCredentials, reloadRules, setHttpPort, close: () => engine.close() }
+    const close = (): Promise<void> => {
+      sharedClock.stop()
+      return engine.close()
+    }
+    return { context, masterKey, vault, firstCredentials, reloadRules, setHttpPort, close }
   } catch (error) {
     await engine.close()
     throw error
@@ -93,9 +105,10 @@ type ContextParts = {
   readonly masterKey: Uint8Array
   readonly rules: () => RuleTable
   readonly httpPort: () => number
+  readonly sharedNow: () => number
 }
 
-function createContext(settings: Settings, telemetry: Telemetry, { engine, masterKey, rules, httpPort }: ContextParts): Context {
+function createContext(settings: Settings, telemetry: Telemetry, { engine, masterKey, rules, httpPort, sharedNow }: ContextParts): Context {
   const now = Date.now
   return {
     engine,
@@ -111,6 +124,7 @@ function createContext(settings: Settings, telemetry: Telemetry, { engine, maste
     diskSpace: createDiskSpace({ folder: storeFolderOf(settings), floorBytes: settings.limits.freeDiskBytes, now, telemetry }),
     counterBuffer: createCounterBuffer(now),
     now,
+    sharedNow,
     ids: processIds,
   }
 }

@@ -33,5 +33,7 @@ export type Context = {
   readonly counterBuffer: CounterBuffer
   /** The current time, epoch ms. */
   readonly now: () => number
+  /** The time by the clock of the store (epoch ms): for due times and claims, which other nodes compare with theirs. */
+  readonly sharedNow: () => number
   readonly ids: FactIdGenerator
 }

@@ -51,6 +51,7 @@ export async function makeContext(engine: Engine, clock: Clock, accounts: readon
     diskSpace: { floorBytes: 0, freeBytes: () => null, isLow: () => false },
     counterBuffer: createCounterBuffer(now),
     now,
+    sharedNow: now,
     ids: processIds,
   }
 }

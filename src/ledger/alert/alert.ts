@@ -28,7 +28,7 @@ export type AlertRow = {
   }
   /** The fact of the last change; '' if there is none. */
   readonly factId: string
-  /** The last change that was sent by mail, and when the next attempt is due. */
+  /** The last change that was sent by mail, and when the next attempt is due by the clock of the store; 0: at once. */
   readonly mailed: number
   readonly mailDueAt: number
 }
@@ -62,7 +62,7 @@ export function decideAlert(
     ...(threshold ?? { raise: 0, clear: 0, minimum: 0 }),
     text: alertTextOf(measurement, state, threshold),
   })
-  return { row: { ...row, state, data, change, since: moment.at, factId: fact.id, mailDueAt: moment.at }, fact }
+  return { row: { ...row, state, data, change, since: moment.at, factId: fact.id, mailDueAt: 0 }, fact }
 }
 
 /** The text of an alert for people. */

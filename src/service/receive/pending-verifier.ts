@@ -51,14 +51,14 @@ const TICK_INTERVAL_MS = 10_000
 /** The time of the next try after so many. */
 const nextTryAt = (now: number, tries: number): number => now + Math.min(MAX_DELAY_MS, MINUTE_MS * 2 ** Math.min(tries, 20))
 
-/** The row of a mail that has just become pending. */
-export function firstTry({ mail, digest }: PreparedMail, account: number): PendingVerification {
-  return { account, digest, receivedAt: mail.receivedAt, tries: 0, dueAt: nextTryAt(mail.receivedAt, 0) }
+/** The row of a mail that has just become pending. `now`: the clock of the store. */
+export function firstTry({ mail, digest }: PreparedMail, account: number, now: number): PendingVerification {
+  return { account, digest, receivedAt: mail.receivedAt, tries: 0, dueAt: nextTryAt(now, 0) }
 }
 
 /** Creates the verifier. It does nothing until `tick` is called. */
 export function createPendingVerifier(context: Context, options: PendingVerifierOptions): PendingVerifier {
-  const { telemetry, engine, now } = context
+  const { telemetry, engine, sharedNow: now } = context
   let isStopped = false
   let currentTick: Promise<void> | null = null
   const verifyDue = async (): Promise<void> => {
@@ -116,7 +116,7 @@ async function verifyAgain(
   })
   const reason = await replay(context, runCommand, row.digest)
   if (reason === 'pending' && context.now() < row.receivedAt + pendingHours * HOUR_MS) {
-    await context.engine.tx((db) => reschedulePendingVerification(db, row, nextTryAt(context.now(), row.tries)))
+    await context.engine.tx((db) => reschedulePendingVerification(db, row, nextTryAt(context.sharedNow(), row.tries)))
     return reason
   }
   await settle(context, row, { reason: reason === 'pending' ? 'unverified' : reason, results: latest.results })

@@ -151,7 +151,9 @@ async function decideBatch(
   return {
     result: results,
     reports: kept.map(({ item, result }) => reportRow(item, result.account)),
-    pendingVerifications: kept.flatMap(({ item, result }) => (result.inboxReason === 'pending' ? [firstTry(item, result.account)] : [])),
+    pendingVerifications: kept.flatMap(({ item, result }) =>
+      result.inboxReason === 'pending' ? [firstTry(item, result.account, decisionContext.context.sharedNow())] : [],
+    ),
     rawMails: kept.map(({ item, result }) => rawMailOf(item, result.account)),
     notify: (fact) => notifyReplays || mailOfFact.get(fact)?.source === 'smtp',
     originOf: (fact) => mailOfFact.get(fact) ?? null,

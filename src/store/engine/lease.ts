@@ -1,14 +1,16 @@
 /**
  * lease - a job that one node does at a time, and another takes over if it fails
  *
- * A lease is held until an end time on the database's clock and renewed before it. Its `term` increases whenever the lease changes hands: a transaction that
+ * A lease is held until an end time on the clock of the store and renewed before it, so that a node whose clock is wrong neither takes a
+ * lease early nor holds it longer. Its `term` increases whenever the lease changes hands: a transaction that
  * checks `holdsLease` commits only while no other node has taken the lease, however late its node wakes up. A node that returns under its
  * own name acquires its lease again at once.
  *
- * See also: service/deliver/lease (which renews it).
+ * See also: service/deliver/lease (which renews it), store/engine/shared-clock.
  */
 import type { Database } from './engine.ts'
 import { integerColumn, createTableMapping, textColumn } from './mapping.ts'
+import { readStoreClock } from './shared-clock.ts'
 
 export type Lease = { readonly name: string; readonly holder: string; readonly term: number; readonly untilAt: number }
 
@@ -23,21 +25,11 @@ export const LEASES = createTableMapping<Lease>('queue_lease', ['name'], {
 type LeaseRequest = { readonly name: string; readonly holder: string; readonly now: number; readonly leaseMs: number }
 
 /**
- * The clock by which leases expire: the server's, which all nodes share, so that a node whose clock is wrong neither takes a lease early nor
- * holds it longer. SQLite has one node, and its clock is that of the process.
- */
-async function readLeaseClock(db: Database, now: number): Promise<number> {
-  if (db.kind === 'sqlite') return now
-  const row = await db.one('select (extract(epoch from clock_timestamp()) * 1000)::bigint as now')
-  return Number(row?.['now'])
-}
-
-/**
  * Acquires a lease that is free, has expired or is the holder's own, with a new term. Returns null if another node holds it. The `untilAt` of
  * the result is the end of the lease on the clock of this process: `leaseMs` after the moment before the request.
  */
 export async function acquireLeaseForOperator(db: Database, { name, holder, now, leaseMs }: LeaseRequest): Promise<Lease | null> {
-  const clock = await readLeaseClock(db, now)
+  const clock = await readStoreClock(db, now)
   const row = await db.one(
     `insert into queue_lease (name, holder, term, until_at) values ($1, $2, 1, $3)
      on conflict (name) do update set holder = excluded.holder, term = queue_lease.term + 1, until_at = excluded.until_at
@@ -52,7 +44,7 @@ type LeaseRenewal = Pick<Lease, 'name' | 'term'> & Pick<LeaseRequest, 'now' | 'l
 
 /** Extends a lease to `leaseMs` from now. Returns false if another node has taken it. */
 export async function renewLeaseForOperator(db: Database, { name, term, now, leaseMs }: LeaseRenewal): Promise<boolean> {
-  const untilAt = (await readLeaseClock(db, now)) + leaseMs
+  const untilAt = (await readStoreClock(db, now)) + leaseMs
   return (await db.run('update queue_lease set until_at = $3 where name = $1 and term = $2', [name, term, untilAt])) === 1
 }
 
