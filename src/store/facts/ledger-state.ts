@@ -1,8 +1,9 @@
 /**
  * ledger-state - loads the state that a batch needs, and saves the state that it has decided
  *
- * Load and save belong in one transaction. Load locks the rows that may change in one order everywhere: deliveries, list entries, inbox,
- * sites, each sorted by key. Save writes in the same order and sends everything in one pipeline. Counters are only added to.
+ * Load and save belong in one transaction. Load locks the rows that may change in one order everywhere: deliveries, inbox, list entries,
+ * sites, each by one statement that sorts by key. Whatever names a delivery (id, emailId, Message-ID, recipient) is looked up without a lock first, so
+ * that two transactions that name the same deliveries differently never wait for each other. Save writes in the same order and sends everything in one pipeline. Counters are only added to.
  *
  * See also: ledger/project/state (the value), ledger/project/fold (which changes it), store/engine/engine (snapshots and locks).
  */
@@ -85,17 +86,18 @@ const MAX_ADDRESS_HISTORY = 32
 export async function loadLedgerState(db: Database, needs: LedgerStateNeeds): Promise<LoadedLedgerState> {
   const ledgerState = createLedgerState()
   const messageIds = needs.messageIdHeaders ?? []
-  const [sameHeader, recent] = await Promise.all([
+  const emailIds = new Set((needs.emailIds ?? []).map(({ account, emailId }) => accountScopedKey(account, emailId)))
+  const [sameEmailId, sameHeader, recent] = await Promise.all([
+    findDeliveriesByEmailId(db, needs.emailIds ?? []),
     messageIds.length === 0 ? [] : findDeliveriesByMessageIdForOperator(db, messageIds),
     findRecentMails(db, needs.recentMails ?? []),
   ])
-  const [byId, byEmail, knownDigests, inbox] = await Promise.all([
-    lockDeliveriesById(db, [...(needs.deliveries ?? []), ...sameHeader, ...recent]),
-    lockDeliveriesByEmailId(db, needs.emailIds ?? []),
+  const [rows, knownDigests, inbox] = await Promise.all([
+    lockDeliveries(db, [...(needs.deliveries ?? []), ...sameEmailId, ...sameHeader, ...recent]),
     findKnownDigestsForOperator(db, needs.digests ?? []),
     findInboxItemsForOperator(db, needs.digests ?? [], true),
   ])
-  for (const row of [...byId, ...byEmail]) ledgerState.deliveries.set(row.deliveryId, row)
+  for (const row of rows) ledgerState.deliveries.set(row.deliveryId, row)
   if (needs.retiredDeliveries === true) await loadRetiredDeliveries(db, ledgerState, needs.deliveries ?? [])
   for (const row of inbox) ledgerState.inbox.set(inboxKey(row.digest), row)
   await Promise.all([
@@ -106,9 +108,11 @@ export async function loadLedgerState(db: Database, needs: LedgerStateNeeds): Pr
   return {
     ledgerState,
     knownDigests,
-    byEmailId: new Map(byEmail.map((row) => [accountScopedKey(row.account, row.emailId ?? ''), row])),
-    byMessageIdHeader: Map.groupBy(rowsOf(byId, sameHeader), (row) => accountScopedKey(row.account, row.messageIdHeader ?? '')),
-    byRecentMail: new Map([...Map.groupBy(recent, recentMailKey)].map(([key, refs]) => [key, rowsOf(byId, refs)])),
+    byEmailId: new Map(
+      rows.map((row) => [accountScopedKey(row.account, row.emailId ?? ''), row] as const).filter(([key]) => emailIds.has(key)),
+    ),
+    byMessageIdHeader: Map.groupBy(rowsOf(rows, sameHeader), (row) => accountScopedKey(row.account, row.messageIdHeader ?? '')),
+    byRecentMail: new Map([...Map.groupBy(recent, recentMailKey)].map(([key, refs]) => [key, rowsOf(rows, refs)])),
   }
 }
 
@@ -130,28 +134,22 @@ function collectSites(ledgerState: LedgerState, needs: LedgerStateNeeds): readon
 }
 
 const DELIVERY_COLUMNS = DELIVERIES.columns('d')
-const LOCKED_IN_KEY_ORDER = 'order by d.account_id, d.delivery_id {lock d}'
 
-async function lockDeliveriesById(db: Database, wanted: readonly DeliveryRef[]): Promise<readonly DeliveryRow[]> {
-  const sql = `select ${DELIVERY_COLUMNS} from {keys} k cross join deliveries d where d.account_id = k.k1 and d.delivery_id = k.k2 ${LOCKED_IN_KEY_ORDER}`
-  return lockDeliveries(
-    db,
-    sql,
-    wanted.map(({ account, deliveryId }) => [account, deliveryId]),
-  )
+/** Locks in key order. No other statement of a load may lock deliveries. */
+async function lockDeliveries(db: Database, wanted: readonly DeliveryRef[]): Promise<readonly DeliveryRow[]> {
+  const sql = `select ${DELIVERY_COLUMNS} from {keys} k cross join deliveries d where d.account_id = k.k1 and d.delivery_id = k.k2
+    order by d.account_id, d.delivery_id {lock d}`
+  const rows = uniqueKeys(wanted.map(({ account, deliveryId }) => [account, deliveryId]))
+  return (await db.inKeys(sql, { types: ['int', 'text'], rows })).map(DELIVERIES.decode)
 }
 
-async function lockDeliveriesByEmailId(db: Database, wanted: NonNullable<LedgerStateNeeds['emailIds']>): Promise<readonly DeliveryRow[]> {
-  const joinCondition = 'd.account_id = k.k1 and d.email_id is not null and d.email_id = k.k2'
-  return lockDeliveries(
-    db,
-    `select ${DELIVERY_COLUMNS} from {keys} k cross join deliveries d where ${joinCondition} ${LOCKED_IN_KEY_ORDER}`,
-    wanted.map(({ account, emailId }) => [account, emailId]),
-  )
-}
-
-async function lockDeliveries(db: Database, sql: string, rows: KeyTuples['rows']): Promise<readonly DeliveryRow[]> {
-  return (await db.inKeys(sql, { types: ['int', 'text'], rows: uniqueKeys(rows) })).map(DELIVERIES.decode)
+/** The emailId of a delivery never changes; only erasure removes it. */
+async function findDeliveriesByEmailId(db: Database, wanted: NonNullable<LedgerStateNeeds['emailIds']>): Promise<readonly DeliveryRef[]> {
+  const sql = `select d.account_id, d.delivery_id from {keys} k cross join deliveries d
+    where d.account_id = k.k1 and d.email_id is not null and d.email_id = k.k2`
+  const rows = uniqueKeys(wanted.map(({ account, emailId }) => [account, emailId]))
+  const found = await db.inKeys(sql, { types: ['int', 'text'], rows })
+  return found.map((row) => ({ account: Number(row['account_id']), deliveryId: String(row['delivery_id']) }))
 }
 
 function uniqueKeys(rows: KeyTuples['rows']): KeyTuples['rows'] {

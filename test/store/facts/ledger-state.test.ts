@@ -53,6 +53,37 @@ describe.each(engines)('ledger state: $kind', ({ open }) => {
   })
   const save = async (ledgerState: LedgerState) => engine.tx(async (db) => saveLedgerState(db, ledgerState))
 
+  test('whatever names them, all deliveries are locked by one statement, in the order of their keys', async () => {
+    const rows = [1, 2, 3, 4].map((n) =>
+      sampleDelivery({ n, emailId: `e${n}$r@example.com`, messageIdHeader: `m${n}@example.com`, addressHash: hashOf(`a${n}`) }),
+    )
+    await save(ledgerStateOf({ deliveries: rows }))
+    const locking: string[] = []
+    const loaded = await engine.tx((db) =>
+      loadLedgerState(
+        {
+          ...db,
+          inKeys: (sql, ...rest) => {
+            if (sql.includes('{lock d}')) locking.push(sql)
+            return db.inKeys(sql, ...rest)
+          },
+        },
+        {
+          deliveries: [{ account: 1, deliveryId: rows[3]?.deliveryId ?? '' }],
+          emailIds: [{ account: 1, emailId: 'e2$r@example.com' }],
+          messageIdHeaders: [{ account: null, messageIdHeader: 'm1@example.com' }],
+          recentMails: [{ account: 1, addressHash: hashOf('a3'), at: (rows[2]?.requestedAt ?? 0) + 1 }],
+        },
+      ),
+    )
+    expect([...loaded.ledgerState.deliveries.keys()]).toEqual(rows.map(({ deliveryId }) => deliveryId))
+    expect([...loaded.byEmailId.values()]).toEqual([rows[1]])
+    expect([...loaded.byMessageIdHeader.values()]).toEqual([[rows[0]]])
+    expect([...loaded.byRecentMail.values()]).toEqual([[rows[2]]])
+    expect(locking).toHaveLength(1)
+    expect(locking[0]).toContain('order by d.account_id, d.delivery_id {lock d}')
+  })
+
   test('loads everything that was saved', async () => {
     const delivery = sampleDelivery({ n: 1 })
     const entry = sampleSuppression({ address: delivery.recipient, addressHash: delivery.addressHash ?? '' })
