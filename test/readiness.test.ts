@@ -7,7 +7,9 @@ import { createReadiness, type Readiness } from '../src/daemon/readiness.ts'
 import { Fault } from '../src/errors.ts'
 import { createAdminApp } from '../src/http/admin.ts'
 import { createTelemetry } from '../src/telemetry.ts'
+import { openEngine } from '../src/store/engine/open-engine.ts'
 import { engines } from './support/engines.ts'
+import { createTcpProxy, targetOf } from './support/tcp-proxy.ts'
 
 type Options = Parameters<typeof createReadiness>[0]
 
@@ -34,6 +36,27 @@ describe.each(engines)('on $kind', ({ kind, open }) => {
     const { check } = await createReadiness({ engine, file: null, isOpen: () => true, telemetry, now: () => 7 })
     expect(await check()).toMatch(/^the store takes no write: /)
   })
+})
+
+test.runIf(engines.some(({ kind }) => kind === 'postgres'))('ready as soon as a silent PostgreSQL answers again', async () => {
+  const postgres = engines.find(({ kind }) => kind === 'postgres')
+  if (postgres === undefined) throw new Error('this test needs PostgreSQL')
+  const { url } = await postgres.open()
+  const proxy = await createTcpProxy(targetOf(url))
+  // Any other transaction waits for hours.
+  const engine = await openEngine(proxy.through(url), { connections: 1, limits: { deadline: 10_000_000, statement: 10_000_000 } })
+  try {
+    const { check } = await createReadiness({ engine, file: null, isOpen: () => true, telemetry, now: () => 7, timeoutMs: 500 })
+    expect(await check()).toBeNull()
+    proxy.swallow()
+    expect(await check()).not.toBeNull()
+    proxy.pass()
+    await expect.poll(check, { timeout: 20_000 }).toBeNull()
+  } finally {
+    engine.abort()
+    await engine.close()
+    await proxy.close()
+  }
 })
 
 const FILE_FAULTS = [

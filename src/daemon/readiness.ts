@@ -2,7 +2,8 @@
  * readiness - whether the daemon can do its work: it is not shutting down, the store takes a write, and the store's file is still the one that is open
  *
  * A read is no proof: a full or read-only disk still answers reads. A file that was removed or replaced (a restored backup, a wrong rsync) stays open
- * and takes writes that nobody finds again. One check runs at a time, however many ask; who waits for longer than the time limit is told so.
+ * and takes writes that nobody finds again. One check runs at a time, however many ask; who waits for longer than the time limit is told so. With
+ * PostgreSQL the write itself ends at the time limit, so that the check after a silence does not wait for the one that the silence has hit.
  *
  * See also: http/server/health (the routes), http/admin, docs/DEBUGGING.md.
  */
@@ -69,7 +70,7 @@ async function identityOf(path: string): Promise<string | null> {
 }
 
 function createProbe(
-  { engine, file, isOpen, now }: ReadinessOptions,
+  { engine, file, isOpen, now, timeoutMs = TIMEOUT_MS }: ReadinessOptions,
   initialFiles: readonly OpenedFile[],
 ): () => Promise<ReadinessProblem> {
   let files = initialFiles
@@ -79,7 +80,7 @@ function createProbe(
       if ((await identityOf(path)) !== identity)
         return `${path} was removed or replaced while it was open: stop the daemon, restore the file, start again`
     try {
-      await engine.tx((db) => writeMetadataForOperator(db, 'readiness', String(now())), { visibility: 'latest' })
+      await engine.tx((db) => writeMetadataForOperator(db, 'readiness', String(now())), { visibility: 'latest', deadlineMillis: timeoutMs })
       if (file !== null && files.length < 2) files = await openedFilesOf(file)
       return null
     } catch (error) {

@@ -86,6 +86,8 @@ export type TransactionOptions = {
   readonly lockName?: string
   /** A migration or a rebuild: no deadline, on a connection of its own (PostgreSQL). */
   readonly isMaintenance?: true
+  /** An earlier deadline than that of other transactions, in milliseconds (PostgreSQL). A thread of SQLite cannot be interrupted. */
+  readonly deadlineMillis?: number
 }
 
 export type Engine = {

@@ -15,7 +15,7 @@
  * See also: store/engine/postgres/transaction, store/engine/postgres/pool, store/engine/postgres/pooler-check, store/engine/engine (the contract), store/engine/sql, store/engine/sqlite (the other engine).
  */
 import { Fault } from '../../../errors.ts'
-import type { ClaimQuery, Database, Engine, EngineOptions, KeyTuples, DatabaseReader } from '../engine.ts'
+import type { ClaimQuery, Database, Engine, EngineOptions, KeyTuples, DatabaseReader, TransactionOptions } from '../engine.ts'
 import { installDriverRaceHandler } from './driver-race-handler.ts'
 import { compressBytes } from '../compression.ts'
 import { createCounterSlots } from '../counter-slots.ts'
@@ -65,7 +65,8 @@ export async function openPostgres(url: string, options: EngineOptions): Promise
     bulkRead: createPostgresReader(createPooledExecutor(pools.maintenance, SCAN_LIMITS.deadline)),
     truncateLog: () => Promise.resolve(true),
     tx: async (work, txOptions = {}) => {
-      const [pool, used] = txOptions.isMaintenance === true ? [pools.maintenance, MAINTENANCE_LIMITS] : [pools.transactions, limits]
+      const [pool, used] =
+        txOptions.isMaintenance === true ? [pools.maintenance, MAINTENANCE_LIMITS] : [pools.transactions, limitsWithin(limits, txOptions)]
       const slot = counterSlots.acquire()
       const run = (execute: ExecuteQuery): ReturnType<typeof work> => work(createPostgresDatabase(execute, slot))
       return transactWithRetries({ pool, limits: used, options: txOptions, work: run }).finally(() => counterSlots.release(slot))
@@ -77,6 +78,18 @@ export async function openPostgres(url: string, options: EngineOptions): Promise
       await Promise.all(all.map((pool) => pool.close()))
       uninstallRaceHandler()
     },
+  }
+}
+
+/** The limits of a transaction that may set an earlier deadline. */
+function limitsWithin(limits: PostgresLimits, { deadlineMillis }: TransactionOptions): PostgresLimits {
+  if (deadlineMillis === undefined) return limits
+  const { statement, lock, deadline } = limits
+  return {
+    ...limits,
+    statement: Math.min(statement, deadlineMillis),
+    lock: Math.min(lock, deadlineMillis),
+    deadline: Math.min(deadline, deadlineMillis),
   }
 }
 
