@@ -123,4 +123,10 @@ test('none of it changes the mail of somebody else', async () => {
   // The genuine report counts, for the one mail that it is about.
   await send('fbl@fbl.example.com', aboutOwn)
   expect([await eventsOf(victim.emailId), await eventsOf(own.emailId)]).toEqual([['request'], ['request', 'complaint', 'list']])
+  // What he adds to it, or writes anew about his own mail, makes no second complaint.
+  const again = (name: string, type: string): string =>
+    loopReport({ from: `loop@${name}.example`, type, reported: [`CFBL-Feedback-ID: ${own.feedbackId}`] })
+  for (const raw of [`From: loop@other.example\r\n${aboutOwn}`, again('first', 'abuse'), again('second', 'fraud')])
+    await send('fbl@fbl.example.com', raw)
+  expect(await eventsOf(own.emailId)).toEqual(['request', 'complaint', 'list'])
 })

@@ -1,8 +1,9 @@
 /**
  * complaint - what a complaint and a not-spam report change
  *
- * A complaint counts once in each episode: a not-spam report closes the episode, and a later complaint opens the next one. A not-spam
- * report removes only the entry of that complaint, and only if the reporter of the complaint has signed it or a person vouches for it.
+ * A complaint counts once in each episode, whatever its type and whoever reports it; one of a type that no list takes counts beside it. A not-spam
+ * report that removes the entry of the complaint closes the episode, and a later complaint opens the next one. It removes only that entry, and
+ * only if the reporter of the complaint has signed it or a person vouches for it.
  *
  * Pure. RFC 5965 §3.1, §7.3. See also: ledger/decide/report, ledger/decide/unsubscribe.
  */
@@ -92,9 +93,10 @@ export function updateComplaintList(
 /** Adds the facts of a not-spam report. */
 export function decideNotSpam(input: MatchedReport, batch: FactBatch): void {
   const { delivery, digest, reporter, settings, tie, moment } = input
-  const isOpen = delivery.complaintEpisode > delivery.notSpamEpisode
-  const episode = isOpen ? delivery.complaintEpisode - 1 : Math.max(0, delivery.notSpamEpisode - 1)
   const entry = entryRemovedByNotSpam(input)
+  const closes = entry !== null && delivery.complaintEpisode > delivery.notSpamEpisode
+  // -1: no episode has been closed yet, and this report closes none.
+  const episode = closes ? delivery.complaintEpisode - 1 : delivery.notSpamEpisode - 1
   const fact = createFact('not-spam', aboutDelivery(delivery), moment, { reporter, episode, lifts: entry !== null, tie, digest })
   batch.addWithConsequences(fact, () => {
     const removed =

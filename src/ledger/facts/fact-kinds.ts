@@ -101,7 +101,8 @@ const ROWS = {
     version: 1,
     isLoose: false,
     fields: COMPLAINT_FIELDS,
-    dedupKey: ({ feedbackType, reporter, episode }) => `complaint:${feedbackType}:${reporter}:${episode}`,
+    // Whoever holds the mail writes the type and, without a signature, the reporter: neither may make one complaint into many.
+    dedupKey: ({ listed, episode }) => `complaint:${listed ? 'listed' : 'recorded'}:${episode}`,
   }),
   'not-spam': defineKind<NotSpamData>({
     version: 1,

@@ -279,6 +279,26 @@ test('complaint, again, not-spam, again, and a new complaint', () => {
   expect(entry).toMatchObject({ from: T0 + 5, until: T0 + 5 + 180 * DAY, removedAt: null })
 })
 
+test('whoever holds a mail makes one complaint about it, whatever names and types he writes', () => {
+  const s = story()
+  const id = s.send(T0)
+  const complain = (reporter: string, feedbackType: string) =>
+    kinds(s.report(id, T0 + 1, { kind: 'complaint', complaint: { ...COMPLAINT, feedbackType } }, { reporter }))
+  const retract = (reporter: string) =>
+    kinds(s.report(id, T0 + 2, { kind: 'not-spam', complaint: COMPLAINT }, { reporter, match: { proof: 'signed' } }))
+  expect(complain('a.example', 'abuse')).toEqual(['complaint', 'list:complaint:add'])
+  expect(complain('b.example', 'abuse')).toEqual([])
+  expect(complain('c.example', 'fraud')).toEqual([])
+  expect(complain('a.example', 'virus')).toEqual(['complaint', 'alarm'])
+  expect(complain('b.example', 'made-up')).toEqual([])
+  // A not-spam report that removes nothing opens no new episode.
+  expect(retract('d.example')).toEqual(['not-spam'])
+  expect(complain('a.example', 'abuse')).toEqual([])
+  expect(s.row(id)).toMatchObject({ complaints: 2, notSpamEpisode: 0 })
+  expect(retract('a.example')).toEqual(['not-spam', 'list:complaint:remove'])
+  expect(complain('a.example', 'abuse')).toEqual(['complaint', 'list:complaint:add'])
+})
+
 const proofs = [
   // complaint   not-spam    of                 removed
   ['signed', 'signed', 'loop.example', true],
