@@ -16,7 +16,12 @@
  */
 import { createManualMatch, type ReportMatch } from '../../correlate/match.ts'
 import { findOtherRecipient } from '../../correlate/other-recipient.ts'
-import { NO_AUTHENTICATION_RESULTS, type SignatureVerifier } from '../../mail-auth/verify-signatures.ts'
+import {
+  NO_AUTHENTICATION_RESULTS,
+  type AuthenticationResults,
+  type DkimResult,
+  type SignatureVerifier,
+} from '../../mail-auth/verify-signatures.ts'
 import { Fault } from '../../errors.ts'
 import { createInboxAuditFact, decideInboxChange, type OperatorContext } from '../../ledger/decide/operator-action.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
@@ -120,7 +125,7 @@ async function findRow({ engine }: Context, { account, digest }: InboxCommand): 
 
 /**
  * Prepares the stored mail again with the current parser. Signatures that were valid on arrival stay valid, because DKIM keys are removed from
- * DNS over time. A replay verifies the others again (`verifySignatures`); null skips it.
+ * DNS over time. A replay (`verifySignatures`) verifies a mail again that has no valid signature, or one that could not be verified; null skips it.
  */
 async function prepareStoredMail(
   context: Context,
@@ -138,12 +143,19 @@ async function prepareStoredMail(
     throw new Fault('not_found', 'the raw mail is no longer stored (setting retention.rawDays); you can only discard this item')
   const at = facts.find((fact) => fact.kind === 'inbox')?.at ?? report.receivedAt
   const known = report.auth ?? NO_AUTHENTICATION_RESULTS
-  const isProven = known.dkim.some(({ valid }) => valid)
-  const verify: SignatureVerifier = (mail) =>
-    verifySignatures === null || isProven ? Promise.resolve(known) : verifySignatures(mail, report.receivedAt)
+  const isKnown = known.dkim.some(({ valid }) => valid) && known.dkim.every(({ result }) => result !== 'temperror')
+  const verify: SignatureVerifier = async (mail) =>
+    verifySignatures === null || isKnown ? known : keepValid(known, await verifySignatures(mail, report.receivedAt))
   const item = await prepareMail(context, verify, snapshot, incomingMailOf(report, raw, { at, receivedAt: context.now() }))
   // The digest of a truncated mail cannot be computed from the stored part.
   return { ...item, digest: row.digest }
+}
+
+/** The later results, but of each signature that was valid before the earlier one. */
+function keepValid(earlier: AuthenticationResults, later: AuthenticationResults): AuthenticationResults {
+  const valid = earlier.dkim.filter((each) => each.valid)
+  const isKept = ({ domain, selector }: DkimResult): boolean => valid.some((each) => each.domain === domain && each.selector === selector)
+  return { ...later, dkim: [...valid, ...later.dkim.filter((each) => !isKept(each))] }
 }
 
 function incomingMailOf(report: ReportRow, raw: Uint8Array, times: { readonly at: number; readonly receivedAt: number }): IncomingMail {

@@ -88,6 +88,18 @@ describe.each(engines)('$kind', ({ open }) => {
     await expectRebuilt(context)
   })
 
+  test('a signature that is pending beside a valid one of somebody else is verified again', async () => {
+    const relay = { domain: 'relay.example', selector: 'r', result: 'pass', valid: true, aligned: false, signedFields: ['from'] }
+    const { context, clock, proofs, digest, verifier } = await receiveComplaint({ ...PENDING, dkim: [relay, ...PENDING.dkim] })
+    expect(await itemOf(context, digest)).toEqual(['pending', 'open'])
+    clock.now += MINUTE
+    proofs.now = { ...GOOD, dkim: [{ ...relay, result: 'temperror', valid: false }, ...GOOD.dkim] }
+    await verifier.tick()
+    expect([await itemOf(context, digest), await waitingIn(context)]).toEqual([['pending', 'replayed'], 0])
+    expect(await complaintsOf(context)).toEqual([['complaint', 'signed', START]])
+    await expectRebuilt(context)
+  })
+
   test.each([
     ['fails', resultsOf('fail')],
     ['is good, but not of the domain of From', resultsOf('pass', false)],
