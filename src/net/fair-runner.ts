@@ -25,7 +25,8 @@ export function createFairRunner(): FairRunner {
   return {
     run: (account, job) =>
       new Promise((resolve, reject) => {
-        waiting.push(account, () => job().then(resolve, reject))
+        // A job that throws before it returns a promise must not end the runner.
+        waiting.push(account, () => Promise.resolve().then(job).then(resolve, reject))
         // Jobs that are queued at the same time take their turns by account, not by the order of their calls.
         running ??= Promise.resolve().then(runAll)
       }),

@@ -28,8 +28,12 @@ test('a hundred jobs of one account delay a job of another by one', async () => 
 test('a job that fails rejects its caller, and the next one runs', async () => {
   const { run, waitUntilIdle } = createFairRunner()
   const failing = run(1, () => Promise.reject(new Error('no')))
+  const throwing = run(1, () => {
+    throw new Error('at once')
+  })
   const next = run(1, () => Promise.resolve('yes'))
   await expect(failing).rejects.toThrow('no')
+  await expect(throwing).rejects.toThrow('at once')
   expect(await next).toBe('yes')
   await waitUntilIdle()
 })
