@@ -21,8 +21,8 @@ type ParserHandlers = {
   readonly onMalformedLine: (kind: MalformedLine, next: () => void) => void
 }
 
-/** Commands of one chunk that are executed before other connections get a turn. A full chunk can hold 10,000 NOOPs. */
-const COMMANDS_BEFORE_YIELD = 100
+/** Commands of one chunk that are executed before other connections get a turn. A full chunk can hold 10,000 NOOPs, on each of many connections. */
+const COMMANDS_BEFORE_YIELD = 16
 
 /** The parser of one connection. STARTTLS creates a new one, so that bytes sent before TLS are never read as commands. */
 export class SmtpParser extends ParserAdapter {

@@ -1,8 +1,8 @@
 /**
- * time-slice.test - order of results, yielding, and stopping at the first error
+ * time-slice.test - order of results, yielding, and errors
  */
 import { expect, test } from 'vitest'
-import { mapInTimeSlices } from '../../src/service/time-slice.ts'
+import { mapInTimeSlices, runInOwnSlice } from '../../src/service/time-slice.ts'
 
 /** Blocks the thread. */
 function busy(milliseconds: number): void {
@@ -31,4 +31,20 @@ test('an error rejects, and later items are not started', async () => {
   await expect(mapInTimeSlices([1, 2, 3], work)).rejects.toThrow('two')
   expect(seen).toEqual([1, 2])
   expect(await mapInTimeSlices([], work)).toEqual([])
+})
+
+test('each long task has a slice of its own, in order, and an error of one leaves the others', async () => {
+  const seen: string[] = []
+  const tasks = ['a', 'b', 'c'].map(async (name) =>
+    runInOwnSlice(() => {
+      // What is due before the next task of the same moment.
+      setImmediate(() => seen.push('another'))
+      seen.push(name)
+      if (name === 'b') throw new Error('b')
+      return name
+    }),
+  )
+  const settled = await Promise.allSettled(tasks)
+  expect(settled.map((each) => (each.status === 'fulfilled' ? each.value : 'error'))).toEqual(['a', 'error', 'c'])
+  expect(seen).toEqual(['a', 'another', 'b', 'another', 'c'])
 })

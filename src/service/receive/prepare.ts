@@ -19,6 +19,7 @@ import type { Report } from '../../mail/report.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import { reportDigest, type IncomingMail } from './incoming-mail.ts'
 import type { Context } from '../context.ts'
+import { runInOwnSlice } from '../time-slice.ts'
 import { oncePerData } from './once-per-data.ts'
 import { isComplaint, parseOrUnreadable, readSignedReport } from './signed-report.ts'
 
@@ -39,7 +40,7 @@ export async function prepareMail(
   snapshot: AccountSnapshot,
   mail: IncomingMail,
 ): Promise<PreparedMail> {
-  const report = parseOnce(mail, context)
+  const report = await parseOnce(mail, context)
   const findReferencesOf = (each: Report): readonly MailReference[] =>
     findReferences({
       report: each,
@@ -58,7 +59,7 @@ export async function prepareMail(
     { sessionId: mail.sessionId, digest, kind: report.kind, references: references.length, hasToken, shouldVerify },
     'mail parsed',
   )
-  const { signature, signedReport } = readSignedReport(mail, { report, authentication }, context)
+  const { signature, signedReport } = await whenFree(mail, () => readSignedReport(mail, { report, authentication }, context))
   if (signedReport === null) return { mail, digest, report, references, authentication, signature }
   return { mail, digest, report: signedReport, references: findReferencesOf(signedReport), authentication, signature }
 }
@@ -66,7 +67,14 @@ export async function prepareMail(
 const mailToVerify = ({ raw, peer, helo, envelope }: IncomingMail): MailToVerify => ({ raw, peer, helo, from: envelope.from })
 
 /** The report of a mail, parsed once whatever the number of its recipients. */
-const parseOnce = oncePerData(parseSafely)
+const parseOnce = oncePerData(async (mail: IncomingMail, context: Context) => whenFree(mail, () => parseSafely(mail, context)))
+
+/** A mail of 5 MB takes tens of milliseconds; one of this size, less than two. */
+const LARGE_BYTES = 262_144
+
+/** Reads a small mail at once, and a large one in a slice of its own. */
+const whenFree = async <Result>({ raw }: IncomingMail, read: () => Result): Promise<Result> =>
+  raw.length < LARGE_BYTES ? read() : runInOwnSlice(read)
 
 /** The parsed report, and how long it took. */
 function parseSafely(mail: IncomingMail, context: Context): Report {
