@@ -111,12 +111,17 @@ export function matchReport<D extends MatchCandidate>(input: MatchInput<D>): Rep
       problem: 'contradictory',
     }
   const naming = valid.filter(({ token }) => token.deliveryId === found.deliveryId)
-  // Whoever forwards an NDR could have written it.
-  const isHearsay = trustClass === 'ndr' && input.report.isForwarded
-  const proof = isHearsay
+  const policy = input.policyOf(found.account)
+  const proof = isHearsay(input.report, trustClass, policy)
     ? null
-    : proofOf(trustClass, { tokens: naming, signature: input.signature, policy: input.policyOf(found.account) })
+    : proofOf(trustClass, { tokens: naming, signature: input.signature, policy })
   return evaluateMatch(input, trustClass, { ...found, via: best.via, proof, weak: false })
+}
+
+/** Whoever passes a report on could have written it. */
+function isHearsay({ isForwarded }: Report, trustClass: TrustClass, { trust }: TrustPolicy): boolean {
+  if (trustClass === 'complaint') return isForwarded && trust !== 'any'
+  return isForwarded && (trustClass === 'ndr' || trustClass === 'not-spam')
 }
 
 /** The match of a mail that an operator linked to a delivery by hand. */

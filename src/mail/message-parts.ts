@@ -26,6 +26,8 @@ export type MessageParts = {
   /** Headers of the returned message. `originalPart` is set if the message was returned whole. */
   readonly originalHeaders: Headers | null
   readonly originalPart: MimePart | null
+  /** Whether `originalHeaders` were read from text that anybody can write: the returned message has no part of its own. */
+  readonly isOriginalPasted: boolean
   /** The text of the returned message if it was pasted below the text of the report. */
   readonly pastedOriginal: string | null
   /** Leaves that are neither text nor report fields. */
@@ -155,6 +157,7 @@ function buildMessageParts(mime: MimeMessage, buckets: PartBuckets): MessagePart
     dispositionTexts: buckets.dispositionTexts,
     originalHeaders: enclosedHeaders ?? (headerText === null ? null : parseFields(headerText)),
     originalPart: enclosedPart?.children[0] ?? null,
+    isOriginalPasted: enclosedHeaders === null && buckets.headerTexts.length === 0 && pastedOriginal !== null,
     pastedOriginal,
     attachments: buckets.attachments,
   }

@@ -81,7 +81,10 @@ export type Report = {
   readonly recipients: readonly RecipientReport[]
   readonly complaint: ComplaintReport | null
   readonly originalMessage: OriginalMessage | null
-  /** Whether a person or a help desk forwarded the report. It proves nothing about the mail that it names. */
+  /**
+   * Whether a person, a help desk or a gateway passed the report on, as an attachment or as text without its parts. It proves nothing about the mail
+   * that it names, because whoever passed it on could have written it.
+   */
   readonly isForwarded: boolean
   /** Original-Envelope-Id (RFC 3461 ENVID), xtext decoded. */
   readonly envelopeId: string | null

@@ -207,6 +207,45 @@ Status: 2.0.0`
 })
 
 describe('complaints', () => {
+  const FIELDS = 'Feedback-Type: abuse\nUser-Agent: X/1\nVersion: 1'
+  const NAMED = `${FIELDS}\nOriginal-Mail-From: <b@example.com>`
+  const HEADER = 'Return-Path: <b@example.com>\nFrom: news@example.com\nTo: user@example.org\nSubject: News\nMessage-ID: <1@example.com>'
+  const part = (type: string, text: string): string => `--b\nContent-Type: ${type}\n\n${text}\n`
+  const structures: readonly (readonly [string, string, string, { isForwarded: boolean; isReturned: boolean }])[] = [
+    // the structure                       Content-Type                      body
+    [
+      'parts',
+      'multipart/report; report-type=feedback-report; boundary=b',
+      `${part('message/feedback-report', FIELDS)}${part('message/rfc822', HEADER)}--b--`,
+      { isForwarded: false, isReturned: true },
+    ],
+    [
+      'parts of the wrong type',
+      'multipart/mixed; boundary=b',
+      `${part('text/plain', FIELDS)}${part('text/rfc822-headers', HEADER)}--b--`,
+      { isForwarded: false, isReturned: true },
+    ],
+    ['one text, and prose above', 'text/plain', `A complaint.\n\n${FIELDS}\n\n${HEADER}`, { isForwarded: true, isReturned: true }],
+    ['one text that begins with the fields', 'text/plain', `${NAMED}\n\n${HEADER}`, { isForwarded: true, isReturned: false }],
+    [
+      'fields in a part, the header pasted',
+      'multipart/mixed; boundary=b',
+      `${part('text/plain', `Hello\n\n----- Original message -----\n\n${HEADER}`)}${part('message/feedback-report', FIELDS)}--b--`,
+      { isForwarded: true, isReturned: true },
+    ],
+    [
+      'the same, and the fields name the mail',
+      'multipart/mixed; boundary=b',
+      `${part('text/plain', `Hello\n\n----- Original message -----\n\n${HEADER}`)}${part('message/feedback-report', NAMED)}--b--`,
+      { isForwarded: false, isReturned: false },
+    ],
+  ]
+  test.each(structures)('only parts of their own are evidence: %s', (_what, type, body, { isForwarded, isReturned }) => {
+    const report = parseReport(buildMessage({ from: 'fbl@example.net', subject: 'FW', fields: [`Content-Type: ${type}`], body }))
+    expect(report).toMatchObject({ kind: 'complaint', isForwarded })
+    expect(report.originalMessage?.returnPath ?? null).toBe(isReturned ? 'b@example.com' : null)
+  })
+
   test('reads every field of a feedback report', () => {
     const one = parseReport(
       buildMessage({

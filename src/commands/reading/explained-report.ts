@@ -33,6 +33,6 @@ export function explainReport(table: RuleTable, report: Report, ownDomains: read
 
 function recordedBecause(report: Report, recipient: RecipientReport, ownDomains: readonly string[]): string | null {
   if (isDoubleBounce(report, ownDomains)) return 'the failed recipient is our own address (a double bounce): it is filed'
-  if (report.isForwarded) return 'a person forwarded the report, which proves nothing: it goes to the inbox'
+  if (report.isForwarded) return 'the report was passed on by a person or a gateway, which proves nothing: it goes to the inbox'
   return hasDeliveredCopy(report.recipients, recipient) ? 'another copy for the same address was delivered: it is recorded' : null
 }

@@ -1,6 +1,9 @@
 /**
  * complaint - reads the complaint in a message, if there is one
  *
+ * A gateway may remove the MIME structure of a feedback report. What is left is text, which anybody can write or quote: it is read for the inbox, like a
+ * report that a person forwards.
+ *
  * Pure, total. See also: mail/feedback/arf, mail/feedback/xarf, mail/feedback/provider-event (the formats), mail/report-parser (order of
  * readers).
  */
@@ -22,15 +25,36 @@ const NON_COMPLAINT_KINDS: Readonly<Record<string, ReportKind>> = {
 export function readComplaintReport(message: ParsedMessage): ReportFinding | null {
   // Discussions on a mailing list may quote the fields of a report.
   if (message.headers['list-id'] !== undefined && message.reportType !== 'feedback-report') return null
-  const text = message.parts.feedbackTexts[0] ?? findFeedbackFields(message)
-  if (text !== null) return toComplaintFinding(withOriginalRecipients(parseFeedbackReport(text), message), 'arf')
-  if (message.reportType === 'feedback-report') return toComplaintFinding(withOriginalRecipients(createEmptyComplaint(), message), 'arf')
+  const structured = message.parts.feedbackTexts[0]
+  const text = structured ?? findFeedbackFields(message)
+  if (text !== null) {
+    const finding = toComplaintFinding(withOriginalRecipients(parseFeedbackReport(text), message), 'arf')
+    return structured === undefined || isBareText(message) ? { ...finding, isForwarded: true } : withoutPastedOriginal(finding, message)
+  }
+  if (message.reportType === 'feedback-report')
+    return withoutPastedOriginal(toComplaintFinding(withOriginalRecipients(createEmptyComplaint(), message), 'arf'), message)
   for (const attachment of message.parts.attachments) {
     if (!/json/.test(attachment.type) && !/json$/i.test(attachment.filename ?? '')) continue
     const complaint = parseXarf(decodePartText(message.parts.mime, attachment))
     if (complaint !== null) return toComplaintFinding(complaint, 'xarf')
   }
   return null
+}
+
+/** Whether the whole mail is one text. */
+function isBareText({ parts }: ParsedMessage): boolean {
+  const { type, children } = parts.mime.root
+  return children.length === 0 && type === 'text/plain'
+}
+
+/** Fields of a feedback report that may name a mail of ours. */
+const NAMING_FIELDS = ['original-mail-from', 'cfbl-feedback-id'] as const
+
+/** A returned header that was pasted into text is no evidence: without it, the fields of the report count alone, if they name a mail. */
+function withoutPastedOriginal(finding: ReportFinding, { parts }: ParsedMessage): ReportFinding {
+  if (!parts.isOriginalPasted) return finding
+  const isNamed = NAMING_FIELDS.some((name) => finding.complaint?.fields[name] !== undefined)
+  return isNamed ? { ...finding, originalMessage: null } : { ...finding, isForwarded: true }
 }
 
 /** The fields of a feedback report inside text, if a gateway removed the MIME structure. */
@@ -67,5 +91,5 @@ function withOriginalRecipients(complaint: ComplaintReport, message: ParsedMessa
  */
 export function readJmrpComplaint(message: ParsedMessage): ReportFinding | null {
   const complaint = parseJmrp(message.originalMessage?.headers ?? {}, message.subject) ?? parseJmrp(message.headers, null)
-  return complaint === null ? null : { kind: 'complaint', format: 'jmrp', complaint }
+  return complaint === null ? null : { kind: 'complaint', format: 'jmrp', complaint, isForwarded: message.parts.isOriginalPasted }
 }
