@@ -1,6 +1,6 @@
 /**
- * vitest.config - five projects: `law` checks the source itself, `pure` the rooms without I/O, `fast` everything else in parallel, and `slow`
- * runs kills, soaks, loads and long property runs one file at a time; `faults` runs every fault of test/faults
+ * vitest.config - six projects: `law` checks the source itself, `pure` the rooms without I/O, `fast` everything else in parallel, and `slow`
+ * runs kills, soaks, loads and long property runs one file at a time; `faults` runs every fault of test/faults, and `soak` a load of ten minutes
  *
  * Timeouts are far longer than a test needs, because they end a test that hangs and must not fail one on a busy machine.
  * See also: test/run, CONTRIBUTING.md.
@@ -11,6 +11,8 @@ import { defineConfig } from 'vitest/config'
 const LAW = ['test/floors.test.ts', 'test/law.test.ts', 'test/words.test.ts']
 const PURE = ['test/{mail,classify,correlate,compose,ledger,queue,rules}/**/*.test.ts', 'test/simulator/*.test.ts']
 const SLOW = ['test/slow/**/*.test.ts']
+
+const SOAK = ['test/faults/soak.test.ts']
 
 /** Property tests that the slow project runs again with more cases (test/support/property-runs). */
 const LONG_PROPERTIES = [
@@ -39,7 +41,7 @@ export default defineConfig({
           name: 'fast',
           pool: 'forks',
           include: ['test/**/*.test.ts'],
-          exclude: [...LAW, ...PURE, ...SLOW],
+          exclude: [...LAW, ...PURE, ...SLOW, ...SOAK],
           globalSetup: [postgres, scratch],
           ...PATIENT,
         },
@@ -49,6 +51,8 @@ export default defineConfig({
           name: 'faults',
           pool: 'forks',
           include: ['test/faults/**/*.test.ts'],
+          exclude: SOAK,
+          fileParallelism: false,
           env: { BOUNCED_TEST_FAULTS: 'all' },
           globalSetup: scratch,
           testTimeout: 300_000,
@@ -56,6 +60,7 @@ export default defineConfig({
           expect: { poll: { timeout: 120_000 } },
         },
       },
+      { test: { name: 'soak', pool: 'forks', include: SOAK, globalSetup: scratch, testTimeout: 3_600_000 } },
       {
         test: {
           name: 'slow',

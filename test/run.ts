@@ -1,7 +1,7 @@
 /**
  * run - runs the stages of a lane and counts their tests
  *
- *     node test/run.ts test          the lane behind `npm test`; also `quick`, `slow` and `faults`
+ *     node test/run.ts test          the lane behind `npm test`; also `quick`, `slow`, `faults` and `soak`
  *     node test/run.ts lint types    only the named stages
  *
  * A stage that is a command counts as one test; a stage of vitest counts its tests. The last line is always
@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
 type Count = { readonly passed: number; readonly failed: number; readonly skipped: number }
-type Lane = 'quick' | 'test' | 'slow' | 'faults'
+type Lane = 'quick' | 'test' | 'slow' | 'faults' | 'soak'
 type Stage = {
   readonly name: string
   readonly lanes: readonly Lane[]
@@ -39,6 +39,7 @@ const STAGES: readonly Stage[] = [
   { name: 'tests', lanes: ['test'], command: vitest('fast'), counts: 'tests', isAlone: true },
   { name: 'slow', lanes: ['slow'], command: vitest('slow'), counts: 'tests', isAlone: true },
   { name: 'faults', lanes: ['faults'], command: vitest('faults'), counts: 'tests', isAlone: true },
+  { name: 'soak', lanes: ['soak'], command: vitest('soak'), counts: 'tests', isAlone: true },
 ]
 
 /** Runs one stage and counts it. A runner that writes no figures has failed. */

@@ -30,19 +30,19 @@ export type Load = {
   readonly closeReceiver: () => void
 }
 
-/** Bounces that are registered ahead. */
+/** Bounces that are registered ahead, unless the caller says otherwise. */
 const REGISTERED = 2_000
 const CLIENTS = 4
 
 /** Registers mails and starts the clients. */
-export async function startLoad(installation: Installation): Promise<Load> {
+export async function startLoad(installation: Installation, registeredMails = REGISTERED): Promise<Load> {
   const history: History = { submitted: new Set(), bounced: new Set(), notified: new Map(), lastAcknowledgedAt: 0 }
   const receiver = { isDown: false, server: createServer() }
   const webhookUrl = await listen(receiver, history)
   const [first] = installation.nodes
   if (first === undefined) throw new Error('no node')
   await first.daemon.api('POST', '/v1/webhooks', { url: webhookUrl, events: ['request', 'invalid'], format: 'json' })
-  const registered = await registerMails(first)
+  const registered = await registerMails(first, registeredMails)
   const state = { isOver: false, nextSubmission: 0, nextBounce: 0 }
   const isOver = (): boolean => state.isOver
   const clients = Array.from({ length: CLIENTS }, (_, n) => [
@@ -80,9 +80,9 @@ async function listen(receiver: { isDown: boolean; readonly server: Server }, { 
 
 type RegisteredMail = { readonly recipient: string; readonly returnPath: string }
 
-async function registerMails({ daemon }: FaultyNode): Promise<readonly RegisteredMail[]> {
+async function registerMails({ daemon }: FaultyNode, count: number): Promise<readonly RegisteredMail[]> {
   const mails: RegisteredMail[] = []
-  for (let at = 0; at < REGISTERED; at += 500) {
+  for (let at = 0; at < count; at += 500) {
     const recipients = Array.from({ length: 500 }, (_, n) => ({ recipient: `bounce${at + n}@r${(at + n) % 7}.example.net` }))
     const { body } = await daemon.api('POST', '/v1/messages', { from: 'news@example.com', recipients })
     const made: unknown = Reflect.get(Object(body), 'recipients')
