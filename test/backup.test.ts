@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { COPIED_TABLES, COPY_SOURCE, copyTable } from '../src/store/backup/copy-store.ts'
 import { writeMetadataForOperator, readMetadataForOperator } from '../src/store/engine/metadata.ts'
+import type { Engine } from '../src/store/engine/engine.ts'
 import { migrate } from '../src/store/engine/migrate.ts'
 import { openEngine } from '../src/store/engine/open-engine.ts'
 import { childEnvironment, makeTemporaryFolder, MASTER_KEY, startDaemon, type Daemon } from './support/daemon.ts'
@@ -166,3 +167,30 @@ test.each(engines)(
   },
   120_000,
 )
+
+test('a SQLite store has no partitions', () => {
+  expect(run(makeTemporaryFolder(), ['migrate', 'partitions'])).toMatchObject({
+    status: 2,
+    err: expect.stringContaining('has no partitions'),
+  })
+})
+
+test.each(engines.filter(({ kind }) => kind === 'postgres'))(
+  'the command line partitions a $kind store, and says so the second time',
+  async ({ url }) => {
+    const store = await url({ empty: true })
+    const data = makeTemporaryFolder()
+    const convert = () => run(data, ['migrate', 'partitions'], { BOUNCED_DATABASE: store })
+    const engine = await openEngine(store)
+    await migrate(engine, Date.now())
+    expect(await partitionsOf(engine)).toBe(0)
+    expect(convert()).toMatchObject({ status: 0, err: '', out: expect.stringContaining('events: 0 rows are partitioned by month') })
+    expect(await partitionsOf(engine)).toBeGreaterThanOrEqual(9)
+    expect(convert()).toMatchObject({ status: 0, out: expect.stringContaining('deliveries: is partitioned already') })
+    await engine.close()
+  },
+  120_000,
+)
+
+const partitionsOf = async (engine: Engine): Promise<number> =>
+  Number((await engine.read.one('select count(*) as n from pg_class where relispartition and relkind = $1', ['r']))?.['n'])

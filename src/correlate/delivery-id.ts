@@ -50,7 +50,7 @@ export function parseDeliveryId(id: string): DeliveryIdParts | null {
 }
 
 /** The UTC month of a time as yyyymm. */
-function monthOf(at: number): number {
+export function monthOf(at: number): number {
   const date = new Date(at)
   return date.getUTCFullYear() * 100 + date.getUTCMonth() + 1
 }

@@ -31,6 +31,8 @@ import { openEngine } from '../store/engine/open-engine.ts'
 import { startSharedClock } from '../store/engine/shared-clock.ts'
 import type { Engine } from '../store/engine/engine.ts'
 import { migrate } from '../store/engine/migrate.ts'
+import { partitionNewStore } from '../store/partitions/conversion.ts'
+import { createPartitionsAhead } from '../store/partitions/partitions.ts'
 import type { Telemetry } from '../telemetry.ts'
 import { createAccountCache } from '../service/account-cache.ts'
 import { processIds } from '../service/fact-ids.ts'
@@ -61,7 +63,7 @@ export async function openContext({ settings, telemetry }: BootstrapOptions): Pr
   const { engine, master: masterKey } = await openStore(settings, telemetry)
   try {
     const vault = createVault(masterKey)
-    await migrate(engine, now())
+    await prepareSchema(engine, telemetry, now())
     await refuseIncompleteCopy(engine)
     await verifyMasterKey(engine, masterKey, now())
     const { apiUser, apiKey, trust, giveUpDays } = settings
@@ -93,6 +95,13 @@ export async function openContext({ settings, telemetry }: BootstrapOptions): Pr
     await engine.close()
     throw error
   }
+}
+
+async function prepareSchema(engine: Engine, telemetry: Telemetry, now: number): Promise<void> {
+  await migrate(engine, now)
+  await partitionNewStore(engine, now)
+  // A long read may hold a lock. The job of the daemon makes them then, and the default partition takes every row meanwhile.
+  await createPartitionsAhead(engine, now).catch((error: unknown) => telemetry.log.warn({ err: error }, 'partitions are made later'))
 }
 
 async function refuseIncompleteCopy(engine: Engine): Promise<void> {

@@ -14,6 +14,7 @@ import { removeOldWatchCountsForOperator } from '../store/facts/watch-counters.t
 import { removeOldWebhookRecordsForOperator } from '../store/webhook/attempts.ts'
 import { removeOldQueuedFeedbackForOperator } from '../store/queue/backoff-keys.ts'
 import { removeSettledQueueCommandsForOperator } from '../store/queue/commands.ts'
+import { createPartitionsAhead } from '../store/partitions/partitions.ts'
 import { removeOldSubmissionsForOperator } from '../store/mail/submissions.ts'
 import { maintainDkimKeys } from '../service/admin/dkim.ts'
 import { giveUpOverdue } from '../service/deliver/give-up.ts'
@@ -70,6 +71,7 @@ const SETTLED_COMMAND_MS = 7 * DAY_MS
 function createJobs(context: Context, settings: Settings, { lookUp, isClosing }: JobContext): readonly ScheduledJob[] {
   const { engine, now } = context
   return [
+    { name: 'partitions', run: () => createPartitionsAhead(engine, now()) },
     { name: 'raw mail', run: () => removeOldRawMails(context, settings.retention.rawDays) },
     { name: 'stored mail', run: () => measureStoredMail(context) },
     { name: 'forwarded mail', run: () => removeOlderThan(context, settings.retention.routeDays, removeOldForwardedMailsForOperator) },

@@ -9,7 +9,8 @@ import type { ReportRow } from '../../src/store/mail/reports.ts'
 /** Lists the tables of a store. */
 export const TABLE_NAMES = {
   sqlite: "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'",
-  postgres: "select table_name as name from information_schema.tables where table_schema = 'public'",
+  postgres:
+    "select relname as name from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition",
 } as const
 
 export const T0 = Date.UTC(2026, 2, 1, 12)

@@ -94,7 +94,11 @@ type Original = { readonly schema: string; readonly emptyTables: readonly string
 let original: Promise<Original> | null = null
 
 async function readOriginal(sql: postgres.Sql): Promise<Original> {
-  const tables = (await sql.unsafe(`select tablename from pg_tables where schemaname = 'public'`)).map((row) => String(row['tablename']))
+  const tables = (
+    await sql.unsafe(
+      `select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition`,
+    )
+  ).map((row) => String(row['relname']))
   const digests = new Map<string, string>()
   for (const table of tables) digests.set(table, await digestOf(sql, table))
   const filledTables = new Map([...digests].filter(([, digest]) => digest !== ''))

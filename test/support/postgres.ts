@@ -20,6 +20,8 @@ import postgres from 'postgres'
 import type { TestProject } from 'vitest/node'
 import { openEngine } from '../../src/store/engine/open-engine.ts'
 import { migrate } from '../../src/store/engine/migrate.ts'
+import { partitionNewStore } from '../../src/store/partitions/conversion.ts'
+import { createPartitionsOf } from '../../src/store/partitions/partitions.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -93,7 +95,7 @@ function skipNote(line: string): null {
   return null
 }
 
-/** Creates one template with the whole schema. Copying it is cheaper than migrating. */
+/** Creates one template with the whole schema, partitioned as a new store is. Copying it is cheaper than migrating. */
 async function createTemplate(cluster: Cluster): Promise<Cluster> {
   const sql = postgres(`${cluster.url}/postgres`, { max: 1, onnotice: () => undefined })
   try {
@@ -104,6 +106,9 @@ async function createTemplate(cluster: Cluster): Promise<Cluster> {
   }
   const engine = await openEngine(`${cluster.url}/${TEMPLATE}`, { connections: 1 })
   await migrate(engine, 0)
+  await partitionNewStore(engine, Date.UTC(2026, 10, 1))
+  // The months of most tests; the rows of others are in the default partition.
+  await createPartitionsOf(engine, [202603, 202604, 202605, 202606])
   await engine.close()
   return cluster
 }

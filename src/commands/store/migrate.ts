@@ -1,21 +1,25 @@
 /**
- * migrate - moves an installation from one store to another, mostly from SQLite to PostgreSQL
+ * migrate - moves an installation from one store to another, mostly from SQLite to PostgreSQL, and partitions a PostgreSQL store
  *
  * No daemon may run on either store. The target must be empty or hold an interrupted copy of the same source, which is continued. Counts the rows of
  * every table on both sides at the end.
  *
- * See also: store/backup/copy-store, docs/BACKUP.md.
+ * See also: store/backup/copy-store, store/partitions/conversion, docs/BACKUP.md.
  */
 import { dirname } from 'node:path'
 import type { Command } from 'commander'
 import { acquireServeLock } from '../../daemon/serve-lock.ts'
 import { Fault } from '../../errors.ts'
+import { databaseUrlOf } from '../../settings/load.ts'
 import { COPIED_TABLES, COPY_SOURCE, copyTable } from '../../store/backup/copy-store.ts'
 import type { Engine } from '../../store/engine/engine.ts'
 import { initializeMetadataForOperator, readMetadataForOperator } from '../../store/engine/metadata.ts'
 import { migrate } from '../../store/engine/migrate.ts'
 import { openEngine } from '../../store/engine/open-engine.ts'
-import type { DefineCommand } from '../command.ts'
+import { partitionNewStore, partitionTable } from '../../store/partitions/conversion.ts'
+import { monthsAhead, PARTITIONED_TABLES } from '../../store/partitions/partitioned-tables.ts'
+import { createPartitionsAhead, createPartitionsOf, listDeliveryMonthsForOperator } from '../../store/partitions/partitions.ts'
+import { loadConfigFor, type DefineCommand } from '../command.ts'
 import { printLines } from '../output.ts'
 import { createProgressBar } from '../progress.ts'
 
@@ -31,6 +35,27 @@ export const migrateCommand: DefineCommand = (command) => {
         lock?.release()
       }
     })
+  command
+    .command('partitions')
+    .description('convert a PostgreSQL store to partitions by month; stop all nodes first')
+    .action(async (_options: object, self: Command) => partitionStore(databaseUrlOf(loadConfigFor(self).settings)))
+}
+
+/** Converts one table after the other; an interrupted conversion is continued by the same command. */
+async function partitionStore(url: string): Promise<void> {
+  if (url.startsWith('sqlite:')) throw new Fault('bad_request', 'the store is on SQLite, which has no partitions')
+  const engine = await openEngine(url)
+  try {
+    await migrate(engine, Date.now())
+    for (const table of PARTITIONED_TABLES) {
+      const rows = await partitionTable(engine, table, Date.now())
+      printLines(`${table.name}: ${rows === null ? 'is partitioned already' : `${rows} rows are partitioned by month`}`)
+    }
+    await createPartitionsAhead(engine, Date.now())
+    printLines('The conversion is complete. Run "bounced rebuild --check", then start the nodes.')
+  } finally {
+    await engine.close()
+  }
 }
 
 async function copyStore(sourceUrl: string, targetUrl: string): Promise<void> {
@@ -51,7 +76,9 @@ async function copyStore(sourceUrl: string, targetUrl: string): Promise<void> {
 async function copyAll(source: Engine, target: Engine): Promise<void> {
   await migrate(source, Date.now())
   await migrate(target, Date.now())
+  await partitionNewStore(target, Date.now())
   await claimTarget(source, target)
+  await createPartitionsOf(target, [...monthsAhead(Date.now()), ...(await listDeliveryMonthsForOperator(source.bulkRead))])
   const interrupt = new AbortController()
   process.once('SIGINT', () => interrupt.abort(new Fault('conflict', 'interrupted: the same command continues the copy')))
   const bar = await createProgressBar('rows')

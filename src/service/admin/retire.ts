@@ -2,13 +2,12 @@
  * retire - removes data that is older than the retention period, in small steps
  *
  * First stores the cutoff: from then on, reports about older messages go to the inbox as `expired`, and rebuilds leave the counters of those
- * months alone. Then removes deliveries with their facts (keeping what their tokens need until they expire), received mails with their
+ * months alone. Then drops the partitions of whole months, where the store has them, removes deliveries with their facts (keeping what their tokens need until they expire), received mails with their
  * facts, undelivered webhook events, and site counters. Each step finds its rows on a reader, removes one page in one transaction, and then
  * sleeps as long as it took. A later run, on any node, continues where a stopped run ended. Suppression lists are never touched.
  *
  * See also: service/admin/retirement-clock (the date that it goes by), store/facts/retention, daemon/scheduled-jobs (when it runs), settings (retention.months), docs/RETENTION.md.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { LOOSE_FACT_KINDS } from '../../ledger/facts/fact-kinds.ts'
 import { readMetadataForOperator, writeMetadataForOperator } from '../../store/engine/metadata.ts'
 import { removeRetiredDeliveries } from '../../store/facts/retired-deliveries.ts'
@@ -28,6 +27,8 @@ import {
 } from '../../store/facts/retention.ts'
 import { lowestIdAt } from '../fact-id-time.ts'
 import type { Context } from '../context.ts'
+import { retireMonths } from './retire-months.ts'
+import { accountsOf, runStep, zeroCounts, type RetireRun } from './retirement-run.ts'
 import { readRetirementClock, RETIRE_LOCK, saveRetirementClock, type RetirementClock } from './retirement-clock.ts'
 
 /** How much was removed. */
@@ -59,18 +60,6 @@ const PAGE_SIZE = 200
 const NARROW_PAGE_SIZE = 1_000
 /** Rows that one scan reads: most of them are too young to remove. */
 const SCAN_ROWS = 5_000
-/** The shortest delay between two steps, so that other writes can run in between. */
-const MIN_STEP_DELAY_MS = 5
-
-type Counts = { deliveries: number; facts: number; mails: number; events: number; remains: number }
-
-const zeroCounts = (): Counts => ({ deliveries: 0, facts: 0, mails: 0, events: 0, remains: 0 })
-
-type RetireRun = Pick<RetirementClock, 'before' | 'isHeld' | 'firstValidId'> & {
-  readonly context: Context
-  readonly counts: Counts
-  readonly shouldStop: () => boolean
-}
 
 /** Removes everything older than the retention period. Idempotent. Faults: store_busy. */
 export async function retire(context: Context, { months, shouldStop = () => false }: RetireRules): Promise<RetireResult> {
@@ -78,7 +67,7 @@ export async function retire(context: Context, { months, shouldStop = () => fals
   context.accountCache.invalidate()
   if (cutoff.isHeld) context.telemetry.log.warn({ before: cutoff.before }, HELD_TEXT)
   const run: RetireRun = { context, ...cutoff, counts: zeroCounts(), shouldStop }
-  for (const part of [retireDeliveries, retireMails, retireLooseFacts, retireOutbox, retireSiteCounters, purgeRetiredStep]) {
+  for (const part of [retireMonths, retireDeliveries, retireMails, retireLooseFacts, retireOutbox, retireSiteCounters, purgeRetiredStep]) {
     if (!(await part(run))) return reportRun(run, false)
   }
   return reportRun(run, true)
@@ -110,18 +99,6 @@ function reportRun({ context: { telemetry }, before, isHeld, counts }: RetireRun
   if (Object.values(counts).some((n) => n > 0))
     telemetry.log.info({ before, ...counts, isDone }, 'data older than the retention period removed')
   return { before, ...counts, isHeld, isDone }
-}
-
-const accountsOf = async (context: Context): Promise<readonly number[]> =>
-  (await context.accountCache.snapshot()).accounts.map(({ account }) => account)
-
-/** Runs one step, then sleeps as long as the step took. Resolves to false if the run must stop. */
-async function runStep({ shouldStop }: RetireRun, work: () => Promise<void>): Promise<boolean> {
-  const startedAt = performance.now()
-  await work()
-  if (shouldStop()) return false
-  await sleep(Math.max(MIN_STEP_DELAY_MS, performance.now() - startedAt))
-  return true
 }
 
 async function retireDeliveries(run: RetireRun): Promise<boolean> {

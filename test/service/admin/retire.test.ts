@@ -189,9 +189,11 @@ describe.each(engines)('retire: $kind', ({ open }) => {
       runs.push(await retire(context, { months: 6, shouldStop: () => true }))
       expect(await differences()).toEqual([])
     } while (runs.at(-1)?.isDone === false && runs.length < 50)
-    expect(runs.length).toBeGreaterThan(6)
+    // PostgreSQL drops the partition of the month.
+    const [steps, rows] = engine.kind === 'postgres' ? [4, 850] : [6, 200]
+    expect(runs.length).toBeGreaterThan(steps)
     expect(runs.reduce((sum, { deliveries }) => sum + deliveries, 0)).toBe(850)
-    expect(runs.every(({ deliveries, mails }) => deliveries <= 200 && mails <= 200)).toBe(true)
+    expect(runs.every(({ deliveries, mails }) => deliveries <= rows && mails <= 200)).toBe(true)
     expect([await count('deliveries'), await count('reports')]).toEqual([2, 3])
   })
 
