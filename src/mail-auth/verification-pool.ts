@@ -4,14 +4,14 @@
  * A thread starts with the first mail that needs it, and all end when they are idle. Senders take turns, and no sender has more than half of the places and bytes, so
  * that one whose DNS servers are slow does not delay the others. A mail that waits too long ends without results.
  *
- * See also: mail-auth/signature-verifier, mail-auth/verification-thread, mail-auth/waiting-mails.
+ * See also: mail-auth/signature-verifier, mail-auth/verification-thread, queue/schedule/fair-queue.
  */
 import { Worker } from 'node:worker_threads'
 import type { DnsLookup } from '../net/dns.ts'
 import { clientBlockOf } from '../net/peer-network.ts'
+import { createFairQueue, type FairQueue } from '../queue/schedule/fair-queue.ts'
 import { startVerificationThread, type PartialResults, type VerificationThread } from './verification-thread.ts'
 import type { MailToVerify } from './verify-signatures.ts'
-import { createWaitingMails, type WaitingMail, type WaitingMails } from './waiting-mails.ts'
 
 type VerificationPool = {
   /** Never rejects. */
@@ -21,7 +21,14 @@ type VerificationPool = {
 
 type PoolOptions = { readonly maxThreads?: number; readonly timeLimitMs?: number; readonly createWorker?: () => Worker }
 
-type MailInPool = WaitingMail & { readonly mail: MailToVerify; readonly now: number; readonly settle: (results: PartialResults) => void }
+/** Mails of one sender share its turns. */
+type MailInPool = {
+  readonly sender: string
+  readonly bytes: number
+  readonly mail: MailToVerify
+  readonly now: number
+  readonly settle: (results: PartialResults) => void
+}
 
 const DEFAULT_THREADS = 2
 /** A mail takes some milliseconds; what takes longer is a DNS server, which a sender may control. */
@@ -36,7 +43,7 @@ const IDLE_MS = 30_000
 const MAILS_PER_THREAD = 32
 /** Six of the largest mails. */
 const BYTES_IN_THREADS = 33_554_432
-const MAX_WAITING = { maxMails: 2_000, maxBytes: 67_108_864 } as const
+const MAX_WAITING = { maxItems: 2_000, maxBytes: 67_108_864 } as const
 /** mailauth with its libraries takes about 40. The bytes of mails are not part of the heap. */
 const HEAP_MB = 192
 
@@ -48,7 +55,7 @@ const startWorker = (): Worker =>
 /** All that the pool keeps. */
 type PoolState = Required<PoolOptions> & {
   readonly lookUp: DnsLookup
-  readonly waiting: WaitingMails<MailInPool>
+  readonly waiting: FairQueue<MailInPool, string>
   readonly places: Places
   readonly threads: Set<VerificationThread>
   idleTimer: NodeJS.Timeout | undefined
@@ -59,7 +66,7 @@ type PoolState = Required<PoolOptions> & {
 export function createVerificationPool(lookUp: DnsLookup, options: PoolOptions): VerificationPool {
   const { maxThreads = DEFAULT_THREADS, timeLimitMs = TIME_LIMIT_MS, createWorker = startWorker } = options
   const places = createPlaces({ mails: (MAILS_PER_THREAD * maxThreads) / 2, bytes: BYTES_IN_THREADS / 2 })
-  const waiting = createWaitingMails<MailInPool>(MAX_WAITING)
+  const waiting = createFairQueue<MailInPool, string>({ ...MAX_WAITING, bytesOf: ({ bytes }) => bytes })
   const limits = { maxThreads, timeLimitMs, createWorker }
   const state: PoolState = { ...limits, lookUp, waiting, places, threads: new Set(), idleTimer: undefined, isClosed: false }
   return {
@@ -80,7 +87,7 @@ function verify(state: PoolState, mail: MailToVerify, now: number): Promise<Part
       resolve(results)
     }
     const item: MailInPool = { sender: senderOf(mail), bytes: mail.raw.length, mail, now, settle }
-    if (state.isClosed || !state.waiting.push(item)) return settle(NOTHING_KNOWN)
+    if (state.isClosed || !state.waiting.push(item.sender, item)) return settle(NOTHING_KNOWN)
     dispatch(state)
   })
 }
@@ -89,8 +96,8 @@ function verify(state: PoolState, mail: MailToVerify, now: number): Promise<Part
 function dispatch(state: PoolState): void {
   const { waiting, places, threads } = state
   for (let thread = freestOf(threads); thread !== null && places.bytes() < BYTES_IN_THREADS; thread = freestOf(threads)) {
-    const next = waiting.next(places.isFreeFor)
-    if (next === null) break
+    const next = waiting.shift(places.isFreeFor)
+    if (next === undefined) break
     const release = places.take(next)
     void thread.verify(next.mail, next.now).then((results) => {
       release()
@@ -99,10 +106,10 @@ function dispatch(state: PoolState): void {
     })
   }
   const isStarting = [...threads].some((thread) => !thread.hasStarted())
-  if (!state.isClosed && waiting.count() > 0 && !isStarting && threads.size < state.maxThreads && freestOf(threads) === null)
+  if (!state.isClosed && waiting.size() > 0 && !isStarting && threads.size < state.maxThreads && freestOf(threads) === null)
     startThread(state)
   clearTimeout(state.idleTimer)
-  if (waiting.count() === 0 && places.mails() === 0) state.idleTimer = setTimeout(() => void endThreads(state), IDLE_MS).unref()
+  if (waiting.size() === 0 && places.mails() === 0) state.idleTimer = setTimeout(() => void endThreads(state), IDLE_MS).unref()
 }
 
 function startThread(state: PoolState): void {
@@ -138,7 +145,7 @@ type Places = {
   readonly bytes: () => number
   readonly isFreeFor: (sender: string) => boolean
   /** The result gives the place back. */
-  readonly take: (mail: WaitingMail) => () => void
+  readonly take: (mail: MailInPool) => () => void
 }
 
 type Load = { readonly mails: number; readonly bytes: number }
@@ -149,7 +156,7 @@ function createPlaces(limitsOfOneSender: Load): Places {
   const bySender = new Map<string, Load>()
   let total = NO_LOAD
   const add = (load: Load, sign: 1 | -1, bytes: number): Load => ({ mails: load.mails + sign, bytes: load.bytes + sign * bytes })
-  const change = ({ sender, bytes }: WaitingMail, sign: 1 | -1): void => {
+  const change = ({ sender, bytes }: MailInPool, sign: 1 | -1): void => {
     total = add(total, sign, bytes)
     const ofSender = add(bySender.get(sender) ?? NO_LOAD, sign, bytes)
     if (ofSender.mails === 0) bySender.delete(sender)
