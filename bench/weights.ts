@@ -25,7 +25,7 @@ const OTHER_KINDS = new Set(['other', 'auto-reply', 'complaint', 'unsubscribe', 
 const AGAINST: ReadonlySet<IndicatorId> = new Set([
   'no-address',
   'no-address-and-a-reader',
-  'session-notice',
+  'operator-notice',
   'stranger',
   'forwarded',
   'answered',

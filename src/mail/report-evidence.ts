@@ -44,6 +44,10 @@ const BOUNCE_SUBJECT_OTHER =
 const FORWARD_SUBJECT = /^\s*(?:\[[^\]]{1,40}\]\s*)?(?:fwd?|fw|wg|tr|rv|enc|vb|doorst|i|vs|pd|转发|轉寄|转)\s*[:：]/i
 const REPLY_SUBJECT = /^\s*(?:\[[^\]]{1,40}\]\s*)?(?:re|aw|antw|sv|回复|回覆|答复)\s*[:：]/i
 
+/** Words of a mail system about its own mail: a message that it holds, the size of a mailbox, advice on settings. No delivery failed. */
+const OPERATOR_NOTICE =
+  /\bwas frozen on arrival\b|\bmailbox (?:has exceeded a warning|is (?:now )?(?:almost|nearly|about|over|at)? ?\d{2,3} ?% full|is (?:almost|nearly) full)|\b(?:will be|has been|was) delivered without any further action\b/i
+
 type Indicator = { readonly id: IndicatorId; readonly isPresent: (evidence: ReportEvidence) => boolean }
 
 const headerOf = (evidence: ReportEvidence, name: string): string => evidence.headers[name] ?? ''
@@ -92,8 +96,8 @@ const INDICATORS: readonly Indicator[] = [
     isPresent: (evidence) => isWithoutRecipient(evidence) && !evidence.hasOriginalMessage && hasPersonalReturnPath(evidence),
   },
   {
-    id: 'session-notice',
-    isPresent: (evidence) => /\berrors from \S+\[/i.test(evidence.subject) && !/\b354 /.test(evidence.bodyText),
+    id: 'operator-notice',
+    isPresent: isOperatorNotice,
   },
   {
     id: 'stranger',
@@ -144,6 +148,12 @@ function isFromDaemon(evidence: ReportEvidence): boolean {
 function isDaemonReport(evidence: ReportEvidence): boolean {
   const hasLayout = evidence.signatureLineCount > 0 || evidence.hasFailureList
   return isFromDaemon(evidence) && hasLayout && evidence.hasNamedAddress && evidence.hasFailureText
+}
+
+/** Whether a mail system writes to its operator or to the owner of a mailbox: the errors of an SMTP session, or a notice without a failure. */
+function isOperatorNotice({ subject, bodyText, dsnRecipientCount, hasFailureList }: ReportEvidence): boolean {
+  if (/\berrors from \S+\[/i.test(subject)) return !/\b354 /.test(bodyText)
+  return dsnRecipientCount === 0 && !hasFailureList && OPERATOR_NOTICE.test(bodyText.slice(0, 2_000).replace(/\s+/g, ' '))
 }
 
 /** Whether the report names no recipient. */

@@ -30,7 +30,7 @@ export const INDICATOR_WEIGHTS = {
   returned: 1.47,
   'no-address': -3.2,
   'no-address-and-a-reader': -4.03,
-  'session-notice': -6.82,
+  'operator-notice': -6.82,
   stranger: -0.94,
   forwarded: -0.25,
   answered: -2.35,
