@@ -4,6 +4,7 @@
  * See also: daemon/app (opens and closes them), http/app, http/admin, daemon/smtp-listeners.
  */
 import type { HttpServer } from '../http/server/http-server.ts'
+import { LISTEN_BACKLOG } from '../net/listen-backlog.ts'
 import type { Settings } from '../settings/schema.ts'
 import { explainListenErrors } from './listen-errors.ts'
 
@@ -25,7 +26,7 @@ export function openAdminListener(server: HttpServer, { http }: Settings): Promi
 }
 
 async function listen(server: HttpServer, host: string, port: number): Promise<HttpListener> {
-  await server.listen({ host, port })
+  await server.listen({ host, port, backlog: LISTEN_BACKLOG })
   const address = server.server.address()
   return { port: address !== null && typeof address === 'object' ? address.port : 0, close: async () => server.close() }
 }

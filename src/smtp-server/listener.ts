@@ -14,6 +14,7 @@ import type { SMTPServer } from 'smtp-server'
 import { createAddressMatcher } from '../net/address-matcher.ts'
 import { createByteBudget } from '../net/byte-budget.ts'
 import { createConnectionTable } from '../net/connection-table.ts'
+import { LISTEN_BACKLOG } from '../net/listen-backlog.ts'
 import { createFixedWindowLimit } from '../net/rate-limit.ts'
 import { acceptConnection, type AdmissionControl } from './accept.ts'
 import { InboundConnection, type ConnectionContext } from './connection.ts'
@@ -151,7 +152,7 @@ function enforceLimits(state: ListenerState): void {
 function listen(server: Server, options: ListenerOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(options.port, options.host, () => {
+    server.listen({ port: options.port, host: options.host, backlog: LISTEN_BACKLOG }, () => {
       server.off('error', reject)
       server.on('error', (error) => options.telemetry.log.error({ err: error }, 'smtp listener failed'))
       resolve()

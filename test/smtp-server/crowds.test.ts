@@ -1,7 +1,9 @@
 /**
  * crowds.test - strangers who fill the SMTP listener with connections, and the mail that is taken even so
  */
-import { afterEach, expect, test } from 'vitest'
+import { Server } from 'node:net'
+import { afterEach, expect, test, vi } from 'vitest'
+import { LISTEN_BACKLOG } from '../../src/net/listen-backlog.ts'
 import {
   closeAll,
   MAIL,
@@ -43,6 +45,14 @@ test('idle connections of four networks fill the listener; the mail of a fifth n
   expect(received.length).toBe(5)
   expect(await idle[0]?.receiveAll()).toEqual([expect.stringMatching(/^421 4\.3\.2 .*was idle.*limits\.connections/)])
   expect(await refusedCount('evicted')).toBe(5)
+})
+
+test('the kernel keeps more new connections than strangers open in one burst', async () => {
+  const listen = vi.spyOn(Server.prototype, 'listen')
+  await startListener({ limits: LIMITS })
+  expect(listen).toHaveBeenCalledWith(expect.objectContaining({ backlog: LISTEN_BACKLOG }), expect.any(Function))
+  expect(LISTEN_BACKLOG).toBeGreaterThan(2_000)
+  listen.mockRestore()
 })
 
 test('a connection that keeps sending NOOP is idle too', async () => {
