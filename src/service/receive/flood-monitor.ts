@@ -103,10 +103,26 @@ function guessesOf(context: Context, item: PreparedMail, snapshot: AccountSnapsh
   return [{ account, kind: 'guess', name: String(account) }]
 }
 
+/** By snapshot: a stranger's mail must not cost a pass over all accounts. */
+const knownSenderDomains = new WeakMap<AccountSnapshot, ReadonlySet<string>>()
+
+function senderDomainsOf(snapshot: AccountSnapshot): ReadonlySet<string> {
+  const known = knownSenderDomains.get(snapshot)
+  if (known !== undefined) return known
+  const domains = new Set(snapshot.accounts.flatMap(({ settings }) => settings.senderDomains))
+  knownSenderDomains.set(snapshot, domains)
+  return domains
+}
+
 /** The account that a mail guesses ids of; null: it does not, or the account is unknown. The peer that brought it may be an honest relay. */
 function forgedAccountOf({ domains }: Context, { mail, report }: PreparedMail, snapshot: AccountSnapshot): number | null {
-  const senderDomains = new Set(snapshot.accounts.flatMap(({ settings }) => settings.senderDomains))
-  const number = findForgedId({ report, rcpt: mail.envelope.to, domains, senderDomains, keyFor: snapshot.keyFor })
+  const number = findForgedId({
+    report,
+    rcpt: mail.envelope.to,
+    domains,
+    senderDomains: senderDomainsOf(snapshot),
+    keyFor: snapshot.keyFor,
+  })
   return number === null ? null : (snapshot.accountOf(number)?.account ?? null)
 }
 
