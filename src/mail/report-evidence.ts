@@ -44,9 +44,11 @@ const BOUNCE_SUBJECT_OTHER =
 const FORWARD_SUBJECT = /^\s*(?:\[[^\]]{1,40}\]\s*)?(?:fwd?|fw|wg|tr|rv|enc|vb|doorst|i|vs|pd|转发|轉寄|转)\s*[:：]/i
 const REPLY_SUBJECT = /^\s*(?:\[[^\]]{1,40}\]\s*)?(?:re|aw|antw|sv|回复|回覆|答复)\s*[:：]/i
 
+/** The subject of Postfix's notice about an SMTP session. */
+const SESSION_ERRORS = /\berrors from \S+\[/i
 /** Words of a mail system about its own mail: a message that it holds, the size of a mailbox, advice on settings. No delivery failed. */
 const OPERATOR_NOTICE =
-  /\bwas frozen on arrival\b|\bmailbox (?:has exceeded a warning|is (?:now )?(?:almost|nearly|about|over|at)? ?\d{2,3} ?% full|is (?:almost|nearly) full)|\b(?:will be|has been|was) delivered without any further action\b/i
+  /\bwas frozen on arrival\b|\bmailbox\s(?:has exceeded a warning|is (?:now )?(?:almost|nearly|about|over|at)? ?\d{2,3} ?% full|is (?:almost|nearly) full)|\bdelivered\s+without\s+any\s+further\s+action\b/i
 
 type Indicator = { readonly id: IndicatorId; readonly isPresent: (evidence: ReportEvidence) => boolean }
 
@@ -152,8 +154,8 @@ function isDaemonReport(evidence: ReportEvidence): boolean {
 
 /** Whether a mail system writes to its operator or to the owner of a mailbox: the errors of an SMTP session, or a notice without a failure. */
 function isOperatorNotice({ subject, bodyText, dsnRecipientCount, hasFailureList }: ReportEvidence): boolean {
-  if (/\berrors from \S+\[/i.test(subject)) return !/\b354 /.test(bodyText)
-  return dsnRecipientCount === 0 && !hasFailureList && OPERATOR_NOTICE.test(bodyText.slice(0, 2_000).replace(/\s+/g, ' '))
+  if (SESSION_ERRORS.test(subject)) return !/\b354 /.test(bodyText)
+  return dsnRecipientCount === 0 && !hasFailureList && OPERATOR_NOTICE.test(bodyText.slice(0, 1_000))
 }
 
 /** Whether the report names no recipient. */
