@@ -1,5 +1,6 @@
 /** sample - sample rows for the tests of the store; each test states only what it is about */
 import { createHash } from 'node:crypto'
+import { dayCodeOf, dayNumberOf, monthOfDelivery } from '../../src/correlate/delivery-id.ts'
 import type { Fact } from '../../src/ledger/facts/fact.ts'
 import type { FactData, FactKind } from '../../src/ledger/facts/fact-kinds.ts'
 import { createLedgerState, inboxKey, suppressionKey } from '../../src/ledger/project/state.ts'
@@ -28,8 +29,8 @@ export function idOf(name: string | number): string {
 
 /** A deliveryId: 13 characters, in the order of n. */
 export function deliveryIdOf(n: number): string {
-  const digits = n.toString(32).padStart(13, '0')
-  return digits.replace(/./g, (digit) => 'abcdefghijklmnopqrstuvwxyz234567'.charAt(Number.parseInt(digit, 32)))
+  const digits = n.toString(32).padStart(10, '0')
+  return dayCodeOf(dayNumberOf(T0)) + digits.replace(/./g, (digit) => 'abcdefghijklmnopqrstuvwxyz234567'.charAt(Number.parseInt(digit, 32)))
 }
 
 export function sampleDelivery(over: Partial<DeliveryRow> & { readonly n: number }): DeliveryRow {
@@ -178,7 +179,7 @@ export function sampleFact<K extends FactKind>(input: FactInput<K>): Fact {
     receivedAt: T0,
     account: 1,
     deliveryId,
-    deliveryMonth: 202603,
+    deliveryMonth: monthOfDelivery(input.subject ?? deliveryIdOf(input.n)),
     subject: deliveryId,
     dedupKey: input.kind,
     addressHash: hashOf(`r${n}@example.com`),

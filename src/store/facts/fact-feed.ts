@@ -7,6 +7,7 @@
  * See also: store/facts/facts, ledger/facts/fact.
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
+import { monthOfDelivery } from '../../correlate/delivery-id.ts'
 import type { DatabaseReader } from '../engine/engine.ts'
 import { decodeFact } from './facts.ts'
 import { FACTS, LIST_FACTS } from '../schema.ts'
@@ -45,8 +46,9 @@ export async function findPublicNames(
 ): Promise<ReadonlyMap<string, { readonly emailId: string | null; readonly recipient: string | null }>> {
   if (deliveryIds.length === 0) return new Map()
   const sql = `select d.delivery_id, d.email_id, d.recipient from {keys} k cross join deliveries d
-    where d.account_id = k.k1 and d.delivery_id = k.k2`
-  const rows = await reader.inKeys(sql, { types: ['int', 'text'], rows: [...new Set(deliveryIds)].map((id) => [account, id]) })
+    where d.account_id = k.k1 and d.delivery_id = k.k2 and d.delivery_month = k.k3`
+  const keys = [...new Set(deliveryIds)].map((id) => [account, id, monthOfDelivery(id)])
+  const rows = await reader.inKeys(sql, { types: ['int', 'text', 'int'], rows: keys })
   return new Map(
     rows.map((row) => [
       String(row['delivery_id']),

@@ -7,6 +7,7 @@
  * See also: ledger/facts/fact, store/facts/ledger-state (which appends them with everything else), store/facts/rebuild (which reads them
  * all).
  */
+import { monthOfDelivery } from '../../correlate/delivery-id.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
 import { factKey } from '../../ledger/project/state.ts'
 import type { Database, ConflictRule, DatabaseReader } from '../engine/engine.ts'
@@ -50,7 +51,8 @@ export async function appendFacts(db: Database, facts: readonly Fact[], onConfli
 export async function findFactsBySubject(reader: DatabaseReader, subjects: readonly SubjectRef[]): Promise<readonly Fact[]> {
   const readFrom = async (mapping: typeof FACTS, wanted: readonly SubjectRef[]): Promise<readonly SqlRow[]> =>
     reader.inKeys(
-      `select ${mapping.columns('e')} from {keys} k cross join ${mapping.table.name} e where e.account_id = k.k1 and e.subject = k.k2 order by e.id`,
+      `select ${mapping.columns('e')} from {keys} k cross join ${mapping.table.name} e where e.account_id = k.k1 and e.subject = k.k2
+       and e.delivery_month = k.k3 order by e.id`,
       subjectKeys(wanted),
     )
   const [events, lists] = await Promise.all([
@@ -81,7 +83,7 @@ export async function findFactsByKeyForOperator(
 /** Finds the keys of the facts of these subjects. List facts are left out: their numbers come from the list entry. */
 export async function findFactKeys(reader: DatabaseReader, subjects: readonly SubjectRef[]): Promise<readonly string[]> {
   const rows = await reader.inKeys(
-    'select e.account_id, e.subject, e.delivery_month, e.dedup_key from {keys} k cross join events e where e.account_id = k.k1 and e.subject = k.k2',
+    'select e.account_id, e.subject, e.delivery_month, e.dedup_key from {keys} k cross join events e where e.account_id = k.k1 and e.subject = k.k2 and e.delivery_month = k.k3',
     subjectKeys(subjects),
   )
   return rows.map((row) =>
@@ -96,13 +98,16 @@ export async function findFactKeys(reader: DatabaseReader, subjects: readonly Su
 
 /** The facts of one delivery and the list facts that it caused, by its emailId, in the order in which they happened. One round trip, which can run together with `findDeliveriesByEmailIds`. */
 export async function readTimelineByEmailId(reader: DatabaseReader, account: number, emailId: string): Promise<readonly Fact[]> {
-  const readFrom = async (mapping: typeof FACTS, joinColumn: string): Promise<readonly SqlRow[]> =>
+  const readFrom = async (mapping: typeof FACTS, join: string): Promise<readonly SqlRow[]> =>
     reader.all(
       `select ${mapping.columns('e')} from deliveries d cross join ${mapping.table.name} e where d.account_id = $1 and d.email_id is not null
-       and d.email_id = $2 and e.account_id = d.account_id and e.${joinColumn} = d.delivery_id`,
+       and d.email_id = $2 and e.account_id = d.account_id and ${join}`,
       [account, emailId],
     )
-  const [facts, entries] = await Promise.all([readFrom(FACTS, 'subject'), readFrom(LIST_FACTS, 'delivery_id')])
+  const [facts, entries] = await Promise.all([
+    readFrom(FACTS, 'e.subject = d.delivery_id and e.delivery_month = d.delivery_month'),
+    readFrom(LIST_FACTS, 'e.delivery_id = d.delivery_id'),
+  ])
   return sortByTime([...facts, ...entries].map(decodeFact))
 }
 
@@ -126,6 +131,10 @@ export async function overwriteFactData(
   return counts.reduce((sum, count) => sum + count, 0)
 }
 
+/** The subject of a fact names its month: that of a delivery, or 0. */
 function subjectKeys(subjects: readonly SubjectRef[]) {
-  return { types: ['int', 'text'], rows: subjects.map(({ account, subject }) => [account, subject]) } as const
+  return {
+    types: ['int', 'text', 'int'],
+    rows: subjects.map(({ account, subject }) => [account, subject, monthOfDelivery(subject)]),
+  } as const
 }

@@ -7,6 +7,7 @@
  *
  * See also: ledger/project/state (the value), ledger/project/fold (which changes it), store/engine/engine (snapshots and locks).
  */
+import { monthOfDelivery } from '../../correlate/delivery-id.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
 import { addressKey, createLedgerState, inboxKey, receivingSiteOf, suppressionKey } from '../../ledger/project/state.ts'
 import type { DeliveryRow, LedgerState } from '../../ledger/project/state.ts'
@@ -138,9 +139,9 @@ const DELIVERY_COLUMNS = DELIVERIES.columns('d')
 /** Locks in key order. No other statement of a load may lock deliveries. */
 async function lockDeliveries(db: Database, wanted: readonly DeliveryRef[]): Promise<readonly DeliveryRow[]> {
   const sql = `select ${DELIVERY_COLUMNS} from {keys} k cross join deliveries d where d.account_id = k.k1 and d.delivery_id = k.k2
-    order by d.account_id, d.delivery_id {lock d}`
-  const rows = uniqueKeys(wanted.map(({ account, deliveryId }) => [account, deliveryId]))
-  return (await db.inKeys(sql, { types: ['int', 'text'], rows })).map(DELIVERIES.decode)
+    and d.delivery_month = k.k3 order by d.account_id, d.delivery_id {lock d}`
+  const rows = uniqueKeys(wanted.map(({ account, deliveryId }) => [account, deliveryId, monthOfDelivery(deliveryId)]))
+  return (await db.inKeys(sql, { types: ['int', 'text', 'int'], rows })).map(DELIVERIES.decode)
 }
 
 /** The emailId of a delivery never changes; only erasure removes it. */

@@ -8,6 +8,7 @@
  *
  * See also: service/admin/retire (the procedure), store/facts/rebuild (which ignores what was retired).
  */
+import { monthOfDelivery } from '../../correlate/delivery-id.ts'
 import { siteCountersOf } from '../../ledger/project/counters.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
 import { retiredDeliveryOf } from '../../ledger/project/retired-delivery.ts'
@@ -84,13 +85,15 @@ export async function removeDeliveries(
   account: number,
   { ids, firstValidId }: { readonly ids: readonly string[]; readonly firstValidId: string },
 ): Promise<RemovedCounts> {
-  const keys: KeyTuples = { types: ['text'], rows: ids.toSorted().map((id) => [id]) }
+  const keys: KeyTuples = { types: ['text', 'int'], rows: ids.toSorted().map((id) => [id, monthOfDelivery(id)]) }
   const lockSql = `select ${DELIVERIES.columns('d')} from {keys} k cross join deliveries d where d.account_id = $1 and d.delivery_id = k.k1
+    and d.delivery_month = k.k2
     order by d.account_id, d.delivery_id {lock d}`
   const rows = (await db.inKeys(lockSql, keys, [account])).map(DELIVERIES.decode)
-  const deleteFactsSql = 'delete from events where account_id = $1 and subject in (select k.k1 from {keys} k) returning 1 as gone'
+  const deleteFactsSql =
+    'delete from events where account_id = $1 and (subject, delivery_month) in (select k.k1, k.k2 from {keys} k) returning 1 as gone'
   const deleteDeliveriesSql =
-    'delete from deliveries where account_id = $1 and delivery_id in (select k.k1 from {keys} k) returning 1 as gone'
+    'delete from deliveries where account_id = $1 and (delivery_id, delivery_month) in (select k.k1, k.k2 from {keys} k) returning 1 as gone'
   const [factRows, deliveryRows] = [await db.inKeys(deleteFactsSql, keys, [account]), await db.inKeys(deleteDeliveriesSql, keys, [account])]
   const retired = rows.filter(({ deliveryId }) => deliveryId >= firstValidId).flatMap((row) => retiredDeliveryOf(row) ?? [])
   await addRetiredDeliveries(db, retired)
@@ -141,7 +144,7 @@ export async function removeReceivedMailsForOperator(db: Database, mails: readon
   const owners = [...mails.flatMap(({ account, digest }) => [[account, digest] as const, [0, digest] as const]), ...waiting]
   const subjects = new Map(owners.map(([account, digest]) => [`${account}/${digest}`, [account, `mail:${digest}`]]))
   const times: KeyTuples = { types: ['int', 'bytes'], rows: mails.map(({ receivedAt, digest }) => [receivedAt, hexToBytes(digest)]) }
-  const ofSubjects = 'delete from events where (account_id, subject) in (select k.k1, k.k2 from {keys} k)'
+  const ofSubjects = 'delete from events where (account_id, subject) in (select k.k1, k.k2 from {keys} k) and delivery_month = 0'
   await db.inKeys(ofSubjects, { types: ['int', 'text'], rows: [...subjects.values()] })
   await db.inKeys('delete from inbox where digest in (select k.k1 from {keys} k)', keys)
   await releaseMailBodies(

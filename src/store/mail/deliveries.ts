@@ -5,6 +5,7 @@
  *
  * See also: ledger/project/state (DeliveryRow), store/facts/facts (the facts of a delivery), store/facts/ledger-state (which writes).
  */
+import { monthOfDelivery } from '../../correlate/delivery-id.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import type { KeyTuples, DatabaseReader } from '../engine/engine.ts'
 import { DELIVERIES } from './delivery-columns.ts'
@@ -48,8 +49,10 @@ export async function findDeliveriesByIds(
   account: number,
   ids: readonly string[],
 ): Promise<readonly DeliveryRow[]> {
-  const sql = `select ${COLUMNS} from {keys} k cross join deliveries d where d.account_id = $1 and d.delivery_id = k.k1`
-  return (await reader.inKeys(sql, { types: ['text'], rows: [...new Set(ids)].map((id) => [id]) }, [account])).map(DELIVERIES.decode)
+  const sql = `select ${COLUMNS} from {keys} k cross join deliveries d
+    where d.account_id = k.k1 and d.delivery_id = k.k2 and d.delivery_month = k.k3`
+  const rows = [...new Set(ids)].map((id) => [account, id, monthOfDelivery(id)])
+  return (await reader.inKeys(sql, { types: ['int', 'text', 'int'], rows })).map(DELIVERIES.decode)
 }
 
 /** Finds deliveries by their whole emailIds. Unknown emailIds are left out. */
@@ -127,9 +130,12 @@ export async function listRecentDeliveriesByAddress(
     account: Number(row['account_id']),
     deliveryId: String(row['delivery_id']),
   }))
-  const others = newestIds.filter(({ deliveryId }) => !known.has(deliveryId)).map(({ account, deliveryId }) => [account, deliveryId])
-  const whole = `select ${COLUMNS} from {keys} k cross join deliveries d where d.account_id = k.k1 and d.delivery_id = k.k2`
-  const read = (await reader.inKeys(whole, { types: ['int', 'text'], rows: others })).map(DELIVERIES.decode)
+  const others = newestIds
+    .filter(({ deliveryId }) => !known.has(deliveryId))
+    .map(({ account, deliveryId }) => [account, deliveryId, monthOfDelivery(deliveryId)])
+  const whole = `select ${COLUMNS} from {keys} k cross join deliveries d
+    where d.account_id = k.k1 and d.delivery_id = k.k2 and d.delivery_month = k.k3`
+  const read = (await reader.inKeys(whole, { types: ['int', 'text', 'int'], rows: others })).map(DELIVERIES.decode)
   return [...newestIds.flatMap(({ deliveryId }) => known.get(deliveryId) ?? []), ...read]
 }
 
