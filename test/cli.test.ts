@@ -111,6 +111,7 @@ describe('explain', () => {
   ] as const)('a double bounce, told %j', (options, recipient, want) => {
     const mail = `From: mailer-daemon@example.com\nSubject: failure notice\nReturn-Path: <>\n\n<${recipient}>: 550 5.1.1 no such user\n`
     expect(run(['explain', '-', ...options], {}, mail).out).toMatch(want)
+    expect(run(['explain', ...options, '-'], {}, mail).out).toMatch(want)
   })
 
   test('no escape sequence in a mail reaches the terminal', () => {

@@ -24,7 +24,11 @@ export const explainCommand: DefineCommand = (command) => {
   command
     .argument('<path...>', '.eml files, folders, mbox files, Maildirs; - is standard input')
     .option('--ndjson', 'one JSON object per mail')
-    .option('--own-domain <domain...>', 'Return-Path and feedback domains beside those of the settings: a bounce of mail to them is filed')
+    .option(
+      '--own-domain <domain>',
+      'a Return-Path or feedback domain beside those of the settings (repeatable): a bounce of mail to it is filed',
+      (domain: string, domains: readonly string[] = []) => [...domains, domain],
+    )
     .action(async (paths: string[], options: { ndjson?: true; ownDomain?: string[] }, self: Command) => {
       const { settings } = loadConfigFor(self)
       const table = loadRules({ own: settings.rules.folder ?? null })
