@@ -76,7 +76,8 @@ const METRICS = {
     help: 'Backoff keys that are throttled, paused, probing or recovering',
     labels: [],
   },
-  bounced_queue_lease_held: { kind: 'gauge', help: '1 while this node holds the lease of the delivery queue, otherwise 0', labels: [] },
+  bounced_queue_lease_held: { kind: 'gauge', help: '1 while this node holds its lease to deliver, otherwise 0', labels: [] },
+  bounced_queue_lane_groups: { kind: 'gauge', help: 'Lane groups that this node delivers', labels: [] },
   bounced_queue_attempts_total: { kind: 'counter', help: 'Attempts of the delivery queue, by outcome', labels: ['outcome'] },
   bounced_queue_uncertain_total: {
     kind: 'counter',

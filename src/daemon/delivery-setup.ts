@@ -129,6 +129,7 @@ function createIdleDeliveryService({ engine, telemetry, now }: Context): Deliver
     const { delivering } = await readDeliveryStatus(engine.read, now())
     const queuedCount = await countQueuedMessagesForOperator(engine.read)
     telemetry.setGauge('bounced_queue_lease_held', 0)
+    telemetry.setGauge('bounced_queue_lane_groups', 0)
     telemetry.setGauge('bounced_queue_waiting', queuedCount)
     if (queuedCount > 0 && !delivering)
       telemetry.log.warn(

@@ -135,7 +135,7 @@ export const deliverySettings = z.strictObject({
   ),
   leaseSeconds: setting(
     positiveInteger.min(3).max(600).default(15),
-    'Seconds until another node takes over when the delivering node stops responding',
+    'Seconds until other nodes take over what a node delivers that stops responding',
     'longer than a fail-over of the database, and too short to delay mail noticeably',
   ),
   uncertainSeconds: setting(

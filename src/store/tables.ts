@@ -13,6 +13,7 @@ import { LABELS } from './account/labels.ts'
 import { TOKEN_KEYS } from './account/token-keys.ts'
 import { ALERT_ROWS } from './alerts.ts'
 import { LEASES } from './engine/lease.ts'
+import { LANE_GROUP_ROWS } from './queue/lane-groups.ts'
 import { METADATA } from './engine/metadata.ts'
 import { APPLIED_MIGRATIONS } from './engine/migrate.ts'
 import { SEQUENCES } from './engine/sequences.ts'
@@ -29,7 +30,7 @@ import { RAW_MAILS } from './mail/raw-mail.ts'
 import { REPORTS } from './mail/reports.ts'
 import { SUBMISSIONS } from './mail/submissions.ts'
 import { BACKOFF_KEY_ROWS, QUEUED_FEEDBACK } from './queue/backoff-keys.ts'
-import { QUEUE_COMMANDS } from './queue/commands.ts'
+import { QUEUE_COMMANDS, QUEUE_COMMAND_RESULTS } from './queue/commands.ts'
 import { LANE_SNAPSHOTS, LANE_THROUGHPUT } from './queue/lane-snapshots.ts'
 import { QUEUED_BODIES } from './queue/queued-bodies.ts'
 import { QUEUED_MESSAGES } from './queue/queued-mail.ts'
@@ -48,6 +49,8 @@ export const TABLES: readonly Table[] = [
   TOKEN_KEYS,
   ALERT_ROWS,
   LEASES,
+  LANE_GROUP_ROWS,
+  QUEUE_COMMAND_RESULTS,
   METADATA,
   APPLIED_MIGRATIONS,
   SEQUENCES,

@@ -208,6 +208,7 @@ export const LANE: LaneSnapshotRow = {
   account: 1,
   domain: 'qq.com',
   savedAt: NOW - 1_000,
+  node: 'a',
   status: {
     account: 1,
     domain: 'qq.com',

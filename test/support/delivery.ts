@@ -15,6 +15,9 @@ import { loadLedgerState } from '../../src/store/facts/ledger-state.ts'
 import type { MessageRenderer } from '../../src/service/deliver/render.ts'
 import { commitLedgerState } from '../../src/service/commit.ts'
 import type { createDeliverer } from '../../src/service/deliver/deliverer.ts'
+import { ALL_LANE_GROUPS, laneGroupOf } from '../../src/queue/lane-group.ts'
+import type { Engine } from '../../src/store/engine/engine.ts'
+import { assignGroupsForOperator } from '../../src/store/queue/lane-groups.ts'
 import type { Context } from '../../src/service/context.ts'
 import { createDeliveryIdAllocator } from '../../src/service/submit/delivery-ids.ts'
 
@@ -71,6 +74,10 @@ export function delivererOptions(transport: Transport, more: Partial<DelivererOp
   }
 }
 
+/** Makes a node the holder of all lane groups. */
+export const holdAllGroups = (engine: Engine, node: string): Promise<void> =>
+  engine.tx((db) => assignGroupsForOperator(db, [...ALL_LANE_GROUPS], node))
+
 /** Registers messages and puts them into the queue. Returns their deliveryIds. */
 export async function queueMails(context: Context, recipients: readonly string[], account = 1): Promise<readonly string[]> {
   const at = context.now()
@@ -116,6 +123,7 @@ export async function queueMails(context: Context, recipients: readonly string[]
         deliveryMonth: monthOfDelivery(deliveryId),
         recipient: recipients[index] ?? '',
         domain: normaliseAddress(recipients[index] ?? '')?.domain ?? '',
+        laneGroup: laneGroupOf(normaliseAddress(recipients[index] ?? '')?.domain ?? ''),
         senderDomain: 'example.org',
         variables: {},
         keyIndex: snapshot.signingIndex,

@@ -46,6 +46,7 @@ export async function createTcpProxy(target: Target): Promise<TcpProxy> {
     pass: () => {
       state.mode = 'pass'
       state.delayMillis = 0
+      for (const link of state.links) if (link.ends.some(({ destroyed }) => destroyed)) breakLink(state, link)
     },
     delay: (millis) => {
       state.delayMillis = millis
@@ -93,9 +94,9 @@ function forward(state: ProxyState, link: Link, { from, to }: { readonly from: S
     if (link.isDead) state.swallowed += 1
     else later(() => to.writable && to.write(chunk))
   })
-  // A lost host does not say goodbye, so the end of one side is swallowed too.
+  // A lost host does not say goodbye, so the end of one side is swallowed too. A host that is back resets what it has closed, when it is asked (keepalive).
   from.on('close', () => {
-    if (!link.isDead) later(() => breakLink(state, link))
+    if (!link.isDead || state.mode === 'pass') later(() => breakLink(state, link))
   })
 }
 

@@ -55,6 +55,14 @@ export function* waitingStreamsOf(queue: QueueState, id: BackoffKeyId): Generato
   for (const stream of candidatesOf(queue, key)) if (stream.waiting > 0 && isCovered(stream, id)) yield stream
 }
 
+/** A stream that a key covers, whether messages wait in it or not; null: none. */
+export function findStreamOfKey(queue: QueueState, id: BackoffKeyId): MessageStream | null {
+  const key = parseKey(id)
+  if (key === null) return null
+  for (const stream of candidatesOf(queue, key)) if (isCovered(stream, id)) return stream
+  return null
+}
+
 /** How many messages wait that a key covers, counted up to `limit`. */
 export function countWaiting(queue: QueueState, id: BackoffKeyId, limit: number): number {
   let waiting = 0

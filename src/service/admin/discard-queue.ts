@@ -7,6 +7,7 @@
  */
 import { decideDeleted } from '../../ledger/decide/deleted.ts'
 import { listQueuedMessagesForOperator, removeQueuedMessagesForOperator } from '../../store/queue/queued-mail.ts'
+import { ALL_LANE_GROUPS } from '../../queue/lane-group.ts'
 import type { Context } from '../context.ts'
 import { transact } from '../transact.ts'
 
@@ -16,7 +17,7 @@ const PAGE_ROWS = 200
 export async function discardQueue(context: Context): Promise<number> {
   let discarded = 0
   for (;;) {
-    const page = await listQueuedMessagesForOperator(context.engine.read, null, PAGE_ROWS)
+    const page = await listQueuedMessagesForOperator(context.engine.read, { groups: ALL_LANE_GROUPS, after: null, limit: PAGE_ROWS })
     if (page.length === 0) return discarded
     const snapshot = await context.accountCache.snapshot()
     discarded += await transact(context, { deliveries: page }, async ({ db, ledgerState, moment }) => {

@@ -3,7 +3,7 @@
  *
  * A key that recovers often has nothing waiting any more. The domains of its earlier transitions are therefore kept until it is active again.
  *
- * No I/O. See also: queue/observe/affected-accounts, service/deliver/trace-backoff.
+ * No I/O. See also: queue/observe/affected-accounts, service/deliver/observe/trace-backoff.
  */
 import type { BackoffKeyId } from '../../queue/backoff/backoff-key.ts'
 import type { AffectedAccount, QueueNotification } from '../../queue/observe/affected-accounts.ts'

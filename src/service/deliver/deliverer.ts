@@ -1,7 +1,7 @@
 /**
- * deliverer - runs the delivery queue of this node: acquires the lease, runs a session, and repeats
+ * deliverer - runs the delivery queue of this node: acquires its lease, runs a session, and repeats
  *
- * One node delivers and the others are on standby. The node with the lease loads all queued messages and ticks until it loses the lease or closes. Ticks run
+ * All nodes deliver, each the lane groups that it holds (service/deliver/groups). A session loads their messages and ticks until the node loses its lease or closes. Ticks run
  * while messages are still being loaded. On close, no new attempt begins, and running attempts have a bounded time to end. Messages whose attempts have not
  * ended by then stay marked in the store; the next session counts the interrupted attempts and sends the messages again.
  *
@@ -23,6 +23,8 @@ import type { MessageRenderer } from './render.ts'
 import { createMailSender, type MailSender } from './sender.ts'
 import { createLaneSnapshots } from './lane-snapshots.ts'
 import { releaseLease, lastStartAt, renewLease, acquireLease } from './lease.ts'
+import { createGroupSpread } from './groups/group-spread.ts'
+import { isLoaded } from './groups/held-groups.ts'
 import { createKeyPersistence } from './key-persistence.ts'
 import type { Context } from '../context.ts'
 import { createWakeup, type Wakeup } from '../wakeup.ts'
@@ -56,15 +58,14 @@ type DelivererOptions = {
 
 type Deliverer = {
   readonly start: () => void
-  /** Makes the loop poll the store at once. Does nothing while another node delivers. Never throws. */
+  /** Makes the loop poll the store at once. Does nothing while this node has no lease. Never throws. */
   readonly nudge: () => void
   /** Ends running attempts and releases the lease. Idempotent. */
   readonly close: () => Promise<void>
-  /** Whether this node has the lease and has loaded all queued messages. */
+  /** Whether this node holds lane groups and has loaded all their messages. */
   readonly isDelivering: () => boolean
 }
 
-const LEASE_NAME = 'deliver'
 const DAY_MS = 86_400_000
 
 type DelivererState = {
@@ -116,7 +117,7 @@ export function createDeliverer(context: Context, options: DelivererOptions): De
       await running
       await Promise.all(state.draining)
     },
-    isDelivering: () => state.loop?.session.isLoaded === true && !state.loop.session.isEnding,
+    isDelivering: () => state.loop !== null && isLoaded(state.loop.session) && !state.loop.session.isEnding,
   }
 }
 
@@ -126,8 +127,8 @@ async function runSessions(state: DelivererState): Promise<void> {
   let holder = options.node
   while (!state.isClosing) {
     try {
-      const { leaseMs } = options
-      const lease = await acquireLease(context, { name: LEASE_NAME, holder, leaseMs })
+      const { node, leaseMs } = options
+      const lease = await acquireLease(context, { node, holder, leaseMs })
       // The plain name is used once: two nodes with the same name would otherwise take the lease from each other endlessly.
       holder = `${options.node}/${randomUUID()}`
       if (lease !== null) await runSession(state, lease)
@@ -145,13 +146,16 @@ async function runSession(state: DelivererState, lease: Lease): Promise<void> {
   const stopRenewing = startLeaseRenewal(state, loop)
   const { telemetry } = context
   try {
-    await loop.restoreKeys()
     state.loop = loop
     telemetry.setGauge('bounced_queue_lease_held', 1)
     telemetry.log.info({ term: lease.term }, 'delivery lease acquired; this node delivers')
-    const loading = loadUntilComplete(state, loop)
+    let loading: Promise<void> | null = null
     while (!state.isClosing && !loop.session.isEnding) {
       await loop.tick()
+      if (loop.session.groupsToLoad.size > 0)
+        loading ??= loadUntilComplete(state, loop).finally(() => {
+          loading = null
+        })
       await wakeup.wait(loop.msUntilNextTick())
     }
     await endSession(state, loop)
@@ -159,6 +163,7 @@ async function runSession(state: DelivererState, lease: Lease): Promise<void> {
   } finally {
     state.loop = null
     telemetry.setGauge('bounced_queue_lease_held', 0)
+    telemetry.setGauge('bounced_queue_lane_groups', 0)
     await stopRenewing()
   }
 }
@@ -173,10 +178,17 @@ function createLoop({ context, options, wakeup, sender, isFirst }: DelivererStat
     maxInFlight: concurrencyLimit,
     seed: lease.term,
   })
-  const endedNode = isFirst ? node : null
+  const ended = isFirst ? { node, at: context.now() } : null
+  const isQueued = (deliveryId: string): boolean => queue.entries.has(deliveryId)
   const createLoader = (onResolved: OnResolved): QueueLoader =>
-    createQueueLoader(context, { resolveDestination, onResolved, uncertainMs, endedNode })
-  const parts = { sender, createLoader, keyPersistence: createKeyPersistence(), laneSnapshots: createLaneSnapshots(node) }
+    createQueueLoader(context, { resolveDestination, onResolved, uncertainMs, ended, isQueued })
+  const parts = {
+    sender,
+    groupSpread: createGroupSpread(context, node),
+    createLoader,
+    keyPersistence: createKeyPersistence(),
+    laneSnapshots: createLaneSnapshots(node),
+  }
   return createDeliveryLoop(
     { context, ...parts, concurrencyLimit, giveUpDays: retry.giveUpMs / DAY_MS, node, wake: wakeup.wake },
     { lease, queue, leaseUntil: lastStartAt(lease.untilAt, leaseMs) },
@@ -185,10 +197,10 @@ function createLoop({ context, options, wakeup, sender, isFirst }: DelivererStat
 
 async function loadUntilComplete({ context }: DelivererState, { load, session }: DeliveryLoop): Promise<void> {
   const { log } = context.telemetry
-  while (!session.isEnding && !session.isLoaded) {
+  while (!session.isEnding && session.groupsToLoad.size > 0) {
     try {
       await load()
-      if (session.isLoaded) log.info({ mails: session.queue.entries.size }, 'queued messages loaded')
+      if (isLoaded(session)) log.info({ mails: session.queue.entries.size }, 'queued messages loaded')
     } catch (error) {
       log.error({ err: error }, 'queued messages could not be loaded; loading will be retried')
       await sleep(POLL_INTERVAL_MS)
@@ -203,13 +215,13 @@ function startLeaseRenewal({ context, options, wakeup }: DelivererState, loop: D
   let running: Promise<void> = Promise.resolve()
   const renew = async (): Promise<void> => {
     try {
-      const until = await renewLease(context, lease, options.leaseMs)
+      const until = await renewLease(context, lease, options)
       if (until !== 'lost') {
         loop.extendLease(lastStartAt(until, options.leaseMs))
         log.debug({ term: lease.term }, 'delivery lease renewed')
         return
       }
-      log.warn({ term: lease.term }, 'delivery lease lost: another node delivers, and this node is on standby')
+      log.warn({ term: lease.term }, 'delivery lease lost: other nodes have its lane groups, and this node begins anew')
       loop.stop()
       wakeup.wake()
     } catch (error) {

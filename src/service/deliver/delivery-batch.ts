@@ -3,9 +3,12 @@
  *
  * Pure. See also: service/deliver/delivery-loop, service/deliver/delivery-commit (the transaction).
  */
+import type { HeldGroups } from '../../queue/lane-group.ts'
 import type { Lease } from '../../store/engine/lease.ts'
-import type { QueueCommand } from '../../store/queue/commands.ts'
-import type { QueuedMessageRef } from '../../store/queue/queued-mail.ts'
+import type { QueueCommandResult } from '../../store/queue/commands.ts'
+import { markNameOf } from '../../store/queue/lane-groups.ts'
+import type { MovedMessage, QueuedMessageRef } from '../../store/queue/queued-mail.ts'
+import { loadedGroupsOf } from './groups/held-groups.ts'
 import type { SessionView } from './delivery-session.ts'
 import type { KeyChanges } from './key-persistence.ts'
 import type { MailUpdate, NotifiedTransition } from './mail-update.ts'
@@ -15,12 +18,16 @@ export type DeliveryBatch = {
   readonly updates: readonly MailUpdate[]
   readonly transitions: readonly NotifiedTransition[]
   readonly keyChanges: KeyChanges
-  readonly commands: readonly QueueCommand[]
+  readonly commandResults: readonly QueueCommandResult[]
+  readonly moves: readonly MovedMessage[]
+  /** The groups that the node holds, and those whose new messages it claims. */
+  readonly groups: HeldGroups
+  readonly groupsToClaim: HeldGroups
   /** Attempts to mark before they begin. */
   readonly refsToMark: readonly QueuedMessageRef[]
-  /** The time of the marks, and the node that makes them. */
+  /** The time of the marks, and the name in them. */
   readonly dispatchedAt: number
-  readonly node: string
+  readonly markedBy: string
   /** How many new messages to claim and how many late reports to take; 0: none. */
   readonly maxNewMessages: number
   readonly maxLateReports: number
@@ -38,33 +45,40 @@ const NO_KEY_CHANGES: KeyChanges = { rows: [], removed: [] }
 /** Collects what the next transaction writes. */
 export function collectBatch(
   session: SessionView,
-  { keyChanges, giveUpDays, node, now }: Pick<DeliveryBatch, 'keyChanges' | 'giveUpDays' | 'node'> & { readonly now: number },
+  { keyChanges, giveUpDays, now }: Pick<DeliveryBatch, 'keyChanges' | 'giveUpDays'> & { readonly now: number },
 ): DeliveryBatch {
+  const groupsToClaim = loadedGroupsOf(session)
   return {
     lease: session.lease,
     updates: [...session.updates, ...session.endedUpdates.slice(0, MAX_ENDED_UPDATES)],
     transitions: [...session.transitions],
     keyChanges,
-    commands: [...session.commands],
+    commandResults: [...session.commandResults],
+    moves: session.moves.map((move) => ({ ...move, isFresh: move.isFresh || !session.groups.has(move.to) })),
+    groups: session.groups,
+    groupsToClaim,
     refsToMark: session.awaitingMark.map(({ ref }) => ref),
     dispatchedAt: now,
-    node,
-    maxNewMessages: session.isLoaded && session.hasNewMessages && !session.isEnding ? MAX_NEW_MESSAGES : 0,
+    markedBy: markNameOf(session.lease),
+    maxNewMessages: groupsToClaim.size > 0 && session.hasNewMessages && !session.isEnding ? MAX_NEW_MESSAGES : 0,
     maxLateReports: session.hasLateReports && !session.isEnding ? MAX_LATE_REPORTS : 0,
     giveUpDays,
   }
 }
 
 /** A batch that changes nothing but backoff keys. */
-export const keyChangesBatch = (lease: Lease, keyChanges: KeyChanges): DeliveryBatch => ({
+export const keyChangesBatch = (lease: Lease, keyChanges: KeyChanges, groups: HeldGroups): DeliveryBatch => ({
   lease,
   updates: [],
   transitions: [],
   keyChanges,
-  commands: [],
+  commandResults: [],
+  moves: [],
+  groups,
+  groupsToClaim: groups,
   refsToMark: [],
   dispatchedAt: 0,
-  node: '',
+  markedBy: '',
   maxNewMessages: 0,
   maxLateReports: 0,
   giveUpDays: 0,
@@ -74,7 +88,7 @@ export const isEmptyKeyChanges = ({ rows, removed }: KeyChanges): boolean => row
 
 /** Whether the transaction would change nothing. */
 export const isEmptyBatch = (batch: DeliveryBatch): boolean =>
-  [batch.updates, batch.transitions, batch.commands, batch.refsToMark].every(({ length }) => length === 0) &&
+  [batch.updates, batch.transitions, batch.commandResults, batch.moves, batch.refsToMark].every(({ length }) => length === 0) &&
   isEmptyKeyChanges(batch.keyChanges) &&
   batch.maxNewMessages + batch.maxLateReports === 0
 
@@ -83,7 +97,7 @@ export const isEmptyBatch = (batch: DeliveryBatch): boolean =>
  * given up after one, is for the new holder of the lease to decide.
  */
 export const outcomesOnly = (batch: DeliveryBatch): DeliveryBatch => ({
-  ...keyChangesBatch(batch.lease, NO_KEY_CHANGES),
+  ...keyChangesBatch(batch.lease, NO_KEY_CHANGES, new Set()),
   updates: batch.updates.flatMap((update) => {
     if (update.kind === 'ended') return []
     return update.kind === 'attempted' && update.end === 'given-up' ? [{ ...update, end: null }] : [update]
@@ -92,10 +106,10 @@ export const outcomesOnly = (batch: DeliveryBatch): DeliveryBatch => ({
 
 /** The updates, the transitions and the commands of a batch, each message and each transition in a batch of its own. Marks and claims are left out. */
 export function splitBatch(batch: DeliveryBatch): readonly DeliveryBatch[] {
-  const emptyBatch: DeliveryBatch = { ...keyChangesBatch(batch.lease, NO_KEY_CHANGES), giveUpDays: batch.giveUpDays }
+  const emptyBatch: DeliveryBatch = { ...keyChangesBatch(batch.lease, NO_KEY_CHANGES, batch.groups), giveUpDays: batch.giveUpDays }
   return [
     ...batch.updates.map((update) => ({ ...emptyBatch, updates: [update] })),
     ...batch.transitions.map((transition) => ({ ...emptyBatch, transitions: [transition] })),
-    { ...emptyBatch, commands: batch.commands },
+    { ...emptyBatch, commandResults: batch.commandResults, moves: batch.moves },
   ]
 }

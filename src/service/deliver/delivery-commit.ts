@@ -19,6 +19,7 @@ import type { AttemptData } from '../../ledger/facts/delivery-facts.ts'
 import type { Fact, FactOf } from '../../ledger/facts/fact.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'
 import type { FactMoment } from '../../ledger/facts/new-fact.ts'
+import type { HeldGroups } from '../../queue/lane-group.ts'
 import type { LedgerState } from '../../ledger/project/state.ts'
 import { redactLocalParts } from '../../mail/redact-local-parts.ts'
 import { decideTransition } from '../../queue/observe/transition-facts.ts'
@@ -27,6 +28,7 @@ import { holdsLease } from '../../store/engine/lease.ts'
 import {
   type QueuedMessageRef,
   markDispatchedForOperator,
+  moveMessagesForOperator,
   requeueMessagesForOperator,
   type QueuedMessage,
   removeAttemptedMessagesForOperator,
@@ -34,7 +36,7 @@ import {
   claimNewMessagesForOperator,
   type QueuedMessageSummary,
 } from '../../store/queue/queued-mail.ts'
-import { settleQueueCommandsForOperator } from '../../store/queue/commands.ts'
+import { saveQueueCommandResultsForOperator, settleQueueCommandsForOperator, type QueueCommandResult } from '../../store/queue/commands.ts'
 import { type QueuedFeedback, saveBackoffKeysForOperator, takeQueuedFeedbackForOperator } from '../../store/queue/backoff-keys.ts'
 import type { LedgerStateNeeds } from '../../store/facts/ledger-state.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
@@ -45,7 +47,7 @@ import { isEmptyKeyChanges, keyChangesBatch, outcomesOnly, type DeliveryBatch } 
 import type { SessionView } from './delivery-session.ts'
 import type { KeyPersistence } from './key-persistence.ts'
 import type { MailUpdate } from './mail-update.ts'
-import { traceUpdates } from './trace-attempt.ts'
+import { traceUpdates } from './observe/trace-attempt.ts'
 
 export type CommittedBatch = {
   /** The messages that were marked. */
@@ -67,14 +69,15 @@ export async function commitBatch(context: Context, snapshot: AccountSnapshot, b
     const held = isLeaseHeld ? batch : outcomesOnly(batch)
     decideUpdates({ context, snapshot, batch: held, transaction })
     const facts = ledgerState.newFacts
-    await updateQueueRows(db, held.updates, { isFresh: !isLeaseHeld })
+    await updateQueueRows(db, held.updates, held.groups)
+    await moveMessagesForOperator(db, held.moves)
     const [, , newMessages, lateReports] = await Promise.all([
       saveBackoffKeysForOperator(db, held.keyChanges.rows, held.keyChanges.removed),
-      settleQueueCommandsForOperator(db, held.commands),
-      held.maxNewMessages === 0 ? [] : claimNewMessagesForOperator(db, held.maxNewMessages),
-      held.maxLateReports === 0 ? [] : takeQueuedFeedbackForOperator(db, held.maxLateReports),
+      saveAndSettle(context, db, held.commandResults),
+      held.maxNewMessages === 0 ? [] : claimNewMessagesForOperator(db, held.groupsToClaim, held.maxNewMessages),
+      held.maxLateReports === 0 ? [] : takeQueuedFeedbackForOperator(db, held.groups, held.maxLateReports),
     ])
-    const mark = { at: held.dispatchedAt, node: held.node }
+    const mark = { at: held.dispatchedAt, markedBy: held.markedBy, groups: held.groups }
     const dispatched = held.refsToMark.length === 0 ? [] : await markDispatchedForOperator(db, held.refsToMark, mark)
     return { result: { committed: { dispatched, isLeaseHeld, newMessages, lateReports, facts }, ledger: ledgerState } }
   })
@@ -82,11 +85,26 @@ export async function commitBatch(context: Context, snapshot: AccountSnapshot, b
   return committed
 }
 
+/** Settles commands that all nodes have run at the same time, none of which saw the results of the others. Faults: store_busy. */
+export async function settleCommands({ engine, now }: Context): Promise<void> {
+  await engine.tx((db) => settleQueueCommandsForOperator(db, now()), { visibility: 'latest' })
+}
+
+async function saveAndSettle({ now }: Context, db: Database, results: readonly QueueCommandResult[]): Promise<void> {
+  if (results.length === 0) return
+  await saveQueueCommandResultsForOperator(db, results)
+  await settleQueueCommandsForOperator(db, now())
+}
+
 /** Writes the backoff keys that have changed since they were last written. Faults: store_busy. */
-export async function commitKeyChanges(context: Context, { lease, queue }: SessionView, keyPersistence: KeyPersistence): Promise<void> {
-  const keyChanges = keyPersistence.collectChanges(queue, null)
+export async function commitKeyChanges(
+  context: Context,
+  { lease, queue, groups }: SessionView,
+  keyPersistence: KeyPersistence,
+): Promise<void> {
+  const keyChanges = keyPersistence.collectChanges(queue, null, groups)
   if (isEmptyKeyChanges(keyChanges)) return
-  await commitBatch(context, await context.accountCache.snapshot(), keyChangesBatch(lease, keyChanges))
+  await commitBatch(context, await context.accountCache.snapshot(), keyChangesBatch(lease, keyChanges, groups))
   keyPersistence.markSaved(keyChanges)
 }
 
@@ -182,7 +200,7 @@ function lastAttemptOf(ledgerState: LedgerState, deliveryId: string): AttemptDat
   return attempts.toSorted((a, b) => a.at - b.at).at(-1)?.data ?? null
 }
 
-async function updateQueueRows(db: Database, updates: readonly MailUpdate[], options: { readonly isFresh: boolean }): Promise<void> {
+async function updateQueueRows(db: Database, updates: readonly MailUpdate[], groups: HeldGroups): Promise<void> {
   const removed: QueuedMessageRef[] = []
   const attempted: Parameters<typeof removeAttemptedMessagesForOperator>[1][number][] = []
   const requeued: Parameters<typeof requeueMessagesForOperator>[1][number][] = []
@@ -194,7 +212,7 @@ async function updateQueueRows(db: Database, updates: readonly MailUpdate[], opt
   await Promise.all([
     removeQueuedMessagesForOperator(db, inLockOrder(removed)),
     removeAttemptedMessagesForOperator(db, inLockOrder(attempted)),
-    requeueMessagesForOperator(db, inLockOrder(requeued), options),
+    requeueMessagesForOperator(db, inLockOrder(requeued), groups),
   ])
 }
 

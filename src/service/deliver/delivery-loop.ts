@@ -7,21 +7,19 @@
  * `delivery-session`. See also: service/deliver/deliverer (leases), service/deliver/delivery-batch, service/deliver/delivery-commit, docs/DELIVERY.md.
  */
 import { isRetryable } from '../../errors.ts'
-import type { QueueEvent, QueueMessage } from '../../queue/message.ts'
+import type { QueueEvent } from '../../queue/message.ts'
+import { holdsAllGroups } from '../../queue/lane-group.ts'
+import { isQueueNotification } from '../../queue/observe/affected-accounts.ts'
+import { nextDispatchBatch, type Queue } from '../../queue/queue.ts'
 import { applyLaterReport } from '../../queue/schedule/attempt-result.ts'
-import { enqueue, nextDispatchBatch, type Queue } from '../../queue/queue.ts'
-import { rerouteMessage } from '../../queue/schedule/reroute.ts'
 import { withdrawMessage } from '../../queue/schedule/withdraw.ts'
 import type { Lease } from '../../store/engine/lease.ts'
 import { findPendingWorkForOperator } from '../../store/queue/queued-mail.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
-import type { Context } from '../context.ts'
-import { runCommands } from './pending-commands.ts'
 import { collectBatch, isEmptyBatch, splitBatch, type DeliveryBatch } from './delivery-batch.ts'
-import { commitBatch, commitKeyChanges, commitParts, type CommittedBatch } from './delivery-commit.ts'
+import { commitBatch, commitKeyChanges, commitParts, settleCommands, type CommittedBatch } from './delivery-commit.ts'
 import {
   addDispatches,
-  applyQueueEvents,
   canBegin,
   createSession,
   dropWritten,
@@ -30,38 +28,22 @@ import {
   stopSession,
   takeRecalled,
 } from './delivery-session.ts'
-import type { DeliverySession, PendingAttempt, ReadyAttempt, SessionView } from './delivery-session.ts'
-import type { KeyPersistence } from './key-persistence.ts'
-import type { LaneSnapshots } from './lane-snapshots.ts'
-import { reportAttempt, reportTransitions, updateQueueGauges } from './queue-telemetry.ts'
-import type { OnResolved, QueueLoader } from './queue-loader.ts'
-import type { MailSender, SendOutcome } from './sender.ts'
+import type { PendingAttempt, ReadyAttempt, SessionView } from './delivery-session.ts'
+import { isRecorded } from './groups/held-groups.ts'
+import { enqueueResolved, loadQueue, regroup, rehome } from './groups/regrouping.ts'
+import { applyEvents, type LoopOptions, type LoopState } from './loop-state.ts'
+import { reportAttempt, updateQueueGauges } from './observe/queue-telemetry.ts'
+import { runCommands } from './pending-commands.ts'
+import type { SendOutcome } from './sender.ts'
 import { readSendOutcome } from './settled-attempt.ts'
 import { dispatchCapacity, isPollDue, isSnapshotDue, mayDispatch, msUntilNextTick } from './tick-schedule.ts'
-
-type LoopOptions = {
-  readonly context: Context
-  readonly sender: MailSender
-  readonly createLoader: (onResolved: OnResolved) => QueueLoader
-  readonly keyPersistence: KeyPersistence
-  readonly laneSnapshots: LaneSnapshots
-  /** Messages being sent at once. */
-  readonly concurrencyLimit: number
-  readonly giveUpDays: number
-  /** The name of this node. */
-  readonly node: string
-  /** Called when there is something to do before the next tick is due. */
-  readonly wake: () => void
-}
 
 /** What a session begins with. Attempts may begin until `leaseUntil`. */
 type SessionStart = { readonly lease: Lease; readonly queue: Queue; readonly leaseUntil: number }
 
 export type DeliveryLoop = {
   readonly session: SessionView
-  /** Restores the backoff keys; call it first. Faults: store_busy. */
-  readonly restoreKeys: () => Promise<void>
-  /** Loads all queued messages, or continues where a fault interrupted it. Faults: store_busy. */
+  /** Loads the queued messages of groups that were acquired, or continues where a fault interrupted it. Faults: store_busy. */
   readonly load: () => Promise<void>
   /** Polls, dispatches, commits and begins attempts. Never rejects: what fails is kept, or logged. */
   readonly tick: () => Promise<void>
@@ -74,8 +56,6 @@ export type DeliveryLoop = {
   readonly stop: () => void
 }
 
-type LoopState = LoopOptions & { readonly session: DeliverySession; readonly loader: QueueLoader }
-
 /** Creates the loop with a new session. The caller calls `tick` again and again, one at a time. */
 export function createDeliveryLoop(options: LoopOptions, { lease, queue, leaseUntil }: SessionStart): DeliveryLoop {
   const session = createSession(lease, queue, leaseUntil)
@@ -83,7 +63,6 @@ export function createDeliveryLoop(options: LoopOptions, { lease, queue, leaseUn
   const loop: LoopState = { ...options, session, loader }
   return {
     session,
-    restoreKeys: () => options.keyPersistence.restore(options.context.engine.read, queue, options.context.now()),
     load: () => loadQueue(loop),
     tick: () => tick(loop),
     msUntilNextTick: () => msUntilNextTick(session, options.concurrencyLimit, options.context.now()),
@@ -102,11 +81,13 @@ export function createDeliveryLoop(options: LoopOptions, { lease, queue, leaseUn
 async function tick(loop: LoopState): Promise<void> {
   const { context, session } = loop
   try {
-    if (isPollDue(session, context.now())) await pollStore(loop)
+    const isPolling = isPollDue(session, context.now())
+    if (isPolling) await pollStore(loop)
     const snapshot = await context.accountCache.snapshot()
     dispatchDue(loop)
     await commitPending(loop, snapshot)
     startAttempts(loop)
+    if (isPolling && (await regroup(loop))) startAttempts(loop)
     if (isSnapshotDue(session, context.now())) await saveSnapshots(loop)
   } catch (error) {
     session.isStoreFailing = true
@@ -114,44 +95,27 @@ async function tick(loop: LoopState): Promise<void> {
   }
 }
 
-/** Handles every event that the queue returns. */
-function applyEvents({ context, session }: LoopState, events: readonly QueueEvent[]): void {
-  reportTransitions(context.telemetry, applyQueueEvents(session, events))
-}
-
-async function loadQueue({ session, loader, wake }: LoopState): Promise<void> {
-  await loader.load({
-    cursor: session.loadCursor,
-    isStopped: () => session.isEnding,
-    onPage: (cursor, updates) => {
-      session.loadCursor = cursor
-      session.updates.push(...updates)
-      wake()
-    },
-  })
-  session.isLoaded = true
-  wake()
-}
-
-function enqueueResolved({ context, session, wake }: LoopState, messages: readonly QueueMessage[]): void {
-  if (session.isEnding) return
-  for (const message of messages) enqueue(session.queue, message, context.now())
-  wake()
-}
-
 /** Reads new messages, late reports and commands that other nodes have stored. */
 async function pollStore(loop: LoopState): Promise<void> {
   const { context, session } = loop
   const now = context.now()
-  const { hasNewMessages, hasFeedback } = await findPendingWorkForOperator(context.engine.read)
-  if (session.commands.length === 0) {
-    const { events, settled } = await runCommands(context.engine.read, session.queue, now)
+  const { hasNewMessages, hasFeedback } = await findPendingWorkForOperator(context.engine.read, session.groups)
+  if (session.commandResults.length === 0 && session.groups.size > 0) {
+    const isCounted = (event: QueueEvent): boolean => isQueueNotification(event) && isRecorded(session.groups, session.queue, event)
+    const { events, results, hasRun } = await runCommands(
+      context.engine.read,
+      session.queue,
+      { node: loop.node, isRecorded: isCounted },
+      now,
+    )
     applyEvents(loop, events)
-    session.commands.push(...settled)
+    session.commandResults.push(...results)
+    if (hasRun) await settleCommands(context)
     // The sender of a command checks its effect at once.
-    if (settled.length > 0) session.lastSnapshotAt = 0
+    if (results.length > 0) session.lastSnapshotAt = 0
   }
-  session.updates.push(...(await loop.loader.recheck()))
+  session.updates.push(...(await loop.loader.recheck(session.groups)))
+  if (!holdsAllGroups(session.groups)) await loop.keyPersistence.refreshAccounts(context.engine.read, session.queue, now)
   session.hasNewMessages ||= hasNewMessages
   session.hasLateReports ||= hasFeedback
   session.lastPollAt = now
@@ -172,8 +136,8 @@ async function commitPending(loop: LoopState, snapshot: AccountSnapshot): Promis
   const now = context.now()
   for (const attempt of session.awaitingMark) attempt.dispatchedAt = now
   const changedKeys = [...session.changedKeys]
-  const keyChanges = keyPersistence.collectChanges(session.queue, session.changedKeys)
-  const batch = collectBatch(session, { keyChanges, giveUpDays: loop.giveUpDays, node: loop.node, now })
+  const keyChanges = keyPersistence.collectChanges(session.queue, session.changedKeys, session.groups)
+  const batch = collectBatch(session, { keyChanges, giveUpDays: loop.giveUpDays, now })
   session.changedKeys.clear()
   if (batch.maxNewMessages > 0) session.hasNewMessages = false
   if (batch.maxLateReports > 0) session.hasLateReports = false
@@ -263,7 +227,7 @@ async function runAttempt(loop: LoopState, { attempt, mail }: ReadyAttempt): Pro
       return true
     })
     endAttempt(loop, attempt, sent)
-    if (destination !== null) applyEvents(loop, rerouteMessage(session.queue, attempt.dispatch.mailId, destination, context.now()))
+    rehome(loop, attempt, destination)
   } catch (error) {
     const { account, deliveryId } = attempt.ref
     context.telemetry.log.error({ account, deliveryId, err: error }, 'attempt failed unexpectedly; the message will be retried')

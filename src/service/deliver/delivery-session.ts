@@ -15,12 +15,14 @@ import {
   findAccountsToNotify,
 } from '../../queue/observe/affected-accounts.ts'
 import { BACKOFF_KEYS, type BackoffKeyId } from '../../queue/backoff/backoff-key.ts'
+import { laneGroupOf, type HeldGroups } from '../../queue/lane-group.ts'
 import type { Dispatch, FinalOutcome, QueueEvent } from '../../queue/message.ts'
 import type { Queue } from '../../queue/queue.ts'
 import { applyAttemptResult } from '../../queue/schedule/attempt-result.ts'
 import type { Lease } from '../../store/engine/lease.ts'
-import type { QueueCommand } from '../../store/queue/commands.ts'
-import type { QueuedMessage, QueuedMessageRef, QueueCursor } from '../../store/queue/queued-mail.ts'
+import type { QueueCommandResult } from '../../store/queue/commands.ts'
+import type { MovedMessage, QueuedMessage, QueuedMessageRef, QueueCursor } from '../../store/queue/queued-mail.ts'
+import { isRecorded } from './groups/held-groups.ts'
 import { findAffectedDomains, type DomainsByKey } from './affected-domains.ts'
 import { mailRefOf, type MailUpdate, type NotifiedTransition, type RetryState } from './mail-update.ts'
 import type { SettledAttempt } from './settled-attempt.ts'
@@ -42,6 +44,10 @@ export type ReadyAttempt = { readonly attempt: PendingAttempt; readonly mail: Qu
 
 export type DeliverySession = {
   readonly lease: Lease
+  /** The lane groups that the node holds. */
+  groups: HeldGroups
+  /** Held groups whose messages are not loaded yet. */
+  readonly groupsToLoad: Set<number>
   /** Attempts may begin before this moment, which a renewal of the lease moves. */
   leaseUntil: number
   readonly queue: Queue
@@ -58,10 +64,11 @@ export type DeliverySession = {
   endedUpdates: MailUpdate[]
   transitions: NotifiedTransition[]
   readonly changedKeys: Set<BackoffKeyId>
-  commands: QueueCommand[]
-  isLoaded: boolean
-  /** The last message that was loaded; loading continues after it. */
-  loadCursor: QueueCursor | null
+  commandResults: QueueCommandResult[]
+  /** Messages whose site is in another group than their row says. */
+  moves: MovedMessage[]
+  /** The groups that are being loaded, and their last message that was; loading continues after it. Null: nothing is being loaded. */
+  loading: { readonly groups: HeldGroups; readonly cursor: QueueCursor | null } | null
   lastPollAt: number
   lastSnapshotAt: number
   /** A backoff key has changed state since the last snapshot. */
@@ -91,6 +98,8 @@ export type SessionView = { readonly [Member in keyof DeliverySession]: Viewed<D
 export function createSession(lease: Lease, queue: Queue, leaseUntil: number): DeliverySession {
   return {
     lease,
+    groups: new Set(),
+    groupsToLoad: new Set(),
     leaseUntil,
     queue,
     subscribers: new Map(),
@@ -103,9 +112,9 @@ export function createSession(lease: Lease, queue: Queue, leaseUntil: number): D
     endedUpdates: [],
     transitions: [],
     changedKeys: new Set(),
-    commands: [],
-    isLoaded: false,
-    loadCursor: null,
+    commandResults: [],
+    moves: [],
+    loading: null,
     lastPollAt: 0,
     lastSnapshotAt: 0,
     hasTransitioned: false,
@@ -120,7 +129,7 @@ export function createSession(lease: Lease, queue: Queue, leaseUntil: number): D
 export function applyQueueEvents(session: DeliverySession, events: readonly QueueEvent[]): readonly NotifiedTransition[] {
   const transitions: NotifiedTransition[] = []
   for (const event of events) {
-    if (isQueueNotification(event)) transitions.push(recordTransition(session, event))
+    if (isQueueNotification(event)) transitions.push(...recordTransition(session, event))
     else if (event.kind === 'recall') recallAttempts(session, (attempt) => event.numbers.includes(attempt.dispatch.number))
     else if (event.kind === 'mail.ended' && (event.end === 'given-up' || event.end === 'deleted')) {
       const ref = mailRefOf(parseDeliveryId(event.mailId)?.account ?? 0, event.mailId)
@@ -130,20 +139,36 @@ export function applyQueueEvents(session: DeliverySession, events: readonly Queu
   return transitions
 }
 
-function recordTransition(session: DeliverySession, event: QueueNotification): NotifiedTransition {
+function recordTransition(session: DeliverySession, event: QueueNotification): readonly NotifiedTransition[] {
+  if (event.kind === 'queue.manual' && !event.ended) recallPaused(session, event)
+  if (!isRecorded(session.groups, session.queue, event)) return []
   const affected = findAccountsToNotify(session.subscribers, session.queue, event)
   const transition = { event, affected, domains: findAffectedDomains(session.domainsByKey, event, affected) }
   session.transitions.push(transition)
   session.hasTransitioned = true
   if (event.kind !== 'queue.manual') {
     session.changedKeys.add(event.key)
-    return transition
+    return [transition]
   }
   const { account, domain } = event
   session.changedKeys.add(domain === null ? BACKOFF_KEYS.manualAll({ account }) : BACKOFF_KEYS.manual({ account, domain }))
-  if (!event.ended)
-    recallAttempts(session, ({ dispatch }) => dispatch.account === account && (domain === null || dispatch.domain === domain))
-  return transition
+  return [transition]
+}
+
+const recallPaused = (session: DeliverySession, { account, domain }: { readonly account: number; readonly domain: string | null }): void =>
+  recallAttempts(session, ({ dispatch }) => dispatch.account === account && (domain === null || dispatch.domain === domain))
+
+/** Sets the groups that the node holds. Attempts that have not begun are recalled in groups that it does not hold any more. */
+export function setGroups(session: DeliverySession, held: HeldGroups): void {
+  for (const group of held) if (!session.groups.has(group)) session.groupsToLoad.add(group)
+  for (const group of session.groupsToLoad) if (!held.has(group)) session.groupsToLoad.delete(group)
+  session.groups = held
+  recallAttempts(session, ({ dispatch }) => !held.has(laneGroupOf(dispatch.site)))
+}
+
+/** Records that the row of a message is to move to the group of its site. */
+export function addMove(session: DeliverySession, ref: QueuedMessageRef, { from, to }: Pick<MovedMessage, 'from' | 'to'>): void {
+  session.moves.push({ ref, from, to, isFresh: !session.groups.has(to) })
 }
 
 /** Prevents attempts from beginning. An attempt that is being sent continues. */
@@ -224,13 +249,14 @@ export function markReady(session: DeliverySession, count: number, dispatched: r
 }
 
 /** What a transaction has written. */
-type WrittenUpdates = Pick<SessionView, 'updates' | 'transitions' | 'commands'>
+type WrittenUpdates = Pick<SessionView, 'updates' | 'transitions' | 'commandResults' | 'moves'>
 
 /** Drops what is in the store; what came meanwhile stays. */
-export function dropWritten(session: DeliverySession, { updates, transitions, commands }: WrittenUpdates): void {
+export function dropWritten(session: DeliverySession, { updates, transitions, commandResults, moves }: WrittenUpdates): void {
   const written = new Set(updates)
   session.updates = session.updates.filter((update) => !written.has(update))
   session.endedUpdates = session.endedUpdates.filter((update) => !written.has(update))
   session.transitions = session.transitions.slice(transitions.length)
-  session.commands = session.commands.slice(commands.length)
+  session.commandResults = session.commandResults.slice(commandResults.length)
+  session.moves = session.moves.slice(moves.length)
 }

@@ -8,22 +8,30 @@
  */
 import type { BackoffEpisode } from '../../queue/backoff/backoff-episode.ts'
 import type { BackoffKeyId } from '../../queue/backoff/backoff-key.ts'
+import { holdsAllGroups, isWideKey, keyGroupOf, WIDE_KEYS_GROUP, type HeldGroups } from '../../queue/lane-group.ts'
 import type { Queue } from '../../queue/queue.ts'
 import { snapshotEpisodes, type KeyStateSnapshot, snapshotKeyStates, restoreEpisodes, restoreKeyStates } from '../../queue/snapshot.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
-import { type BackoffKeyRow, listBackoffKeysForOperator } from '../../store/queue/backoff-keys.ts'
+import { type BackoffKeyRow, listAccountKeysForOperator, listBackoffKeysForOperator } from '../../store/queue/backoff-keys.ts'
 
 type KeyRowId = Pick<BackoffKeyRow, 'key' | 'name'>
 export type KeyChanges = { readonly rows: readonly BackoffKeyRow[]; readonly removed: readonly KeyRowId[] }
 
 export type KeyPersistence = {
-  /** Restores the stored keys into an empty queue. Faults: store_busy. */
-  readonly restore: (reader: DatabaseReader, queue: Queue, now: number) => Promise<void>
-  /** The rows that have changed: of the given keys, or of all (null). */
-  readonly collectChanges: (queue: Queue, keys: ReadonlySet<BackoffKeyId> | null) => KeyChanges
+  /** Restores the stored keys of groups that the node has just acquired, and the keys wider than a site unless it wrote them. Faults: store_busy. */
+  readonly restore: (reader: DatabaseReader, queue: Queue, acquired: AcquiredGroups) => Promise<void>
+  /** Restores the account keys that other nodes have changed. Faults: store_busy. */
+  readonly refreshAccounts: (reader: DatabaseReader, queue: Queue, now: number) => Promise<void>
+  /** The rows that have changed: of the given keys, or of all keys of the held groups (null). */
+  readonly collectChanges: (queue: Queue, keys: ReadonlySet<BackoffKeyId> | null, held: HeldGroups) => KeyChanges
   /** Records that the changes are in the store. */
   readonly markSaved: (changes: KeyChanges) => void
+  /** Forgets the rows of groups that the node does not hold any more. */
+  readonly release: (held: HeldGroups) => void
 }
+
+/** `isWideKeysWriter`: the node held the group that writes the wide keys already, so its own state is newer than the store. */
+type AcquiredGroups = { readonly groups: HeldGroups; readonly isWideKeysWriter: boolean; readonly now: number }
 
 /** Stored row names: a key's operator settings and learnt values (`gate` is its name in released stores), and the warm-up of an egress IP. */
 const KEY_SETTINGS = 'gate'
@@ -31,30 +39,58 @@ const WARM_UP = 'warm-up'
 
 const rowIdOf = ({ key, name }: KeyRowId): string => `${key} ${name}`
 
+const isWideRow = ({ key, name }: KeyRowId): boolean => name === WARM_UP || isWideKey(key)
+
+/** The rows that are in the store, as far as this node knows. */
+type SavedRows = Map<string, BackoffKeyRow>
+
 /** Creates a persistence that knows no rows yet; each session has its own. */
 export function createKeyPersistence(): KeyPersistence {
-  const saved = new Map<string, BackoffKeyRow>()
+  const saved: SavedRows = new Map()
   return {
-    restore: async (reader, queue, now) => {
+    restore: async (reader, queue, { groups, isWideKeysWriter, now }) => {
       const rows = await listBackoffKeysForOperator(reader)
-      for (const row of rows) saved.set(rowIdOf(row), row)
-      restoreRows(queue, rows, now)
+      const isWanted = (row: BackoffKeyRow): boolean => (isWideRow(row) ? !isWideKeysWriter : groups.has(groupOf(queue, row)))
+      restoreRows(saved, queue, rows.filter(isWanted), now)
     },
-    collectChanges: (queue, keys) => {
-      if (keys?.size === 0) return { rows: [], removed: [] }
-      const present = rowsOf(queue, keys)
-      const presentIds = new Set(present.map(rowIdOf))
-      return {
-        rows: present.filter((row) => saved.get(rowIdOf(row))?.data !== row.data),
-        removed: [...saved.values()].filter((row) => isCovered(row, keys) && !presentIds.has(rowIdOf(row))),
-      }
+    refreshAccounts: async (reader, queue, now) => {
+      const rows = (await listAccountKeysForOperator(reader)).filter((row) => isWideRow(row) && row.name !== KEY_SETTINGS)
+      const changed = rows.filter((row) => epochOf(row) !== epochOf(saved.get(rowIdOf(row))))
+      restoreRows(saved, queue, changed, now)
     },
+    collectChanges: (queue, keys, held) => (keys?.size === 0 ? { rows: [], removed: [] } : collectChanges(saved, queue, keys, held)),
     markSaved: ({ rows, removed }) => {
       for (const row of rows) saved.set(rowIdOf(row), row)
       for (const row of removed) saved.delete(rowIdOf(row))
     },
+    release: (held) => {
+      for (const [id, row] of saved) if (!isWideRow(row) && row.laneGroup !== null && !held.has(row.laneGroup)) saved.delete(id)
+    },
   }
 }
+
+const groupOf = (queue: Queue, { key, name, laneGroup }: BackoffKeyRow): number =>
+  name === WARM_UP ? WIDE_KEYS_GROUP : keyGroupOf(queue, key, laneGroup)
+
+function collectChanges(saved: SavedRows, queue: Queue, keys: ReadonlySet<BackoffKeyId> | null, held: HeldGroups): KeyChanges {
+  const isHeld = (row: BackoffKeyRow): boolean => keys !== null || holdsAllGroups(held) || held.has(groupOf(queue, row))
+  const present = rowsOf(queue, keys).map((row): BackoffKeyRow => {
+    const laneGroup = saved.get(rowIdOf(row))?.laneGroup ?? null
+    return { ...row, laneGroup: groupOf(queue, { ...row, laneGroup }) }
+  })
+  const presentIds = new Set(present.map(rowIdOf))
+  return {
+    rows: present.filter((row) => isHeld(row) && isChanged(row, saved.get(rowIdOf(row)))),
+    removed: [...saved.values()].filter((row) => isCovered(row, keys) && !presentIds.has(rowIdOf(row)) && isHeld(row)),
+  }
+}
+
+const isChanged = (row: BackoffKeyRow, before: BackoffKeyRow | undefined): boolean =>
+  before?.data !== row.data || before.laneGroup !== row.laneGroup
+
+/** The transition that a row was written after. Checked cast: only rowsOf writes it. */
+const epochOf = (row: BackoffKeyRow | undefined): number | null =>
+  row === undefined ? null : (JSON.parse(row.data) as BackoffEpisode).epoch
 
 /** The row of a warm-up has an egress IP and no key, so it can be removed only when all keys are collected. */
 const isCovered = ({ key, name }: KeyRowId, keys: ReadonlySet<BackoffKeyId> | null): boolean =>
@@ -63,7 +99,7 @@ const isCovered = ({ key, name }: KeyRowId, keys: ReadonlySet<BackoffKeyId> | nu
 /** A key with occasional refusals and no transition needs no row. */
 const isInsignificant = ({ state, n, rung }: BackoffEpisode): boolean => state === 'active' && n === 0 && rung === null
 
-function rowsOf(queue: Queue, keys: ReadonlySet<BackoffKeyId> | null): BackoffKeyRow[] {
+function rowsOf(queue: Queue, keys: ReadonlySet<BackoffKeyId> | null): Omit<BackoffKeyRow, 'laneGroup'>[] {
   const isSelected = ({ key }: { readonly key: BackoffKeyId }): boolean => keys === null || keys.has(key)
   const episodes = snapshotEpisodes(queue).filter((episode) => isSelected(episode) && !isInsignificant(episode))
   const keySettings = snapshotKeyStates(queue).filter(isSelected)
@@ -75,7 +111,8 @@ function rowsOf(queue: Queue, keys: ReadonlySet<BackoffKeyId> | null): BackoffKe
 }
 
 // Checked cast: only rowsOf writes these rows.
-function restoreRows(queue: Queue, rows: readonly BackoffKeyRow[], now: number): void {
+function restoreRows(saved: SavedRows, queue: Queue, rows: readonly BackoffKeyRow[], now: number): void {
+  for (const row of rows) saved.set(rowIdOf(row), row)
   const named = (name: string): readonly BackoffKeyRow[] => rows.filter((row) => row.name === name)
   for (const { key, data } of named(WARM_UP)) queue.warmUps.set(key, Number(data))
   restoreKeyStates(

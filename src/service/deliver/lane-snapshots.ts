@@ -34,11 +34,16 @@ const LANES_PER_SAVE = 2_000
 /** What the store has of a lane: its status as JSON, and the start of the last written interval of each width. */
 type SavedLane = { readonly statusJson: string; readonly lastFiveSecondStep: number; readonly lastMinuteStep: number }
 
-type SnapshotState = { readonly savedLanes: Map<string, SavedLane>; laneIterator: Iterator<Lane> | null; isFirst: boolean }
+type SnapshotState = {
+  readonly node: string
+  readonly savedLanes: Map<string, SavedLane>
+  laneIterator: Iterator<Lane> | null
+  isFirst: boolean
+}
 
 /** Creates the writer of one session. Its first save replaces what an earlier node has written. `node` is the name in the heartbeat. */
 export function createLaneSnapshots(node: string): LaneSnapshots {
-  const state: SnapshotState = { savedLanes: new Map(), laneIterator: null, isFirst: true }
+  const state: SnapshotState = { node, savedLanes: new Map(), laneIterator: null, isFirst: true }
   return {
     save: async (engine, queue, now) => {
       const { snapshot, written } = takeSnapshot(state, queue, now)
@@ -56,6 +61,7 @@ type SnapshotChanges = { readonly snapshot: LaneSnapshotChanges; readonly writte
 
 function takeSnapshot(state: SnapshotState, queue: QueueState, now: number): SnapshotChanges {
   const changed: LaneSnapshotRow[] = []
+  const empty: LaneSnapshotRow[] = []
   const steps: LaneThroughputRow[] = []
   const written = new Map<string, SavedLane>()
   for (const lane of nextLanes(state, queue)) {
@@ -64,7 +70,8 @@ function takeSnapshot(state: SnapshotState, queue: QueueState, now: number): Sna
     const status = redactStatus(statusOfLane(queue, lane, now))
     const text = JSON.stringify(status)
     const newSteps = [...stepsOf(lane, 'fives', before?.lastFiveSecondStep ?? 0), ...stepsOf(lane, 'minutes', before?.lastMinuteStep ?? 0)]
-    if (text !== before?.statusJson) changed.push({ account: lane.account, domain: lane.domain, status, savedAt: now })
+    const rows = lane.waiting + lane.inFlight === 0 ? empty : changed
+    if (text !== before?.statusJson) rows.push({ account: lane.account, domain: lane.domain, status, savedAt: now, node: state.node })
     steps.push(...newSteps)
     written.set(name, {
       statusJson: text,
@@ -72,7 +79,7 @@ function takeSnapshot(state: SnapshotState, queue: QueueState, now: number): Sna
       lastMinuteStep: lastStepStart(lane.throughput, 'minutes'),
     })
   }
-  return { snapshot: { changed, removed: removedLanes(state, queue), throughput: steps, replacesAll: state.isFirst }, written }
+  return { snapshot: { changed, empty, removed: removedLanes(state, queue), throughput: steps, replacesAll: state.isFirst }, written }
 }
 
 /** The next lanes; after the last one it starts at the first again. */

@@ -8,6 +8,7 @@
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { LedgerState } from '../../ledger/project/state.ts'
+import { laneGroupOf } from '../../queue/lane-group.ts'
 import { addQueuedFeedbackForOperator, type QueuedFeedback } from '../../store/queue/backoff-keys.ts'
 import type { Database } from '../../store/engine/engine.ts'
 
@@ -20,9 +21,10 @@ export async function recordLateFeedback(
   if (egressIps === undefined) return
   const reports = ledgerState.newFacts.flatMap((fact): QueuedFeedback[] => {
     const kind = feedbackKindOf(fact)
-    const egressIp = fact.deliveryId === null ? null : (ledgerState.deliveries.get(fact.deliveryId)?.egressIp ?? null)
-    if (kind === null || egressIp === null || !egressIps.has(egressIp)) return []
-    return [{ account: fact.account, id: fact.id, kind, at: fact.at }]
+    const delivery = fact.deliveryId === null ? undefined : ledgerState.deliveries.get(fact.deliveryId)
+    const egressIp = delivery?.egressIp ?? null
+    if (kind === null || delivery === undefined || egressIp === null || !egressIps.has(egressIp)) return []
+    return [{ account: fact.account, id: fact.id, kind, at: fact.at, laneGroup: laneGroupOf(delivery.site ?? delivery.domain) }]
   })
   await addQueuedFeedbackForOperator(db, reports)
 }

@@ -1,5 +1,5 @@
 /**
- * lease - acquires, renews and releases the right of one node to do a job
+ * lease - acquires, renews and releases the right of a node to hold lane groups
  *
  * The holder renews at a third of the lease's time, so that a short failure of the store does not cost the lease. A lease expires by the database's clock.
  * The holder counts its time from the moment before its request, on its own clock, and begins no attempt from `lastStartAt` on, so that the two clocks need
@@ -8,9 +8,10 @@
  * See also: store/engine/lease, service/deliver/deliverer.
  */
 import { releaseLeaseForOperator, type Lease, renewLeaseForOperator, acquireLeaseForOperator } from '../../store/engine/lease.ts'
+import { holdSharedLeaseForOperator, leaseNameOf } from '../../store/queue/lane-groups.ts'
 import type { Context } from '../context.ts'
 
-type LeaseOptions = { readonly name: string; readonly holder: string; readonly leaseMs: number }
+type LeaseOptions = { readonly node: string; readonly holder: string; readonly leaseMs: number }
 
 /** The share of the lease's time in which nothing begins any more: an attempt needs time to begin. It starts after two failed renewals and before the lease expires. */
 const CLOCK_SKEW_SHARE = 1 / 6
@@ -18,16 +19,31 @@ const CLOCK_SKEW_SHARE = 1 / 6
 /** The moment from which nothing may begin under a lease that expires at `untilAt`. */
 export const lastStartAt = (untilAt: number, leaseMs: number): number => untilAt - leaseMs * CLOCK_SKEW_SHARE
 
-/** Acquires the lease. Null: another node has it. Faults: store_busy. */
-export async function acquireLease({ engine, now }: Context, { name, holder, leaseMs }: LeaseOptions): Promise<Lease | null> {
+/** Acquires the lease of a node. Null: another process of this name has it, or a node of an older version delivers. Faults: store_busy. */
+export async function acquireLease({ engine, now }: Context, { node, holder, leaseMs }: LeaseOptions): Promise<Lease | null> {
   const at = now()
-  return engine.tx((db) => acquireLeaseForOperator(db, { name, holder, now: at, leaseMs }), { visibility: 'latest' })
+  return engine.tx(
+    async (db) =>
+      (await holdSharedLeaseForOperator(db, { node, now: at, leaseMs }))
+        ? acquireLeaseForOperator(db, { name: leaseNameOf(node), holder, now: at, leaseMs })
+        : null,
+    { visibility: 'latest' },
+  )
 }
 
-/** Renews the lease and returns its new end, or 'lost' if another node has it. Faults: store_busy (try again). */
-export async function renewLease({ engine, now }: Context, lease: Lease, leaseMs: number): Promise<number | 'lost'> {
+/** Renews the lease and returns its new end, or 'lost' if other nodes have taken its groups, or a node of an older version delivers. Faults: store_busy (try again). */
+export async function renewLease(
+  { engine, now }: Context,
+  lease: Lease,
+  { node, leaseMs }: Omit<LeaseOptions, 'holder'>,
+): Promise<number | 'lost'> {
   const at = now()
-  const isOurs = await engine.tx((db) => renewLeaseForOperator(db, { ...lease, now: at, leaseMs }), { visibility: 'latest' })
+  const isOurs = await engine.tx(
+    async (db) =>
+      (await renewLeaseForOperator(db, { ...lease, now: at, leaseMs })) &&
+      (await holdSharedLeaseForOperator(db, { node, now: at, leaseMs })),
+    { visibility: 'latest' },
+  )
   return isOurs ? at + leaseMs : 'lost'
 }
 

@@ -1,12 +1,12 @@
 /**
- * pending-commands - runs the stored commands to the delivery queue, on the node that delivers
+ * pending-commands - runs the stored commands to the delivery queue, on each node that delivers
  *
- * A command is read, applied in memory, and settled in the transaction that writes its effects. If that transaction fails, the command is still waiting and
- * runs again; every command is idempotent. A command that cannot be applied is settled as refused, with a message.
+ * A command is read, applied in memory, and its result saved in the transaction that writes its effects. If that transaction fails, the command is still waiting
+ * and runs again; every command is idempotent. The result of a command that cannot be applied is `refused`, with a message.
  *
- *     const { events, settled } = await runCommands(context.engine.read, queue, now)
+ *     const { events, results } = await runCommands(context.engine.read, queue, { node, isRecorded }, now)
  *     … facts of the events, rows of messages that ended …
- *     await settleQueueCommandsForOperator(db, settled)      in the same transaction
+ *     await saveQueueCommandResultsForOperator(db, results)      in the same transaction
  *
  * See also: store/queue/commands, queue/schedule/operator-commands, service/deliver/queue-api (stores them).
  */
@@ -17,36 +17,50 @@ import { sharedKeys } from '../../queue/schedule/operator-commands.ts'
 import { applyCommand, type Queue } from '../../queue/queue.ts'
 import { keyReasonOf } from '../../queue/backoff/backoff-key.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
-import { listPendingQueueCommandsForOperator, type QueueCommand } from '../../store/queue/commands.ts'
+import { listPendingQueueCommandsForOperator, type QueueCommand, type QueueCommandResult } from '../../store/queue/commands.ts'
 
 /** Bounds the time of one tick. */
 const COMMANDS_PER_TICK = 50
 
-type CommandResults = { readonly events: readonly QueueEvent[]; readonly settled: readonly QueueCommand[] }
+type CommandResults = {
+  readonly events: readonly QueueEvent[]
+  readonly results: readonly QueueCommandResult[]
+  /** Another node has not run a command yet that this node has. */
+  readonly hasRun: boolean
+}
+
+/** The node that runs commands, and which transitions it records: those of keys that other nodes have too are counted by one of them. */
+type CommandRunner = { readonly node: string; readonly isRecorded: (event: QueueEvent) => boolean }
 
 /** Applies the waiting commands. Faults: store_busy. */
-export async function runCommands(reader: DatabaseReader, queue: Queue, now: number): Promise<CommandResults> {
-  const commands = await listPendingQueueCommandsForOperator(reader, COMMANDS_PER_TICK)
-  const runs = commands.map((command) => runCommand(queue, command, now))
-  return { events: runs.flatMap(({ events }) => events), settled: runs.map(({ command }) => command) }
+export async function runCommands(reader: DatabaseReader, queue: Queue, runner: CommandRunner, now: number): Promise<CommandResults> {
+  const commands = await listPendingQueueCommandsForOperator(reader, runner.node, COMMANDS_PER_TICK)
+  const runs = commands.filter(({ isRun }) => !isRun).map((command) => runCommand(queue, command, runner, now))
+  return {
+    events: runs.flatMap(({ events }) => events),
+    results: runs.map(({ result }) => result),
+    hasRun: commands.some(({ isRun }) => isRun),
+  }
 }
 
 function runCommand(
   queue: Queue,
   command: QueueCommand,
+  { node, isRecorded }: CommandRunner,
   now: number,
-): { readonly command: QueueCommand; readonly events: readonly QueueEvent[] } {
+): { readonly result: QueueCommandResult; readonly events: readonly QueueEvent[] } {
+  const { account, commandId } = command
   try {
     checkKeyExists(queue, command)
     const note = describeUnrecovered(queue, command)
     const events = applyCommand(queue, command.command, now)
     ensureLane(queue, command)
-    const moved = events.filter(({ kind }) => kind.startsWith('queue.')).length
+    const moved = events.filter((event) => event.kind.startsWith('queue.') && isRecorded(event)).length
     const deleted = events.filter((event) => event.kind === 'mail.ended' && event.end === 'deleted').length
-    return { command: { ...command, state: 'done', settledAt: now, moved, deleted, said: note }, events }
+    return { result: { account, commandId, node, state: 'done', moved, deleted, said: note }, events }
   } catch (error) {
     if (!(error instanceof Fault)) throw error
-    return { command: { ...command, state: 'refused', settledAt: now, said: error.message }, events: [] }
+    return { result: { account, commandId, node, state: 'refused', moved: 0, deleted: 0, said: error.message }, events: [] }
   }
 }
 

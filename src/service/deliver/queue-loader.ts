@@ -11,6 +11,7 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { readUncertainAttempt } from '../../ledger/decide/attempt-reading.ts'
+import type { HeldGroups } from '../../queue/lane-group.ts'
 import type { QueueMessage } from '../../queue/message.ts'
 import type { ResolvedDestination } from '../../queue/schedule/reroute.ts'
 import {
@@ -19,6 +20,7 @@ import {
   type QueueCursor,
   type QueuedMessageSummary,
 } from '../../store/queue/queued-mail.ts'
+import { nodeOfMark, readGroupHoldersForOperator } from '../../store/queue/lane-groups.ts'
 import type { Context } from '../context.ts'
 import { mailRefOf, type MailUpdate } from './mail-update.ts'
 
@@ -31,18 +33,22 @@ export type QueueLoader = {
   /** Resolves messages that were just read. Returns the updates of those whose last attempt has an unknown outcome. */
   readonly add: (mails: readonly QueuedMessageSummary[]) => readonly MailUpdate[]
   /** Adds the messages of other nodes whose time to report the outcome is over, and returns their updates. Faults: store_busy. */
-  readonly recheck: () => Promise<readonly MailUpdate[]>
+  readonly recheck: (held: HeldGroups) => Promise<readonly MailUpdate[]>
 }
 
 type LoadOptions = {
+  readonly groups: HeldGroups
   readonly cursor: QueueCursor | null
   readonly isStopped: () => boolean
   /** Called after each page, with the updates of `add`. */
   readonly onPage: (cursor: QueueCursor | null, updates: readonly MailUpdate[]) => void
 }
 
+/** A message, and the group of its row. */
+export type ResolvedMessage = { readonly message: QueueMessage; readonly laneGroup: number }
+
 /** Called with all messages of a domain that were waiting for its look-up. */
-export type OnResolved = (messages: readonly QueueMessage[]) => void
+export type OnResolved = (messages: readonly ResolvedMessage[]) => void
 
 /** Rows of a page: a few milliseconds of this thread. */
 const PAGE_ROWS = 500
@@ -58,8 +64,10 @@ type LoaderOptions = {
   readonly onResolved: OnResolved
   /** How long the node that marked a message has time to report the outcome. */
   readonly uncertainMs: number
-  /** The node that has ended, so that nobody will report the outcomes of its attempts; null: none. */
-  readonly endedNode: string | null
+  /** A process of a node that has ended before `at`, so that nobody will report the outcomes of its attempts; null: none. */
+  readonly ended: { readonly node: string; readonly at: number } | null
+  /** Whether a message is in the queue of this node: its own attempts are no mystery. */
+  readonly isQueued: (deliveryId: string) => boolean
 }
 
 /** A message that another node has marked, and when it is sent again. */
@@ -91,17 +99,17 @@ export function createQueueLoader(context: Context, options: LoaderOptions): Que
   return {
     load: (loadOptions) => loadQueued(state, loadOptions),
     add: (mails) => addMails(state, mails),
-    recheck: () => recheckAwaited(state),
+    recheck: (held) => recheckAwaited(state, held),
   }
 }
 
-async function loadQueued(state: LoaderState, { cursor: start, isStopped, onPage }: LoadOptions): Promise<void> {
+async function loadQueued(state: LoaderState, { groups, cursor: start, isStopped, onPage }: LoadOptions): Promise<void> {
   const { engine, telemetry } = state.context
   let cursor = start
   let uncertainCount = 0
   const awaitedBefore = state.awaited.length
   while (!isStopped()) {
-    const page = await listQueuedMessagesForOperator(engine.read, cursor, PAGE_ROWS)
+    const page = await listQueuedMessagesForOperator(engine.read, { groups, after: cursor, limit: PAGE_ROWS })
     const updates = addMails(state, page)
     uncertainCount += updates.length
     cursor = page.at(-1) ?? cursor
@@ -121,18 +129,28 @@ const AWAITED_TEXT = 'messages were being sent when their node fell silent; it h
 const RECHECKED_PER_TICK = 500
 
 /** Reads messages again whose time is over. One that is still marked is uncertain now; the node may also have requeued it, or removed it. */
-async function recheckAwaited(state: LoaderState): Promise<readonly MailUpdate[]> {
+async function recheckAwaited(state: LoaderState, held: HeldGroups): Promise<readonly MailUpdate[]> {
   const { engine, telemetry, now } = state.context
   const at = now()
+  state.awaited = state.awaited.filter(({ mail }) => held.has(mail.laneGroup))
   const due = state.awaited.filter(({ until }) => until <= at).slice(0, RECHECKED_PER_TICK)
   if (due.length === 0) return []
   const refs = due.map(({ mail }) => mailRefOf(mail.account, mail.deliveryId))
-  const found = await findQueuedMessagesForOperator(engine.read, refs)
+  const [found, { liveMarks }] = await Promise.all([
+    findQueuedMessagesForOperator(engine.read, refs),
+    readGroupHoldersForOperator(engine.read, at),
+  ])
   state.awaited = state.awaited.filter((each) => !due.includes(each))
   const markOf = new Map(due.map(({ mail }) => [mail.deliveryId, mail.dispatchedAt]))
+  const marked = found.filter(
+    ({ deliveryId, dispatchedAt }) => dispatchedAt !== null && dispatchedAt === markOf.get(deliveryId) && !state.isQueued(deliveryId),
+  )
+  // A node that gave the group away goes on with its attempts, however long they take.
+  const isSending = ({ markedBy }: QueuedMessageSummary): boolean => markedBy !== null && liveMarks.includes(markedBy)
+  for (const mail of marked) if (isSending(mail)) state.awaited.push({ mail, until: at + state.uncertainMs })
   const updates = addUncertain(
     state,
-    found.filter((mail) => mail.dispatchedAt !== null && mail.dispatchedAt === markOf.get(mail.deliveryId)),
+    marked.filter((mail) => !isSending(mail)),
   )
   for (const mail of found) if (mail.dispatchedAt === null) requestLookUp(state, mail)
   if (updates.length > 0) telemetry.log.warn({ mails: updates.length }, UNCERTAIN_TEXT)
@@ -145,11 +163,15 @@ function addMails(state: LoaderState, mails: readonly QueuedMessageSummary[]): r
   const uncertain: QueuedMessageSummary[] = []
   for (const mail of mails) {
     if (mail.dispatchedAt === null) requestLookUp(state, mail)
-    else if (mail.markedBy !== null && mail.markedBy !== state.endedNode) state.awaited.push({ mail, until })
-    else uncertain.push(mail)
+    else if (isAttemptOver(state, mail, mail.dispatchedAt)) uncertain.push(mail)
+    else if (!state.isQueued(mail.deliveryId)) state.awaited.push({ mail, until })
   }
   return addUncertain(state, uncertain)
 }
+
+/** Whether nobody will report the outcome of an attempt. */
+const isAttemptOver = ({ ended }: LoaderState, { markedBy }: QueuedMessageSummary, dispatchedAt: number): boolean =>
+  markedBy === null || (ended !== null && nodeOfMark(markedBy) === ended.node && dispatchedAt < ended.at)
 
 /** Requests the look-ups of marked messages, and returns the updates that record their attempts as unknown. */
 function addUncertain(state: LoaderState, mails: readonly QueuedMessageSummary[]): readonly MailUpdate[] {
@@ -196,7 +218,7 @@ function startLookUps(state: LoaderState): void {
       state.activeLookUps -= 1
       const mails = state.pendingByDomain.get(domain) ?? []
       state.pendingByDomain.delete(domain)
-      state.onResolved(mails.map((mail) => toQueueMessage(state, mail, destination)))
+      state.onResolved(mails.map((mail) => ({ message: toQueueMessage(state, mail, destination), laneGroup: mail.laneGroup })))
       startLookUps(state)
     })
   }

@@ -19,7 +19,7 @@ import { createByteSemaphore } from './byte-semaphore.ts'
 import { createMessageBuilder, type BuiltMessage, type BuildMessage } from './message-builder.ts'
 import type { ResolveDestination } from './queue-loader.ts'
 import type { MessageRenderer } from './render.ts'
-import { traceDispatch } from './trace-attempt.ts'
+import { traceDispatch } from './observe/trace-attempt.ts'
 
 type MailSenderOptions = {
   readonly transport: Transport

@@ -4,6 +4,7 @@
  * Pure. See also: service/deliver/delivery-loop.
  */
 import { nextWakeAt } from '../../queue/queue.ts'
+import { isLoaded } from './groups/held-groups.ts'
 import type { SessionView } from './delivery-session.ts'
 
 /** How often the store is polled for what other nodes have stored. */
@@ -30,7 +31,7 @@ export const dispatchCapacity = ({ pendingAttempts }: SessionView, concurrencyLi
 /** How long until the next tick is due. While every connection is in use, the end of an attempt wakes the loop. */
 export function msUntilNextTick(session: SessionView, concurrencyLimit: number, now: number): number {
   if (!mayDispatch(session, now) || dispatchCapacity(session, concurrencyLimit) === 0) return POLL_INTERVAL_MS
-  if (session.hasNewMessages && session.isLoaded) return 0
+  if (session.hasNewMessages && isLoaded(session)) return 0
   const wakeAt = nextWakeAt(session.queue, now)
   return wakeAt === null ? POLL_INTERVAL_MS : Math.min(POLL_INTERVAL_MS, Math.max(0, wakeAt - now))
 }

@@ -12,6 +12,9 @@ import type { Composition } from '../../compose/composition.ts'
 import { canExceedSizeBound } from '../../compose/size-bound.ts'
 import { normaliseAddress } from '../../correlate/address-hash.ts'
 import { formatMessageId, HANDLE_RANDOM_BYTES } from '../../correlate/api-handle.ts'
+import { siteOf } from '../../classify/provider.ts'
+import type { RuleTable } from '../../classify/rule-table.ts'
+import { laneGroupOf } from '../../queue/lane-group.ts'
 import { monthOfDelivery } from '../../correlate/delivery-id.ts'
 import { Fault } from '../../errors.ts'
 import { parseBareAddress } from '../../mail/mime/address.ts'
@@ -148,7 +151,7 @@ async function decideSubmission(
   const request = { from, subject, label: label?.name ?? null, broadcast: null, emailType, headers: submission.userHeaders }
   const labelId = label?.id ?? null
   await decideRequests(context, snapshot, { transaction, caller, request, messageId, planned, labelId, isQueued: true, at })
-  await enqueue(db, ledgerState, { ...plan, label: label?.name ?? null })
+  await enqueue(db, ledgerState, { ...plan, label: label?.name ?? null, table: context.rules() })
   return { messageId, recipients: planned.map((each) => recipientResult(ledgerState, each)) }
 }
 
@@ -184,7 +187,16 @@ async function resolveLabel(
 async function enqueue(
   db: Database,
   ledgerState: LedgerState,
-  { caller, submission, messageId, planned, senderDomain, at, label }: SubmissionPlan & { readonly label: string | null },
+  {
+    caller,
+    submission,
+    messageId,
+    planned,
+    senderDomain,
+    at,
+    label,
+    table,
+  }: SubmissionPlan & { readonly label: string | null; readonly table: RuleTable },
 ): Promise<void> {
   const messages = planned.flatMap(({ deliveryId, keyIndex, address }, index): NewQueuedMessage[] => {
     if (address === null || ledgerState.deliveries.get(deliveryId)?.status !== STATUS_SENDING) return []
@@ -196,6 +208,7 @@ async function enqueue(
         deliveryMonth,
         recipient: parseBareAddress(recipient) ?? address.address,
         domain: address.domain,
+        laneGroup: laneGroupOf(siteOf(table, { domain: address.domain }).site),
         senderDomain,
         variables,
         keyIndex,

@@ -8,6 +8,7 @@
  */
 import type { Database, DatabaseReader, Engine } from '../engine/engine.ts'
 import { LEASES } from '../engine/lease.ts'
+import { LANE_GROUP_ROWS } from '../queue/lane-groups.ts'
 import { type ColumnMapping, createTableMapping, type TableMapping } from '../engine/mapping.ts'
 import { APPLIED_MIGRATIONS } from '../engine/migrate.ts'
 import type { Table } from '../engine/table.ts'
@@ -27,7 +28,7 @@ type CopyOptions = {
   readonly signal: AbortSignal
 }
 
-const SKIPPED = new Set([LEASES, APPLIED_MIGRATIONS, LANE_SNAPSHOTS].map(({ table }) => table.name))
+const SKIPPED = new Set([LEASES, LANE_GROUP_ROWS, APPLIED_MIGRATIONS, LANE_SNAPSHOTS].map(({ table }) => table.name))
 
 /** Large rows (mails, bodies) are few in a page, so that a page stays below some ten megabytes. */
 const PAGE_ROWS = 2_000

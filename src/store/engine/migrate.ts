@@ -27,10 +27,10 @@ const CREATE_MIGRATIONS_TABLE = `create table if not exists migrations (
   version @int not null, name @text not null, checksum @text not null, applied_at @int not null, primary key (version)
 ) @strict`
 
-/** The types of the schema in each dialect. `@narrow`: a table of short rows, stored in the tree of its key where the engine can. */
+/** The types of the schema in each dialect, and the function that gives the code of a character (`@code`). `@narrow`: a table of short rows, stored in the tree of its key where the engine can. */
 const TYPE_NAMES: Readonly<Record<EngineKind, Readonly<Record<string, string>>>> = {
-  sqlite: { int: 'integer', text: 'text', bytes: 'blob', strict: 'strict', narrow: 'strict, without rowid' },
-  postgres: { int: 'bigint', text: 'text collate "C"', bytes: 'bytea', strict: '', narrow: '' },
+  sqlite: { int: 'integer', text: 'text', bytes: 'blob', code: 'unicode', strict: 'strict', narrow: 'strict, without rowid' },
+  postgres: { int: 'bigint', text: 'text collate "C"', bytes: 'bytea', code: 'ascii', strict: '', narrow: '' },
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import { COUNTER_SLOTS } from './counter-slots.ts'
 import { MAIL_BODIES_STEP } from './mail-bodies.ts'
+import { LANE_GROUPS_STEP } from './lane-groups.ts'
 import { MARKED_BY } from './marked-by.ts'
 import type { Migration } from './migration.ts'
 import { OUTCOMES_BY_TIME } from './outcomes-by-time.ts'
@@ -20,4 +21,5 @@ export const MIGRATIONS: readonly Migration[] = [
   MAIL_BODIES_STEP,
   OUTCOMES_BY_TIME,
   MARKED_BY,
+  LANE_GROUPS_STEP,
 ]

@@ -6,21 +6,36 @@
  *
  * See also: queue/snapshot, service/deliver/key-persistence.
  */
+import type { HeldGroups } from '../../queue/lane-group.ts'
+import { inGroupsSql } from './lane-groups.ts'
 import type { Database, DatabaseReader } from '../engine/engine.ts'
-import { integerColumn, createTableMapping, textColumn, uuidColumn, textEnumColumn } from '../engine/mapping.ts'
+import { integerColumn, createTableMapping, nullableColumn, textColumn, uuidColumn, textEnumColumn } from '../engine/mapping.ts'
 
 /** `name` distinguishes the rows of one key: the class of an episode, or `gate`. */
-export type BackoffKeyRow = { readonly key: string; readonly name: string; readonly data: string }
+export type BackoffKeyRow = {
+  readonly key: string
+  readonly name: string
+  readonly data: string
+  /** The group of its site (queue/lane-group); null: stored by an older version. */
+  readonly laneGroup: number | null
+}
 
 export const BACKOFF_KEY_ROWS = createTableMapping<BackoffKeyRow>('queue_keys', ['key', 'name'], {
   key: textColumn('key', 'none'),
   name: textColumn('name', 'none'),
   data: textColumn('data', 'json'),
+  laneGroup: nullableColumn(integerColumn('lane_group')),
 })
 
 /** Lists all rows, by key. */
 export async function listBackoffKeysForOperator(reader: DatabaseReader): Promise<readonly BackoffKeyRow[]> {
   return (await reader.all(`select ${BACKOFF_KEY_ROWS.columns('k')} from queue_keys k order by k.key, k.name`)).map(BACKOFF_KEY_ROWS.decode)
+}
+
+/** Lists the rows of account keys: few, and shared by all groups. */
+export async function listAccountKeysForOperator(reader: DatabaseReader): Promise<readonly BackoffKeyRow[]> {
+  const sql = `select ${BACKOFF_KEY_ROWS.columns('k')} from queue_keys k where k.key >= 'account|' and k.key < 'account}' order by k.key, k.name`
+  return (await reader.all(sql)).map(BACKOFF_KEY_ROWS.decode)
 }
 
 /** Inserts or updates rows, and removes rows that are no longer needed. */
@@ -42,6 +57,8 @@ export type QueuedFeedback = {
   readonly id: string
   readonly kind: 'not-exist' | 'complaint'
   readonly at: number
+  /** The group of the site that the message went to. */
+  readonly laneGroup: number
 }
 
 export const QUEUED_FEEDBACK = createTableMapping<QueuedFeedback>('queue_reports', ['account_id', 'id'], {
@@ -49,6 +66,7 @@ export const QUEUED_FEEDBACK = createTableMapping<QueuedFeedback>('queue_reports
   id: uuidColumn('id'),
   kind: textEnumColumn<QueuedFeedback['kind']>('kind'),
   at: integerColumn('at'),
+  laneGroup: integerColumn('lane_group'),
 })
 
 /** Adds feedback. An existing row stays as it is. */
@@ -56,12 +74,12 @@ export async function addQueuedFeedbackForOperator(db: Database, feedback: reado
   await db.insertMany(QUEUED_FEEDBACK, feedback, 'ignore')
 }
 
-/** Removes and returns at most `limit` rows. Run it in a transaction with `visibility: 'latest'`. */
-export async function takeQueuedFeedbackForOperator(db: Database, limit: number): Promise<readonly QueuedFeedback[]> {
+/** Removes and returns at most `limit` rows of some groups. Run it in a transaction with `visibility: 'latest'`. */
+export async function takeQueuedFeedbackForOperator(db: Database, groups: HeldGroups, limit: number): Promise<readonly QueuedFeedback[]> {
   const rows = await db.all(
     `delete from queue_reports where (account_id, id) in (
-       select r.account_id, r.id from queue_reports r order by r.at, r.account_id, r.id limit $1
-     ) returning account_id, id, kind, at`,
+       select r.account_id, r.id from queue_reports r where ${inGroupsSql(groups)} order by r.at, r.account_id, r.id limit $1
+     ) returning account_id, id, kind, at, lane_group`,
     [limit],
   )
   return rows.map(QUEUED_FEEDBACK.decode)

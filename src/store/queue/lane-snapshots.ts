@@ -16,6 +16,8 @@ export type LaneSnapshotRow = {
   readonly domain: string
   readonly status: LaneStatus
   readonly savedAt: number
+  /** The node that delivers the lane. */
+  readonly node: string
 }
 
 /** Widths of the intervals in milliseconds. */
@@ -41,6 +43,7 @@ export const LANE_SNAPSHOTS = createTableMapping<LaneSnapshotRow>('queue_lanes',
   domain: textColumn('domain', 'none'),
   status: jsonColumn<LaneStatus>('status', 'json'),
   savedAt: integerColumn('saved_at'),
+  node: textColumn('node', 'none'),
 })
 
 export const LANE_THROUGHPUT = createTableMapping<LaneThroughputRow>('queue_steps', ['account_id', 'domain', 'width', 'at'], {
@@ -55,9 +58,13 @@ export const LANE_THROUGHPUT = createTableMapping<LaneThroughputRow>('queue_step
 
 export type LaneRef = Pick<LaneSnapshotRow, 'account' | 'domain'>
 
-/** The changes since the last snapshot. `replacesAll`: remove every lane first, when a node starts to deliver. */
+/**
+ * The changes since the last snapshot. `changed` has messages; `empty` has none, and another node may deliver the lane. `replacesAll`: remove every lane of
+ * the node first, when it starts to deliver.
+ */
 export type LaneSnapshotChanges = {
   readonly changed: readonly LaneSnapshotRow[]
+  readonly empty: readonly LaneSnapshotRow[]
   readonly removed: readonly LaneRef[]
   readonly throughput: readonly LaneThroughputRow[]
   readonly replacesAll: boolean
@@ -77,12 +84,15 @@ export async function saveLaneSnapshotsForOperator(
   changes: LaneSnapshotChanges,
   heartbeat: DeliveryHeartbeat,
 ): Promise<void> {
-  if (changes.replacesAll) await db.run('delete from queue_lanes', [])
-  const drop = 'delete from queue_lanes where account_id = $1 and domain = $2'
+  // Rows without a node are those of an older version.
+  if (changes.replacesAll) await db.run("delete from queue_lanes where node in ($1, '')", [heartbeat.node])
+  const drop = 'delete from queue_lanes where account_id = $1 and domain = $2 and node = $3'
   const old = Object.entries(SERIES_INTERVAL_MS).map(([name, width]) => [width, heartbeat.at - seriesRetentionOf(name)])
   await Promise.all([
-    ...changes.removed.map(({ account, domain }) => db.run(drop, [account, domain])),
+    ...changes.empty.map(({ account, domain }) => db.run(drop, [account, domain, heartbeat.node])),
+    ...changes.removed.map(({ account, domain }) => db.run(drop, [account, domain, heartbeat.node])),
     db.upsertMany(LANE_SNAPSHOTS, sortByLane(changes.changed)),
+    db.insertMany(LANE_SNAPSHOTS, sortByLane(changes.empty), 'ignore'),
     db.upsertMany(LANE_THROUGHPUT, sortByLane(changes.throughput)),
     ...old.map((params) => db.run('delete from queue_steps where width = $1 and at < $2', params)),
     writeMetadataForOperator(db, HEARTBEAT_NAME, JSON.stringify(heartbeat)),

@@ -9,6 +9,8 @@
  */
 import type { Database, KeyTuples, DatabaseReader } from '../engine/engine.ts'
 import { booleanColumn, integerColumn, jsonColumn, nullableColumn, createTableMapping, textColumn } from '../engine/mapping.ts'
+import type { HeldGroups } from '../../queue/lane-group.ts'
+import { inGroupsSql } from './lane-groups.ts'
 import { addQueuedBody, removeUnneededBodies, type QueuedBody } from './queued-bodies.ts'
 
 export type QueuedMessage = {
@@ -20,6 +22,8 @@ export type QueuedMessage = {
   /** The recipient's domain, as A-label. */
   readonly domain: string
   readonly senderDomain: string
+  /** The group of its lane (queue/lane-group). */
+  readonly laneGroup: number
   /** The variables of this recipient. */
   readonly variables: Readonly<Record<string, string>>
   readonly acceptedAt: number
@@ -31,7 +35,7 @@ export type QueuedMessage = {
   readonly attempts: number
   /** When an attempt began whose outcome is not known yet. */
   readonly dispatchedAt: number | null
-  /** The node that began that attempt; null: none, or a node of an older version. */
+  /** The node that began that attempt, and the term of its lease (store/queue/lane-groups); null: none, or a node of an older version. */
   readonly markedBy: string | null
 }
 
@@ -45,6 +49,7 @@ export type QueuedMessageSummary = Pick<
   | 'deliveryId'
   | 'deliveryMonth'
   | 'domain'
+  | 'laneGroup'
   | 'senderDomain'
   | 'acceptedAt'
   | 'dueAt'
@@ -59,6 +64,7 @@ const summaryColumns = {
   deliveryId: textColumn('delivery_id', 'none'),
   deliveryMonth: integerColumn('delivery_month'),
   domain: textColumn('domain', 'none'),
+  laneGroup: integerColumn('lane_group'),
   senderDomain: textColumn('sender_domain', 'none'),
   acceptedAt: integerColumn('accepted_at'),
   dueAt: integerColumn('due_at'),
@@ -113,23 +119,26 @@ export type QueueCursor = Pick<QueuedMessage, 'acceptedAt' | 'account' | 'delive
 
 const COLUMNS = MESSAGE_SUMMARIES.columns('q')
 
-/** Lists queued messages, oldest first, after `after`. */
+/** Lists the queued messages of some groups, oldest first, after `after`. */
 export async function listQueuedMessagesForOperator(
   reader: DatabaseReader,
-  after: QueueCursor | null,
-  limit: number,
+  { groups, after, limit }: { readonly groups: HeldGroups; readonly after: QueueCursor | null; readonly limit: number },
 ): Promise<readonly QueuedMessageSummary[]> {
   const { acceptedAt, account, deliveryId } = after ?? { acceptedAt: -1, account: 0, deliveryId: '' }
   const sql = `select ${COLUMNS} from queue_mails q where (q.accepted_at, q.account_id, q.delivery_id) > ($1, $2, $3)
-    order by q.accepted_at, q.account_id, q.delivery_id limit $4`
+    and ${inGroupsSql(groups)} order by q.accepted_at, q.account_id, q.delivery_id limit $4`
   return (await reader.all(sql, [acceptedAt, account, deliveryId, limit])).map(MESSAGE_SUMMARIES.decode)
 }
 
-/** Claims messages that were added since; each is returned once. Run it in a transaction with `visibility: 'latest'`. */
-export async function claimNewMessagesForOperator(db: Database, limit: number): Promise<readonly QueuedMessageSummary[]> {
+/** Claims messages of some groups that were added since; each is returned once. Run it in a transaction with `visibility: 'latest'`. */
+export async function claimNewMessagesForOperator(
+  db: Database,
+  groups: HeldGroups,
+  limit: number,
+): Promise<readonly QueuedMessageSummary[]> {
   const rows = await db.claim({
     table: QUEUED_MESSAGES.table,
-    where: 'fresh = 1',
+    where: `fresh = 1 and ${inGroupsSql(groups)}`,
     order: 'accepted_at, account_id, delivery_id',
     set: 'fresh = 0',
     params: [],
@@ -149,36 +158,33 @@ const messageKeys = (refs: readonly QueuedMessageRef[]): KeyTuples => ({
 
 const SAME_MESSAGE = 'account_id = k.k1 and queue_mails.delivery_id = k.k2 and queue_mails.delivery_month = k.k3'
 
-/** When and by which node messages are marked. */
-type Mark = { readonly at: number; readonly node: string }
+/** When messages are marked, and by whom. The node holds the groups. */
+type Mark = { readonly at: number; readonly markedBy: string; readonly groups: HeldGroups }
 
 /**
  * Records that an attempt of each message is about to begin, and returns the whole messages, in no order. A message that is left out no
- * longer exists and must not be sent.
+ * longer exists, or has moved to a group that the node does not hold, and must not be sent.
  */
 export async function markDispatchedForOperator(
   db: Database,
   refs: readonly QueuedMessageRef[],
-  { at, node }: Mark,
+  { at, markedBy, groups }: Mark,
 ): Promise<readonly QueuedMessage[]> {
   const sql = `update queue_mails set dispatched_at = $1, marked_by = $2, fresh = 0 from {keys} k where queue_mails.${SAME_MESSAGE}
-    returning ${QUEUED_MESSAGES.columns('queue_mails')}`
-  return (await db.inKeys(sql, messageKeys(refs), [at, node])).map(QUEUED_MESSAGES.decode)
+    and ${inGroupsSql(groups)} returning ${QUEUED_MESSAGES.columns('queue_mails')}`
+  return (await db.inKeys(sql, messageKeys(refs), [at, markedBy])).map(QUEUED_MESSAGES.decode)
 }
 
 /** A message that stays in the queue after an attempt. `dispatchedAt` names the attempt that has ended. */
 type RequeuedMessage = QueuedMessageRef & Pick<QueuedMessageRow, 'dueAt' | 'attempts' | 'refusedBy'> & { readonly dispatchedAt: number }
 
 /**
- * Requeues messages for another attempt. A message that another node has marked meanwhile is left alone. `isFresh`: the node that delivers claims them, because the
- * node that made the attempt does not deliver any more.
+ * Requeues messages for another attempt. A message that another node has marked meanwhile is left alone. The node that delivers a group claims the messages of
+ * groups that this node does not hold (any more).
  */
-export async function requeueMessagesForOperator(
-  db: Database,
-  mails: readonly RequeuedMessage[],
-  { isFresh }: { readonly isFresh: boolean },
-): Promise<void> {
-  const sql = `update queue_mails set due_at = k.k4, attempts = k.k5, refused_by = k.k6, dispatched_at = null, marked_by = null${isFresh ? ', fresh = 1' : ''}
+export async function requeueMessagesForOperator(db: Database, mails: readonly RequeuedMessage[], held: HeldGroups): Promise<void> {
+  const sql = `update queue_mails set due_at = k.k4, attempts = k.k5, refused_by = k.k6, dispatched_at = null, marked_by = null,
+      fresh = case when ${inGroupsSql(held)} then queue_mails.fresh else 1 end
     from {keys} k where queue_mails.${SAME_MESSAGE} and queue_mails.dispatched_at = k.k7`
   const rows = mails.map((mail) => [
     mail.account,
@@ -190,6 +196,17 @@ export async function requeueMessagesForOperator(
     mail.dispatchedAt,
   ])
   await db.inKeys(sql, { types: ['int', 'text', 'int', 'int', 'int', 'text', 'int'], rows })
+}
+
+/** A message whose domain has a site of another group. `isFresh`: the holder of that group is to claim it. */
+export type MovedMessage = { readonly ref: QueuedMessageRef; readonly from: number; readonly to: number; readonly isFresh: boolean }
+
+/** Moves messages to another group. One that is marked, or was moved by another node, is left alone. */
+export async function moveMessagesForOperator(db: Database, mails: readonly MovedMessage[]): Promise<void> {
+  const sql = `update queue_mails set lane_group = k.k5, fresh = k.k6 from {keys} k
+    where queue_mails.${SAME_MESSAGE} and queue_mails.lane_group = k.k4 and queue_mails.dispatched_at is null returning queue_mails.delivery_id`
+  const rows = mails.map(({ ref, from, to, isFresh }) => [ref.account, ref.deliveryId, ref.deliveryMonth, from, to, isFresh ? 1 : 0])
+  await db.inKeys(sql, { types: ['int', 'text', 'int', 'int', 'int', 'int'], rows })
 }
 
 const DELETE_MESSAGES = `delete from queue_mails where (account_id, delivery_id, delivery_month) in (select k.k1, k.k2, k.k3 from {keys} k)`
@@ -214,13 +231,14 @@ export async function removeAttemptedMessagesForOperator(db: Database, mails: re
   return removeUnneededBodies(db, await db.inKeys(sql, { types: ['int', 'text', 'int', 'int'], rows }))
 }
 
-/** Whether there are messages that no node has taken, and feedback. */
+/** Whether some groups have messages that no node has taken, and feedback. */
 export async function findPendingWorkForOperator(
   reader: DatabaseReader,
+  groups: HeldGroups,
 ): Promise<{ readonly hasNewMessages: boolean; readonly hasFeedback: boolean }> {
   const row = await reader.one(`select
-    case when exists (select 1 from queue_mails q where q.fresh = 1) then 1 else 0 end as fresh,
-    case when exists (select 1 from queue_reports r) then 1 else 0 end as reports`)
+    case when exists (select 1 from queue_mails q where q.fresh = 1 and ${inGroupsSql(groups)}) then 1 else 0 end as fresh,
+    case when exists (select 1 from queue_reports r where ${inGroupsSql(groups)}) then 1 else 0 end as reports`)
   return { hasNewMessages: Number(row?.['fresh']) === 1, hasFeedback: Number(row?.['reports']) === 1 }
 }
 

@@ -171,6 +171,7 @@ describe.each([...engines])('$kind', ({ open }) => {
         account: 1,
         domain,
         savedAt: T0,
+        node: 'a',
         status: { ...LANE.status, account: 1, domain, state: 'paused' as const, isStopped: true, key: 'ip:192.0.2.1', waiting },
       }))
     await b.context.engine.tx((db) => db.upsertMany(LANE_SNAPSHOTS, lanes(5)))

@@ -4,6 +4,7 @@
  * Each row goes through both call sites: a deliverer whose transport brings the outcome, and a simulation whose provider gives it.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ALL_LANE_GROUPS } from '../../../src/queue/lane-group.ts'
 import { loadRules } from '../../../src/config/rule-files.ts'
 import { readAttempt } from '../../../src/ledger/decide/attempt-reading.ts'
 import { BACKOFF_POLICIES } from '../../../src/queue/backoff/policy.ts'
@@ -80,7 +81,9 @@ async function readByDelivery(domain: string, outcome: SmtpOutcome): Promise<Rea
   const attempt = async () => (await findFactsBySubject(engine.read, [{ account: 1, subject: id }])).find(({ kind }) => kind === 'attempt')
   await waitUntil(async () => (await attempt()) !== undefined)
   const fact = await attempt()
-  const row = (await listQueuedMessagesForOperator(engine.read, null, 100)).find(({ deliveryId }) => deliveryId === id)
+  const row = (await listQueuedMessagesForOperator(engine.read, { groups: ALL_LANE_GROUPS, after: null, limit: 100 })).find(
+    ({ deliveryId }) => deliveryId === id,
+  )
   if (fact?.kind !== 'attempt' || row === undefined) throw new Error('the message is deferred')
   return { reason: fact.data.verdict?.reason ?? '', retryMs: row.dueAt - fact.at }
 }

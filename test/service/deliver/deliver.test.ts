@@ -2,6 +2,7 @@
  * deliver.test - from the queue's table to a status: sending, retries, expiry, recalls and restarts
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ALL_LANE_GROUPS } from '../../../src/queue/lane-group.ts'
 import { NO_AUTHENTICATION_RESULTS } from '../../../src/mail-auth/verify-signatures.ts'
 import { createSmarthostRouter } from '../../../src/smtp-client/routing.ts'
 import { createSmtpTransport } from '../../../src/smtp-client/smtp-transport.ts'
@@ -12,6 +13,7 @@ import { findDeliveriesByIds } from '../../../src/store/mail/deliveries.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
 import { findFactsBySubject } from '../../../src/store/facts/facts.ts'
 import { markDispatchedForOperator, listQueuedMessagesForOperator } from '../../../src/store/queue/queued-mail.ts'
+import { addQueueCommand, findQueueCommand } from '../../../src/store/queue/commands.ts'
 import { createDeliverer } from '../../../src/service/deliver/deliverer.ts'
 import { eraseAddress } from '../../../src/service/admin/erase.ts'
 import { signMailTokens } from '../../../src/service/submit/mail-tokens.ts'
@@ -211,9 +213,9 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
 
   test('a message that was marked before a kill is counted, recorded in its timeline, and sent again with the same names', async () => {
     const [id = '', other = ''] = await queueMails(context, users(2))
-    const [mail] = await listQueuedMessagesForOperator(engine.read, null, 1)
+    const [mail] = await listQueuedMessagesForOperator(engine.read, { groups: ALL_LANE_GROUPS, after: null, limit: 1 })
     if (mail === undefined) throw new Error('no mail')
-    await engine.tx((db) => markDispatchedForOperator(db, [mail], { at: context.now(), node: 'test' }))
+    await engine.tx((db) => markDispatchedForOperator(db, [mail], { at: context.now(), markedBy: 'test 1', groups: ALL_LANE_GROUPS }))
     run(() => ACCEPTED)
     await waitUntil(async () => (await waiting()) === 0)
     expect(namesSent().toSorted()).toEqual([id, other].toSorted())
@@ -254,20 +256,94 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect(await countQueued(engine.read)).toEqual({ waiting: 50 - sent.length, dispatched: 0 })
   })
 
-  test('two nodes: one delivers, the other takes over when it closes; nothing is sent twice', async () => {
-    await queueMails(context, users(10))
-    const a = run(() => ACCEPTED, { node: 'a', leaseMs: 5_000 })
-    await waitUntil(() => a.isDelivering())
-    const b = run(() => ACCEPTED, { node: 'b', leaseMs: 5_000 })
+  test('two nodes share the mail, and one delivers all when the other closes; nothing is sent twice', async () => {
+    const domains = Array.from({ length: 20 }, (_, n) => `d${n}.example.net`)
+    const [byA, byB] = [new Set<string>(), new Set<string>()]
+    const replyOf = (by: Set<string>) => (mail: OutgoingMail) => {
+      by.add(mail.domain)
+      return ACCEPTED
+    }
+    const groupsOf = async (node: string): Promise<number> =>
+      Number((await engine.read.one('select count(*) as n from queue_groups where node = $1', [node]))?.['n'])
+    const a = run(replyOf(byA), { node: 'a', leaseMs: 5_000 })
+    await waitUntil(async () => (await groupsOf('a')) === 64)
+    const b = run(replyOf(byB), { node: 'b', leaseMs: 5_000 })
+    await waitUntil(async () => (await groupsOf('a')) === 32 && (await groupsOf('b')) === 32)
+    await queueMails(
+      context,
+      domains.map((domain) => `user@${domain}`),
+    )
     await waitUntil(async () => (await waiting()) === 0)
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    expect([a.isDelivering(), b.isDelivering()]).toEqual([true, false])
+    expect([a.isDelivering(), b.isDelivering()]).toEqual([true, true])
+    expect([byA.size > 0, byB.size > 0, byA.size + byB.size]).toEqual([true, true, 20])
     await a.close()
-    await waitUntil(() => b.isDelivering())
-    await queueMails(context, users(10, 'example.com'))
+    await queueMails(
+      context,
+      domains.map((domain) => `other@${domain}`),
+    )
     await waitUntil(async () => (await waiting()) === 0)
-    expect(new Set(sent.map(({ mailFrom: from }) => from)).size).toBe(20)
-    expect(sent).toHaveLength(20)
+    expect(byB.size).toBe(20)
+    expect(new Set(sent.map(({ mailFrom: from }) => from)).size).toBe(40)
+    expect(sent).toHaveLength(40)
+  })
+
+  test('a command to two nodes is done when both have run it, and changes the mail of both', async () => {
+    const domains = Array.from({ length: 20 }, (_, n) => `d${n}.example.net`)
+    const later = refusedOutcome(452, '4.2.2 mailbox is over quota')
+    const nodes = ['a', 'b'].map((node) => run(() => later, { node, leaseMs: 5_000 }))
+    await waitUntil(() => nodes.every((each) => each.isDelivering()))
+    await queueMails(
+      context,
+      domains.map((domain) => `user@${domain}`),
+    )
+    await waitUntil(async () => sent.length >= 20 && (await countQueued(engine.read)).dispatched === 0)
+    const command = { kind: 'delete', account: 1, domain: null, from: 0, until: context.now() + 1_000_000 } as const
+    const base = { account: 1, actor: 'user', createdAt: context.now(), settledAt: null, moved: 0, deleted: 0, said: null } as const
+    const commandId = context.ids.next(context.now())
+    await engine.tx((db) => addQueueCommand(db, { ...base, commandId, command, state: 'waiting' }))
+    await waitUntil(async () => (await findQueueCommand(engine.read, 1, commandId))?.state === 'done')
+    expect(await findQueueCommand(engine.read, 1, commandId)).toMatchObject({ state: 'done', deleted: 20, moved: 0 })
+    expect(await engine.read.one('select count(distinct node) as n from queue_command_results')).toEqual({ n: 2 })
+    await waitUntil(async () => (await waiting()) === 0)
+    const pauseId = context.ids.next(context.now())
+    const pause = { kind: 'pause', account: 1, domain: null, until: null, after15Days: 'keep' } as const
+    await engine.tx((db) => addQueueCommand(db, { ...base, commandId: pauseId, command: pause, state: 'waiting' }))
+    await waitUntil(async () => (await findQueueCommand(engine.read, 1, pauseId))?.state === 'done')
+    expect(await findQueueCommand(engine.read, 1, pauseId)).toMatchObject({ moved: 1 })
+    expect(await engine.read.one("select count(*) as n from queue_keys where key = 'manual|1|*'")).toEqual({ n: 1 })
+    const before = sent.length
+    await queueMails(
+      context,
+      domains.map((domain) => `held@${domain}`),
+    )
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(sent).toHaveLength(before)
+  })
+
+  test('mail whose hosts belong to a site of another group is delivered by the node that holds it', async () => {
+    const oneSite = async (): Promise<{ site: string; gateway: boolean; mxSet: string }> => ({
+      site: 'provider',
+      gateway: false,
+      mxSet: 'mx.provider.example',
+    })
+    const by: string[] = []
+    const nodes = ['a', 'b'].map((node) =>
+      run(
+        () => {
+          by.push(node)
+          return ACCEPTED
+        },
+        { node, leaseMs: 5_000, resolveDestination: oneSite },
+      ),
+    )
+    await waitUntil(() => nodes.every((each) => each.isDelivering()))
+    await queueMails(
+      context,
+      Array.from({ length: 20 }, (_, n) => `user@d${n}.example.net`),
+    )
+    await waitUntil(async () => (await waiting()) === 0)
+    expect(by).toHaveLength(20)
+    expect(new Set(by).size).toBe(1)
   })
 
   test('a node that cannot renew its lease begins nothing when it may have expired, and another takes over', async () => {

@@ -1,5 +1,5 @@
 /**
- * delivery-loop.test - random replies, kills, restarts, store failures and frozen nodes on a virtual clock: nothing is lost, nothing is sent again after its
+ * delivery-loop.test - random replies, kills, restarts, store failures, and nodes that join and freeze, on a virtual clock: nothing is lost, nothing is sent again after its
  * outcome is written down, unless a node that was frozen may have sent it, and each message ends with a status
  */
 import fc from 'fast-check'
@@ -14,6 +14,7 @@ import type { Engine } from '../../../src/store/engine/engine.ts'
 import { findFactsBySubject } from '../../../src/store/facts/facts.ts'
 import { createMailSender } from '../../../src/service/deliver/sender.ts'
 import { acquireLease } from '../../../src/service/deliver/lease.ts'
+import { createGroupSpread } from '../../../src/service/deliver/groups/group-spread.ts'
 import { createKeyPersistence } from '../../../src/service/deliver/key-persistence.ts'
 import type { Context } from '../../../src/service/context.ts'
 import { createDeliveryLoop, type DeliveryLoop } from '../../../src/service/deliver/delivery-loop.ts'
@@ -32,26 +33,29 @@ const T0 = Date.UTC(2026, 10, 20, 12)
 /** One step of a run. */
 type Step =
   | { readonly do: 'mail'; readonly n: number }
-  | { readonly do: 'tick' }
+  | { readonly do: 'tick'; readonly node?: number }
   | { readonly do: 'wait'; readonly minutes: number }
-  | { readonly do: 'reply'; readonly which: number; readonly how: number }
+  | { readonly do: 'reply'; readonly node?: number; readonly which: number; readonly how: number }
   /** `inTick`: the node dies after a commit, before any attempt that the commit allows has begun. */
-  | { readonly do: 'kill'; readonly inTick: boolean }
+  | { readonly do: 'kill'; readonly node?: number; readonly inTick: boolean }
   | { readonly do: 'store'; readonly isUnreachable: boolean }
-  /** The node falls silent in the middle of its attempts, and another takes the lease over. */
-  | { readonly do: 'freeze' }
+  /** The node falls silent in the middle of its attempts, and its lease expires. */
+  | { readonly do: 'freeze'; readonly node?: number }
+  /** Another node begins to deliver. */
+  | { readonly do: 'join' }
   /** A node that was frozen goes on: it reads replies that have waited for it, and ticks. */
   | { readonly do: 'thaw'; readonly how: number }
 
 const steps: fc.Arbitrary<readonly Step[]> = fc.array(
   fc.oneof(
     { weight: 2, arbitrary: fc.record({ do: fc.constant('mail' as const), n: fc.integer({ min: 1, max: 6 }) }) },
-    { weight: 8, arbitrary: fc.constant({ do: 'tick' as const }) },
+    { weight: 8, arbitrary: fc.record({ do: fc.constant('tick' as const), node: fc.nat(9) }) },
     { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const), minutes: fc.integer({ min: 1, max: 90 }) }) },
-    { weight: 10, arbitrary: fc.record({ do: fc.constant('reply' as const), which: fc.nat(9), how: fc.nat(99) }) },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant('kill' as const), inTick: fc.boolean() }) },
+    { weight: 10, arbitrary: fc.record({ do: fc.constant('reply' as const), node: fc.nat(9), which: fc.nat(9), how: fc.nat(99) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('kill' as const), node: fc.nat(9), inTick: fc.boolean() }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('store' as const), isUnreachable: fc.boolean() }) },
-    { weight: 1, arbitrary: fc.constant({ do: 'freeze' as const }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('freeze' as const), node: fc.nat(9) }) },
+    { weight: 1, arbitrary: fc.constant({ do: 'join' as const }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('thaw' as const), how: fc.nat(99) }) },
   ),
   { minLength: 30, maxLength: 90 },
@@ -69,7 +73,7 @@ const OUTCOMES: readonly SmtpOutcome[] = [
 ]
 
 type Sent = { readonly mail: OutgoingMail; readonly resolve: (outcome: SmtpOutcome) => void }
-type Node = { readonly name: string; readonly loop: DeliveryLoop; readonly pending: Sent[]; isDead: boolean }
+type Node = { readonly name: string; readonly loop: DeliveryLoop; readonly pending: Sent[]; readonly die: () => void }
 type Run = {
   readonly context: Context
   readonly clock: Clock
@@ -77,8 +81,17 @@ type Run = {
   /** How often a server accepted each message, and a living node read that. */
   readonly accepted: Map<string, number>
   readonly frozen: Node[]
+  /** The nodes that deliver. */
+  readonly nodes: Node[]
+  /** All nodes that have ever begun, for their names. */
+  started: number
   isUnreachable: boolean
-  node: Node
+}
+
+const nodeOf = ({ nodes }: Run, which = 0): Node => {
+  const node = nodes[which % nodes.length]
+  if (node === undefined) throw new Error('no node delivers')
+  return node
 }
 
 const idOf = ({ mailFrom: from }: OutgoingMail): string => from.slice(0, from.indexOf('@'))
@@ -109,19 +122,35 @@ function forgetUnwritten({ accepted }: Run, { loop }: Node): void {
   }
 }
 
-/** A frozen node goes on until its attempts have ended. */
+/** One tick, and the load of the groups that it acquired. The clock moves on, so that each tick polls the store. */
+async function tickNode({ clock }: Run, { loop }: Node): Promise<void> {
+  clock.now += 1_000
+  await loop.tick()
+  if (loop.session.groupsToLoad.size > 0) await loop.load()
+  await settle()
+}
+
+/** A frozen node goes on until its attempts have ended. It delivers again if nobody has taken its groups. */
 async function thaw(run: Run, node: Node, how: number): Promise<void> {
   while (node.pending.length > 0) reply(run, node, 0, OUTCOMES[(how + node.pending.length) % OUTCOMES.length] ?? ACCEPTED)
   await settle()
-  for (let ticks = 0; ticks < 3; ticks++) {
-    await node.loop.tick()
-    await settle()
-  }
+  const sql = 'update queue_lease set until_at = 9e15 where name = $1 and term = $2 returning term'
+  const [renewed] = await run.context.engine.tx((db) => db.all(sql, [`deliver/${node.name}`, node.loop.session.lease.term]))
+  if (renewed === undefined) node.loop.stop()
+  else run.nodes.push(node)
+  for (let ticks = 0; ticks < 3; ticks++) await tickNode(run, node)
 }
 
-/** Starts a process of a node, which takes the lease over from any other. */
-async function startNode(context: Context, faults: string[], name: string): Promise<Node> {
-  const lease = await acquireLease(context, { name: 'deliver', holder: 'one', leaseMs: 1_000 * MINUTE * 60 })
+const SITES: Readonly<Record<string, string>> = { 'd1.example.net': 'provider', 'd2.example.net': 'other-provider' }
+
+/** The site of one domain changes every two hours. */
+const siteOf = (domain: string, now: number): string =>
+  domain === 'd2.example.net' && Math.floor(now / (120 * MINUTE)) % 2 === 0 ? domain : (SITES[domain] ?? domain)
+
+/** Starts a process of a node. */
+async function startNode(run: Run, name: string): Promise<void> {
+  const { context, faults } = run
+  const lease = await acquireLease(context, { node: name, holder: name, leaseMs: 1_000_000 * MINUTE })
   if (lease === null) throw new Error('no lease')
   const pools = { '*': ['192.0.2.1', '192.0.2.2'] }
   const queue = createQueue({
@@ -132,23 +161,31 @@ async function startNode(context: Context, faults: string[], name: string): Prom
     connectionsPerSite: 4,
   })
   const pending: Sent[] = []
-  const node: { self: Node | null } = { self: null }
+  const state = { isDead: false }
+  const isPending = (id: string): boolean =>
+    [...run.nodes, ...run.frozen].some((each) => each.pending.some(({ mail }) => idOf(mail) === id))
   const transport = createFunctionTransport(async (mail) => {
-    if (node.self?.isDead === true) return new Promise<SmtpOutcome>(() => undefined)
-    const [row] = await findDeliveriesByIds(context.engine.read, 1, [idOf(mail)])
-    if (row?.status !== 18 && !(await isUncertain(context, idOf(mail))))
-      faults.push(`${idOf(mail)} was sent though it had ended ${row?.status}`)
+    if (state.isDead) return new Promise<SmtpOutcome>(() => undefined)
+    const id = idOf(mail)
+    const [row] = await findDeliveriesByIds(context.engine.read, 1, [id])
+    if (!(await isUncertain(context, id))) {
+      if (row?.status !== 18) faults.push(`${id} was sent though it had ended ${row?.status}`)
+      if (isPending(id)) faults.push(`${id} was sent by two nodes at once`)
+    }
     return new Promise<SmtpOutcome>((resolve) => pending.push({ mail, resolve }))
   })
-  const resolveDestination: ResolveDestination = async (domain) => ({ site: domain, gateway: false, mxSet: domain })
+  const resolveDestination: ResolveDestination = async (domain) => ({ site: siteOf(domain, context.now()), gateway: false, mxSet: domain })
   const sender = createMailSender(context, { transport, render: renderPlain, resolveDestination, maxInFlightBytes: 67_108_864 })
+  const ended = { node: name, at: context.now() }
+  const isQueued = (id: string): boolean => queue.entries.has(id)
   const loop = createDeliveryLoop(
     {
       context,
       sender,
       node: name,
+      groupSpread: createGroupSpread(context, name),
       createLoader: (onResolved) =>
-        createQueueLoader(context, { resolveDestination, onResolved, uncertainMs: UNCERTAIN_MS, endedNode: name }),
+        createQueueLoader(context, { resolveDestination, onResolved, uncertainMs: UNCERTAIN_MS, ended, isQueued }),
       keyPersistence: createKeyPersistence(),
       laneSnapshots: { save: () => Promise.resolve() },
       concurrencyLimit: 6,
@@ -157,44 +194,60 @@ async function startNode(context: Context, faults: string[], name: string): Prom
     },
     { lease, queue, leaseUntil: lease.untilAt },
   )
-  await loop.restoreKeys()
-  await loop.load()
-  await settle()
-  node.self = { name, loop, pending, isDead: false }
-  return node.self
+  const node: Node = {
+    name,
+    loop,
+    pending,
+    die: () => {
+      state.isDead = true
+    },
+  }
+  run.nodes.push(node)
+  await tickNode(run, node)
 }
 
+/** Starts a node that has never delivered. */
+const addNode = (run: Run): Promise<void> => startNode(run, `node${++run.started}`)
+
 async function act(run: Run, step: Step): Promise<void> {
-  const { context, clock, node } = run
+  const { context, clock } = run
   switch (step.do) {
     case 'mail':
       if (!run.isUnreachable)
         await queueMails(
           context,
-          Array.from({ length: step.n }, (_, i) => `user${i}@d${i % 3}.example.net`),
+          Array.from({ length: step.n }, (_, i) => `user${i}@d${i % 5}.example.net`),
         )
       return
     case 'tick':
-      await node.loop.tick()
-      return settle()
+      return tickNode(run, nodeOf(run, step.node))
     case 'wait':
       clock.now += step.minutes * MINUTE
       return
     case 'reply': {
-      reply(run, node, step.which, OUTCOMES[step.how % OUTCOMES.length] ?? ACCEPTED)
+      reply(run, nodeOf(run, step.node), step.which, OUTCOMES[step.how % OUTCOMES.length] ?? ACCEPTED)
       return settle()
     }
-    case 'kill':
+    case 'kill': {
       run.isUnreachable = false
-      node.isDead = true
+      const node = nodeOf(run, step.node)
+      node.die()
       if (step.inTick) await node.loop.tick()
       forgetUnwritten(run, node)
-      run.node = await startNode(context, run.faults, node.name)
-      return
-    case 'freeze':
+      run.nodes.splice(run.nodes.indexOf(node), 1)
+      return startNode(run, node.name)
+    }
+    case 'freeze': {
       run.isUnreachable = false
+      const node = nodeOf(run, step.node)
+      run.nodes.splice(run.nodes.indexOf(node), 1)
       run.frozen.push(node)
-      run.node = await startNode(context, run.faults, `${node.name}+`)
+      await context.engine.tx((db) => db.run('update queue_lease set until_at = 0 where name = $1', [`deliver/${node.name}`]))
+      if (run.nodes.length === 0) await addNode(run)
+      return
+    }
+    case 'join':
+      if (!run.isUnreachable && run.nodes.length < 3) await addNode(run)
       return
     case 'thaw': {
       const frozen = run.isUnreachable ? undefined : run.frozen.shift()
@@ -209,13 +262,14 @@ async function act(run: Run, step: Step): Promise<void> {
 /** Every server accepts until the queue is empty: every backoff ends, every message ends. */
 async function drain(run: Run, engine: Engine): Promise<void> {
   run.isUnreachable = false
-  for (let rounds = 0; rounds < 2_000; rounds++) {
-    while (run.node.pending.length > 0) reply(run, run.node, 0, ACCEPTED)
-    await settle()
-    await run.node.loop.tick()
-    await settle()
+  for (let rounds = 0; rounds < 300; rounds++) {
+    for (const node of run.nodes) {
+      while (node.pending.length > 0) reply(run, node, 0, ACCEPTED)
+      await settle()
+      await tickNode(run, node)
+    }
     if ((await countQueued(engine.read)).waiting === 0) return
-    if (run.node.pending.length === 0) run.clock.now += 10 * MINUTE
+    if (run.nodes.every(({ pending }) => pending.length === 0)) run.clock.now += 10 * MINUTE
   }
   run.faults.push('messages were left over')
 }
@@ -228,21 +282,22 @@ async function startRun(): Promise<{ readonly run: Run; readonly engine: Engine 
   const tx: Engine['tx'] = (work, options) =>
     state.isUnreachable ? Promise.reject(new Fault('store_busy', 'the store is not reachable')) : engine.tx(work, options)
   const context = await makeContext({ ...engine, tx }, clock)
-  const faults: string[] = []
   const run: Run = {
     context,
     clock,
-    faults,
+    faults: [],
     accepted: new Map(),
     frozen: [],
+    nodes: [],
+    started: 0,
     get isUnreachable() {
       return state.isUnreachable
     },
     set isUnreachable(value) {
       state.isUnreachable = value
     },
-    node: await startNode(context, faults, 'one'),
   }
+  await addNode(run)
   return { run, engine }
 }
 
@@ -283,7 +338,7 @@ test('any order of replies, kills, store failures and frozen nodes', async () =>
 async function startTwoAttempts(): Promise<{ readonly run: Run; readonly engine: Engine }> {
   const { run, engine } = await startRun()
   for (const step of [{ do: 'mail', n: 2 }, ...TICKS] as const) await act(run, step)
-  await expect.poll(() => run.node.pending).toHaveLength(2)
+  await expect.poll(() => nodeOf(run).pending).toHaveLength(2)
   return { run, engine }
 }
 
@@ -316,7 +371,7 @@ const frozenCases = [
 test.each(frozenCases)('a frozen node has time to report what it has sent: %s', async (_, after, sent, unknown) => {
   const { run, engine } = await startTwoAttempts()
   for (const step of [{ do: 'freeze' } as const, ...TICKS, ...after, ...TICKS]) await act(run, step)
-  await expect.poll(() => run.node.pending).toHaveLength(sent)
+  await expect.poll(() => nodeOf(run).pending).toHaveLength(sent)
   const row = await engine.read.one("select count(*) as n from events where kind = 'attempt' and data like '%unknown%'")
   expect(Number(row?.['n'])).toBe(unknown)
   await engine.close()
@@ -325,6 +380,6 @@ test.each(frozenCases)('a frozen node has time to report what it has sent: %s', 
 test('a node that restarts under its name waits for nobody', async () => {
   const { run, engine } = await startTwoAttempts()
   for (const step of [{ do: 'kill', inTick: false } as const, ...TICKS]) await act(run, step)
-  await expect.poll(() => run.node.pending).toHaveLength(2)
+  await expect.poll(() => nodeOf(run).pending).toHaveLength(2)
   await engine.close()
 })

@@ -1,5 +1,7 @@
 /** queue-api.test - lane snapshots and queue commands, through the store */
 import { describe, expect, test } from 'vitest'
+import type { Engine } from '../../../src/store/engine/engine.ts'
+import { holdAllGroups } from '../../support/delivery.ts'
 import { applyAttemptResult } from '../../../src/queue/schedule/attempt-result.ts'
 import type { AttemptResult } from '../../../src/queue/message.ts'
 import { BACKOFF_POLICIES } from '../../../src/queue/backoff/policy.ts'
@@ -9,7 +11,9 @@ import {
   addQueueCommand,
   removeSettledQueueCommandsForOperator,
   findQueueCommand,
+  saveQueueCommandResultsForOperator,
   settleQueueCommandsForOperator,
+  type QueueCommandResult,
   type QueueCommand,
 } from '../../../src/store/queue/commands.ts'
 import {
@@ -60,8 +64,16 @@ const commandOf = (n: number, command: QueueCommand['command'], account = 1): Qu
   said: null,
 })
 
+const RUNNER = { node: 'test', isRecorded: () => true }
+
+const settle = (engine: Engine, results: readonly QueueCommandResult[]): Promise<void> =>
+  engine.tx(async (db) => {
+    await saveQueueCommandResultsForOperator(db, results)
+    await settleQueueCommandsForOperator(db, T0)
+  })
+
 describe.each(engines)('snapshots and commands: $kind', ({ open }) => {
-  test('the first save writes all lanes, the next what has changed; lanes that are gone are removed', async () => {
+  test('the first save replaces the lanes of its node, the next writes what has changed; lanes that are gone are removed', async () => {
     const { engine } = await open()
     const queue = queueOf()
     const laneSnapshots = createLaneSnapshots('node-1')
@@ -84,7 +96,9 @@ describe.each(engines)('snapshots and commands: $kind', ({ open }) => {
     expect(mine.map(({ domain, status }) => [domain, status.state, status.reason, status.evidence[0]?.text])).toEqual([
       ['a.example', 'paused', 'IP reputation', '550 <*@example.com> listed'],
     ])
-    await createLaneSnapshots('node-2').save(engine, createQueue({ policy: BACKOFF_POLICIES.default, seed: 1, pools: {} }), T0 + 9 * SECOND)
+    await createLaneSnapshots('node-2').save(engine, createQueue({ policy: BACKOFF_POLICIES.default, seed: 1, pools: {} }), T0 + 7 * SECOND)
+    expect(await listLaneSnapshotsForOperator(engine.read, { domain: null, after: null, limit: 9 })).toHaveLength(3)
+    await createLaneSnapshots('node-1').save(engine, createQueue({ policy: BACKOFF_POLICIES.default, seed: 1, pools: {} }), T0 + 9 * SECOND)
     expect(await listLaneSnapshotsForOperator(engine.read, { domain: null, after: null, limit: 9 })).toEqual([])
   })
 
@@ -117,11 +131,12 @@ describe.each(engines)('snapshots and commands: $kind', ({ open }) => {
     await engine.tx(async (db) => {
       for (const command of commands) await addQueueCommand(db, command)
     })
-    const { events, settled } = await runCommands(engine.read, queue, T0)
+    await holdAllGroups(engine, 'test')
+    const { events, results } = await runCommands(engine.read, queue, RUNNER, T0)
     expect(events).toHaveLength(11)
-    expect((await runCommands(engine.read, queueOf(), T0)).settled).toHaveLength(4)
-    await engine.tx((db) => settleQueueCommandsForOperator(db, settled))
-    expect((await runCommands(engine.read, queue, T0)).settled).toEqual([])
+    expect((await runCommands(engine.read, queueOf(), RUNNER, T0)).results).toHaveLength(4)
+    await settle(engine, results)
+    expect((await runCommands(engine.read, queue, RUNNER, T0)).results).toEqual([])
     const found = await Promise.all(commands.map(({ commandId }) => findQueueCommand(engine.read, 1, commandId)))
     expect(found.map((each) => [each?.state, each?.moved, each?.deleted])).toEqual([
       ['done', 1, 0],
@@ -152,10 +167,11 @@ describe.each(engines)('queue API: $kind', ({ open }) => {
     expect(await api.submitCommand(request)).toMatchObject({ state: 'waiting', settledAt: null })
     await laneSnapshots.save(engine, queueOf(), context.now())
     const submitted = api.submitCommand(request)
+    await holdAllGroups(engine, 'test')
     for (let settled = 0; settled < 2;) {
-      const run = await runCommands(engine.read, queueOf(), context.now())
-      await engine.tx((db) => settleQueueCommandsForOperator(db, run.settled))
-      settled += run.settled.length
+      const { results } = await runCommands(engine.read, queueOf(), RUNNER, context.now())
+      await settle(engine, results)
+      settled += results.length
     }
     expect(await submitted).toMatchObject({ state: 'done', moved: 0, said: null })
     const audits = await engine.read.all("select data from events where account_id = 1 and kind = 'audit' order by id")

@@ -2,6 +2,7 @@
  * stranger.test - what a stranger can do who holds his own copy of a campaign, and what ids of before still do
  */
 import { afterEach, describe, expect, test } from 'vitest'
+import { ALL_LANE_GROUPS } from '../../../src/queue/lane-group.ts'
 import type { Composition } from '../../../src/compose/composition.ts'
 import { ACCOUNT_DEFAULT_TRACKING } from '../../../src/compose/x-smtpapi.ts'
 import { hashAddress, normaliseAddress } from '../../../src/correlate/address-hash.ts'
@@ -98,8 +99,8 @@ describe.each(engines)('$kind', ({ open }) => {
     const request = { body: { ...BODY, messageId }, originatorDomains: [], label: null, userHeaders: {}, requestId: null }
     for (const recipient of recipients) await submit(BY, { ...request, recipients: [{ recipient, variables: {} }] })
     const { engine } = context
-    const refs = await listQueuedMessagesForOperator(engine.read, null, 1_000)
-    const queued = await engine.tx((db) => markDispatchedForOperator(db, refs, { at: T0, node: 'test' }))
+    const refs = await listQueuedMessagesForOperator(engine.read, { groups: ALL_LANE_GROUPS, after: null, limit: 1_000 })
+    const queued = await engine.tx((db) => markDispatchedForOperator(db, refs, { at: T0, markedBy: 'test 1', groups: ALL_LANE_GROUPS }))
     const render = createRenderer(context, () => Promise.resolve([]))
     return Promise.all(
       queued.map(async (each): Promise<Copy> => {

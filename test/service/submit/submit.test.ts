@@ -2,6 +2,7 @@
  * submit.test - one transaction from the request to the queue: suppression, idempotency, quota
  */
 import { beforeEach, describe, expect, test } from 'vitest'
+import { ALL_LANE_GROUPS } from '../../../src/queue/lane-group.ts'
 import type { Composition } from '../../../src/compose/composition.ts'
 import { ACCOUNT_DEFAULT_TRACKING } from '../../../src/compose/x-smtpapi.ts'
 import { Fault } from '../../../src/errors.ts'
@@ -56,7 +57,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
     context = await makeContext((await open()).engine, clock, [{}, {}])
     submit = createSubmit(context, { onQueued: () => nudges++ })
   })
-  const waiting = () => listQueuedMessagesForOperator(context.engine.read, null, 100)
+  const waiting = () => listQueuedMessagesForOperator(context.engine.read, { groups: ALL_LANE_GROUPS, after: null, limit: 100 })
 
   test.each([
     // senderDomains                                From               is it allowed

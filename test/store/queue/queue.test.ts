@@ -1,5 +1,6 @@
 /** queue.test - queued messages, their bodies, the backoff keys and the lease, on both engines */
 import { describe, expect, test } from 'vitest'
+import { ALL_LANE_GROUPS } from '../../../src/queue/lane-group.ts'
 import { releaseLeaseForOperator, holdsLease, renewLeaseForOperator, acquireLeaseForOperator } from '../../../src/store/engine/lease.ts'
 import { findQueuedBody } from '../../../src/store/queue/queued-bodies.ts'
 import {
@@ -34,6 +35,7 @@ const mail = (n: number, more: Partial<NewQueuedMessage> = {}): NewQueuedMessage
   deliveryMonth: MONTH,
   recipient: `user${n}@example.com`,
   domain: 'example.com',
+  laneGroup: 7,
   senderDomain: 'example.org',
   variables: { name: `Ünïcode "${n}"` },
   keyIndex: n % 2 === 0 ? null : 3,
@@ -66,7 +68,11 @@ describe.each(engines)('queue: $kind', ({ open }) => {
     )
     const seen: QueuedMessageSummary[] = []
     for (let after: QueueCursor | null = null; ;) {
-      const page: readonly QueuedMessageSummary[] = await listQueuedMessagesForOperator(engine.read, after, 2)
+      const page: readonly QueuedMessageSummary[] = await listQueuedMessagesForOperator(engine.read, {
+        groups: ALL_LANE_GROUPS,
+        after: after,
+        limit: 2,
+      })
       seen.push(...page)
       after = page.at(-1) ?? null
       if (page.length < 2) break
@@ -84,10 +90,12 @@ describe.each(engines)('queue: $kind', ({ open }) => {
   test('claims new messages once; marking returns the whole message, and nothing for a removed one', async () => {
     const { engine } = await open()
     await engine.tx((db) => addQueuedMessages(db, 1, body('b'), [mail(1), mail(2)]))
-    const take = async () => engine.tx((db) => claimNewMessagesForOperator(db, 10), { visibility: 'latest' })
+    const take = async () => engine.tx((db) => claimNewMessagesForOperator(db, ALL_LANE_GROUPS, 10), { visibility: 'latest' })
     expect((await take()).map(({ deliveryId }) => deliveryId).toSorted()).toEqual(['d000001', 'd000002'])
     expect(await take()).toEqual([])
-    const marked = await engine.tx((db) => markDispatchedForOperator(db, [ref(2), ref(9), ref(1, 2)], { at: T0 + 9, node: 'test' }))
+    const marked = await engine.tx((db) =>
+      markDispatchedForOperator(db, [ref(2), ref(9), ref(1, 2)], { at: T0 + 9, markedBy: 'test 1', groups: ALL_LANE_GROUPS }),
+    )
     expect(marked).toMatchObject([{ ...mail(2), account: 1, bodyId: 'b', attempts: 0, dispatchedAt: T0 + 9 }])
     expect(await countQueued(engine.read)).toEqual({ waiting: 2, dispatched: 1 })
   })
@@ -95,8 +103,8 @@ describe.each(engines)('queue: $kind', ({ open }) => {
   test('requeues a message; leaves one alone that another node has marked since', async () => {
     const { engine } = await open()
     await engine.tx((db) => addQueuedMessages(db, 1, body('b'), [mail(1), mail(2)]))
-    await engine.tx((db) => markDispatchedForOperator(db, [ref(1), ref(2)], { at: T0 + 9, node: 'test' }))
-    await engine.tx((db) => markDispatchedForOperator(db, [ref(2)], { at: T0 + 50, node: 'test' }))
+    await engine.tx((db) => markDispatchedForOperator(db, [ref(1), ref(2)], { at: T0 + 9, markedBy: 'test 1', groups: ALL_LANE_GROUPS }))
+    await engine.tx((db) => markDispatchedForOperator(db, [ref(2)], { at: T0 + 50, markedBy: 'test 1', groups: ALL_LANE_GROUPS }))
     const back = { dueAt: T0 + 60, attempts: 1, refusedBy: ['192.0.2.1'], dispatchedAt: T0 + 9 }
     await engine.tx((db) =>
       requeueMessagesForOperator(
@@ -105,10 +113,10 @@ describe.each(engines)('queue: $kind', ({ open }) => {
           { ...ref(1), ...back },
           { ...ref(2), ...back },
         ],
-        { isFresh: false },
+        ALL_LANE_GROUPS,
       ),
     )
-    const rows = await listQueuedMessagesForOperator(engine.read, null, 10)
+    const rows = await listQueuedMessagesForOperator(engine.read, { groups: ALL_LANE_GROUPS, after: null, limit: 10 })
     expect(rows[0]).toMatchObject({ dueAt: T0 + 60, attempts: 1, refusedBy: ['192.0.2.1'], dispatchedAt: null })
     expect(rows[1]).toMatchObject({ dueAt: 0, attempts: 0, refusedBy: [], dispatchedAt: T0 + 50 })
   })
@@ -131,11 +139,13 @@ describe.each(engines)('queue: $kind', ({ open }) => {
   test('an ended attempt removes its message only while no other node has marked it', async () => {
     const { engine } = await open()
     await engine.tx((db) => addQueuedMessages(db, 1, body('a'), [mail(1), mail(2), mail(3)]))
-    await engine.tx((db) => markDispatchedForOperator(db, [ref(1), ref(2)], { at: T0 + 10, node: 'test' }))
-    await engine.tx((db) => markDispatchedForOperator(db, [ref(2)], { at: T0 + 50, node: 'test' }))
+    await engine.tx((db) => markDispatchedForOperator(db, [ref(1), ref(2)], { at: T0 + 10, markedBy: 'test 1', groups: ALL_LANE_GROUPS }))
+    await engine.tx((db) => markDispatchedForOperator(db, [ref(2)], { at: T0 + 50, markedBy: 'test 1', groups: ALL_LANE_GROUPS }))
     const ended = [ref(1), ref(2), ref(3)].map((each) => ({ ...each, dispatchedAt: T0 + 10 }))
     expect(await engine.tx((db) => removeAttemptedMessagesForOperator(db, ended))).toBe(2)
-    expect(await listQueuedMessagesForOperator(engine.read, null, 10)).toMatchObject([{ ...ref(2), dispatchedAt: T0 + 50 }])
+    expect(await listQueuedMessagesForOperator(engine.read, { groups: ALL_LANE_GROUPS, after: null, limit: 10 })).toMatchObject([
+      { ...ref(2), dispatchedAt: T0 + 50 },
+    ])
     expect(await findQueuedBody(engine.read, 1, 'a')).toBe('{"subject":"a"}')
   })
 
@@ -160,21 +170,24 @@ describe.each(engines)('queue: $kind', ({ open }) => {
 
   test('overwrites and removes keys; takes feedback once', async () => {
     const { engine } = await open()
-    const row = (key: string, name: string, data: string) => ({ key, name, data })
+    const row = (key: string, name: string, data: string) => ({ key, name, data, laneGroup: 7 })
     await engine.tx((db) => saveBackoffKeysForOperator(db, [row('ip|x|y', 'gate', '{}'), row('ip|x|y', 'network', '{"n":1}')], []))
     await engine.tx((db) => saveBackoffKeysForOperator(db, [row('ip|x|y', 'network', '{"n":2}')], [{ key: 'ip|x|y', name: 'gate' }]))
     expect(await listBackoffKeysForOperator(engine.read)).toEqual([row('ip|x|y', 'network', '{"n":2}')])
-    const report = { account: 1, id: '0190a6e0-0000-7000-8000-000000000001', kind: 'complaint', at: T0 } as const
+    const report = { account: 1, id: '0190a6e0-0000-7000-8000-000000000001', kind: 'complaint', at: T0, laneGroup: 7 } as const
     for (let i = 0; i < 2; i++) await engine.tx((db) => addQueuedFeedbackForOperator(db, [report]))
-    expect(await engine.tx((db) => takeQueuedFeedbackForOperator(db, 5), { visibility: 'latest' })).toEqual([report])
-    expect(await engine.tx((db) => takeQueuedFeedbackForOperator(db, 5), { visibility: 'latest' })).toEqual([])
+    expect(await engine.tx((db) => takeQueuedFeedbackForOperator(db, ALL_LANE_GROUPS, 5), { visibility: 'latest' })).toEqual([report])
+    expect(await engine.tx((db) => takeQueuedFeedbackForOperator(db, ALL_LANE_GROUPS, 5), { visibility: 'latest' })).toEqual([])
     const left = ['01', '02', '03'].map((end, n) => ({ ...report, id: `${report.id.slice(0, -2)}${end}`, at: T0 + n }))
     await engine.tx((db) => addQueuedFeedbackForOperator(db, left))
     const gone = [
       await engine.tx((db) => removeOldQueuedFeedbackForOperator(db, T0 + 2, 1)),
       await engine.tx((db) => removeOldQueuedFeedbackForOperator(db, T0 + 2, 9)),
     ]
-    expect([gone, await engine.tx((db) => takeQueuedFeedbackForOperator(db, 5), { visibility: 'latest' })]).toEqual([[1, 1], left.slice(2)])
+    expect([gone, await engine.tx((db) => takeQueuedFeedbackForOperator(db, ALL_LANE_GROUPS, 5), { visibility: 'latest' })]).toEqual([
+      [1, 1],
+      left.slice(2),
+    ])
   })
 
   test('a lease has one holder, is acquired after it expired, and is renewed by its term only', async () => {

@@ -2,6 +2,7 @@
  * unguessable-ids.test - a store of the release before: its mails are found by their ids, and what it queued is sent under the same Message-ID
  */
 import { describe, expect, test } from 'vitest'
+import { ALL_LANE_GROUPS } from '../../../src/queue/lane-group.ts'
 import { migrate } from '../../../src/store/engine/migrate.ts'
 import { MIGRATIONS } from '../../../src/store/migrations/migrations.ts'
 import { UNGUESSABLE_IDS } from '../../../src/store/migrations/unguessable-ids.ts'
@@ -31,7 +32,11 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(await migrate(engine, T0)).toBe(MIGRATIONS.length - BEFORE.length)
     const { account, deliveryId, month } = old
     const [queued] = await engine.tx((db) =>
-      markDispatchedForOperator(db, [{ account, deliveryId, deliveryMonth: month }], { at: T0, node: 'test' }),
+      markDispatchedForOperator(db, [{ account, deliveryId, deliveryMonth: month }], {
+        at: T0,
+        markedBy: 'test 1',
+        groups: ALL_LANE_GROUPS,
+      }),
     )
     expect(queued).toMatchObject({ deliveryId, keyIndex: null })
     expect(await findDeliveriesByMessageIdForOperator(engine.read, [{ account: null, messageIdHeader }])).toContainEqual({

@@ -1,10 +1,10 @@
 /**
  * trace-backoff - publishes the transitions of backoff keys to the trace, with the recipient domains that they affect
  *
- * See also: trace, service/deliver/affected-domains, service/deliver/queue-telemetry (the caller).
+ * See also: trace, service/deliver/affected-domains, service/deliver/observe/queue-telemetry (the caller).
  */
-import type { Trace } from '../../trace.ts'
-import type { NotifiedTransition } from './mail-update.ts'
+import type { Trace } from '../../../trace.ts'
+import type { NotifiedTransition } from '../mail-update.ts'
 
 /** Publishes one transition, or the start or end of a manual pause. Total. */
 export function traceTransition(trace: Trace, { event, affected, domains }: NotifiedTransition): void {

@@ -1,14 +1,14 @@
 /**
  * trace-attempt - publishes the attempts of the delivery queue to the trace: the dispatch, the reply with its verdict, and the requeue or end of the message
  *
- * See also: trace, smtp-client/session-trace (the session in between), service/deliver/trace-backoff, service/trace-facts.
+ * See also: trace, smtp-client/session-trace (the session in between), service/deliver/observe/trace-backoff, service/trace-facts.
  */
-import type { Verdict } from '../../classify/verdict.ts'
-import type { Dispatch, FinalOutcome } from '../../queue/message.ts'
-import type { SmtpOutcome } from '../../smtp-client/transport.ts'
-import type { LedgerState } from '../../ledger/project/state.ts'
-import type { Telemetry } from '../../telemetry.ts'
-import type { MailUpdate } from './mail-update.ts'
+import type { Verdict } from '../../../classify/verdict.ts'
+import type { Dispatch, FinalOutcome } from '../../../queue/message.ts'
+import type { SmtpOutcome } from '../../../smtp-client/transport.ts'
+import type { LedgerState } from '../../../ledger/project/state.ts'
+import type { Telemetry } from '../../../telemetry.ts'
+import type { MailUpdate } from '../mail-update.ts'
 
 /** Publishes that a message is handed to the SMTP client. Total. */
 export function traceDispatch({ trace }: Telemetry, dispatch: Dispatch): void {

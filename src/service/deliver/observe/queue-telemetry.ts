@@ -3,17 +3,18 @@
  *
  * See also: telemetry (METRICS), service/deliver/delivery-loop.
  */
-import type { AttemptResult, Dispatch, FinalOutcome } from '../../queue/message.ts'
-import type { Telemetry } from '../../telemetry.ts'
-import type { SessionView } from './delivery-session.ts'
-import type { NotifiedTransition } from './mail-update.ts'
-import type { SendOutcome } from './sender.ts'
-import type { SettledAttempt } from './settled-attempt.ts'
+import type { AttemptResult, Dispatch, FinalOutcome } from '../../../queue/message.ts'
+import type { Telemetry } from '../../../telemetry.ts'
+import type { SessionView } from '../delivery-session.ts'
+import type { NotifiedTransition } from '../mail-update.ts'
+import type { SendOutcome } from '../sender.ts'
+import type { SettledAttempt } from '../settled-attempt.ts'
 import { traceReply } from './trace-attempt.ts'
 import { traceTransition } from './trace-backoff.ts'
 
 /** Sets the gauges from a session. */
-export function updateQueueGauges(telemetry: Pick<Telemetry, 'setGauge'>, { queue, sendingCount }: SessionView): void {
+export function updateQueueGauges(telemetry: Pick<Telemetry, 'setGauge'>, { queue, sendingCount, groups }: SessionView): void {
+  telemetry.setGauge('bounced_queue_lane_groups', groups.size)
   telemetry.setGauge('bounced_queue_waiting', queue.entries.size - sendingCount)
   telemetry.setGauge('bounced_queue_in_flight', sendingCount)
   const keysInBackoff = [...queue.keyStates.values()].filter(

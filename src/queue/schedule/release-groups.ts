@@ -1,0 +1,23 @@
+/**
+ * release-groups - forgets the lane groups that another node has taken
+ *
+ * Waiting messages leave the queue as if they had never been there; messages in flight stay until their result is in. Keys of these groups are forgotten with
+ * their timers. Mutates the queue. See also: queue/lane-group, service/deliver/delivery-loop.
+ */
+import { keyGroupOf, laneGroupOf, type HeldGroups } from '../lane-group.ts'
+import type { QueueEvent } from '../message.ts'
+import type { QueueState } from '../queue-state.ts'
+import { withdrawMessage } from './withdraw.ts'
+
+/** Forgets all groups but the held ones. Returns the events of keys of the held groups. */
+export function releaseGroups(queue: QueueState, held: HeldGroups, now: number): QueueEvent[] {
+  const isReleased = (site: string): boolean => !held.has(laneGroupOf(site))
+  const keys = [...queue.keyStates.keys()].filter((id) => !held.has(keyGroupOf(queue, id, null)))
+  const leaving = [...queue.entries.values()].filter(({ message, state }) => state !== 'in-flight' && isReleased(message.site))
+  const events = leaving.flatMap(({ message }) => withdrawMessage(queue, message.id, now))
+  for (const id of keys) if (!isUsed(queue, id)) queue.keyStates.delete(id)
+  return events
+}
+
+/** Streams of held groups wait at the key. */
+const isUsed = (queue: QueueState, id: string): boolean => (queue.keyStates.get(id)?.waitingStreams.size ?? 0) > 0
