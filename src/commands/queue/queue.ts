@@ -1,7 +1,7 @@
 /**
  * queue - operates the delivery queue: lists, pauses and recovers lanes, sets their rates, deletes their mail, starts the warm-up of an IP
  *
- * A queue command is stored and carried out by the node that delivers, within a second. Where no node delivers, it stays pending.
+ * A queue command is stored and carried out by the nodes that deliver, within a second. Where no node delivers, it stays pending.
  *
  * See also: service/deliver/queue-api, http/api/queue (the same by HTTP), docs/QUEUE.md.
  */

@@ -2,7 +2,7 @@
  * queue-commands - commands for the delivery queue: pause, recover, set a rate, delete messages, warm up an egress IP, recover a backoff key
  *
  * An account controls its own lanes and recovers its own backoff keys; the operator names an account, a key or an egress IP. Every command is
- * audited. The answer is 200 if the delivering node has executed the command, or 202 with `state: pending` if it has not; query the ID later.
+ * audited. The answer is 200 if all delivering nodes have executed the command, or 202 with `state: pending` if they have not; query the ID later.
  *
  * See also: service/deliver/queue-api, queue/schedule/operator-commands, http/api/queue (reads the queue).
  */
@@ -65,7 +65,7 @@ const keyBody = strictObject({
 const commandResponse = z.object({
   id: z.string(),
   order: z.string(),
-  state: z.enum(['done', 'pending']).describe('pending: the delivering node has not executed the command yet'),
+  state: z.enum(['done', 'pending']).describe('pending: not all delivering nodes have executed the command yet'),
   createdAt: z.string(),
   settledAt: z.string().nullable(),
   moved: z.int().describe('The number of backoff keys and manual pauses that changed'),

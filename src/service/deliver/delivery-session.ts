@@ -1,7 +1,7 @@
 /**
- * delivery-session - what a node holds in memory while it has the delivery lease, and every change to it
+ * delivery-session - what a node holds in memory while it has its lease to deliver, and every change to it
  *
- * A session begins with a lease and an empty queue, and ends with the lease. It collects results, ends, transitions and settled commands; the next batch
+ * A session begins with a lease, an empty queue and no lane groups, and ends with the lease. It collects results, ends, transitions and settled commands; the next batch
  * writes them, and an item is dropped from the session only when it is in the store. `service/deliver/delivery-loop` owns the one mutable value and is the
  * only caller of the functions below; all other files see a `SessionView`.
  *

@@ -1,7 +1,7 @@
 /**
  * late-feedback - passes bounces and complaints about messages that our own queue delivered to the node that delivers
  *
- * The transaction that records a report also writes a row. The delivering node takes the row and reports it to its queue, where it counts for the backoff class
+ * The transaction that records a report also writes a row. The node that holds the site takes the row and reports it to its queue, where it counts for the backoff class
  * list-quality. Only messages that left by an egress IP of ours count: messages that a sender delivers by other means are no evidence about our lanes.
  *
  * See also: store/queue/backoff-keys (rows), queue/schedule/attempt-result (applyLaterReport).

@@ -1,5 +1,5 @@
 /**
- * commands - commands to the delivery queue, each a row that the delivering node executes
+ * commands - commands to the delivery queue, each a row that every delivering node executes
  *
  * The queue is in the memory of the nodes that hold its groups, but any node accepts a command. Each of them runs it and saves its result in the transaction of
  * the effects; a row stays `waiting` until the holders of all groups have. A node that takes a group over runs what its earlier holder has not. Every command is

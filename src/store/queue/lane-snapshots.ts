@@ -1,7 +1,7 @@
 /**
- * lane-snapshots - the lanes of the delivery queue as the delivering node last saw them, and their throughput over time
+ * lane-snapshots - the lanes of the delivery queue as the nodes that deliver them last saw them, and their throughput over time
  *
- * A snapshot of one node's memory, so that any node can serve it. The heartbeat holds the time of the last check; if it is old, no node
+ * Snapshots of the memories of the nodes, so that any node can serve them. The heartbeat holds the time of the last check of any; if it is old, no node
  * delivers. Intervals are kept as long as the charts reach: five seconds for an hour, minutes for a day.
  *
  * See also: service/deliver/lane-snapshots (which writes), queue/observe/lane-view (the status of a lane), queue/observe/throughput.
