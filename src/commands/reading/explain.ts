@@ -27,12 +27,13 @@ export const explainCommand: DefineCommand = (command) => {
     .option(
       '--own-domain <domain>',
       'a Return-Path or feedback domain beside those of the settings (repeatable): a bounce of mail to it is filed',
-      (domain: string, domains: readonly string[] = []) => [...domains, domain],
+      (domain: string, domains: readonly string[]) => [...domains, domain],
+      [],
     )
-    .action(async (paths: string[], options: { ndjson?: true; ownDomain?: string[] }, self: Command) => {
+    .action(async (paths: string[], options: { ndjson?: true; ownDomain: readonly string[] }, self: Command) => {
       const { settings } = loadConfigFor(self)
       const table = loadRules({ own: settings.rules.folder ?? null })
-      const ownDomains = [...(options.ownDomain ?? []), settings.returnPathDomain, settings.feedbackDomain]
+      const ownDomains = [...options.ownDomain, settings.returnPathDomain, settings.feedbackDomain]
       const show = options.ndjson ? showJson : showPretty
       for await (const { name, raw } of nameSingleMails(readSources(paths, process.stdin))) {
         const report = parseReport(raw)
