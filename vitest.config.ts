@@ -24,10 +24,11 @@ const LONG_PROPERTIES = [
 
 const scratch = 'test/support/scratch.ts'
 const postgres = 'test/support/postgres.ts'
+const setupFiles = 'test/support/property-seed.ts'
 
 const PATIENT = { testTimeout: 120_000, hookTimeout: 120_000, expect: { poll: { timeout: 60_000 } } }
 /** The tests of pure rooms share no state, so that one process runs many files. */
-const SHARED_PROCESS = { pool: 'forks', isolate: false, globalSetup: scratch, ...PATIENT } as const
+const SHARED_PROCESS = { pool: 'forks', isolate: false, globalSetup: scratch, setupFiles, ...PATIENT } as const
 
 export default defineConfig({
   test: {
@@ -43,6 +44,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [...LAW, ...PURE, ...SLOW, ...SOAK],
           globalSetup: [postgres, scratch],
+          setupFiles,
           ...PATIENT,
         },
       },
@@ -55,6 +57,7 @@ export default defineConfig({
           fileParallelism: false,
           env: { BOUNCED_TEST_FAULTS: 'all' },
           globalSetup: scratch,
+          setupFiles,
           testTimeout: 300_000,
           hookTimeout: 300_000,
           expect: { poll: { timeout: 120_000 } },
@@ -69,6 +72,7 @@ export default defineConfig({
           include: [...SLOW, ...LONG_PROPERTIES],
           env: { BOUNCED_TEST_LONG: '1' },
           globalSetup: [postgres, scratch],
+          setupFiles,
           testTimeout: 900_000,
           hookTimeout: 300_000,
           expect: { poll: { timeout: 120_000 } },

@@ -113,7 +113,7 @@ const unknownMetrics = (_page: string, text: string): string[] =>
 
 const SETTINGS = loadConfig({}).rows
 const PATHS = new Set(SETTINGS.map(({ path }) => path))
-const VARIABLES = new Set(['BOUNCED_CONFIG', 'BOUNCED_TEST_POSTGRES', ...SETTINGS.map(({ variable }) => variable)])
+const VARIABLES = new Set(['BOUNCED_CONFIG', 'BOUNCED_TEST_POSTGRES', 'BOUNCED_TEST_SEED', ...SETTINGS.map(({ variable }) => variable)])
 const GROUPS = new Set(SETTINGS.flatMap(({ path }) => (path.includes('.') ? [path.slice(0, path.indexOf('.'))] : [])))
 
 /** Names of another kind that begin like a setting: events of `bounced trace`, and the file `reporters.toml`. */
