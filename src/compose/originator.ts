@@ -36,6 +36,8 @@ const BARE_MAILBOX = /^\s*([^\s()<>[\]:;,\\"]+)\s*(\([^()<>\\"]*\))?\s*$/u
 /** Charsets in which the octets of ASCII mean ASCII. UTF-7 and UTF-16 can hide an address from a reader that does not know them. */
 const ENCODED_WORD =
   /=\?(?:utf-?8|us-ascii|iso-8859-\d{1,2}|windows-125\d|gb2312|gbk|gb18030|big5|euc-(?:jp|kr|cn|tw)|iso-2022-jp|shift_jis|ks_c_5601-1987|koi8-[ru])\?(?:q\?[^\s?]*|b\?[A-Za-z0-9+/=]*)\?=/gi
+/** Decoded text in which each quotation mark has its partner: a lone one makes a reader that decodes first take the address for quoted text. */
+const BALANCED_QUOTES = /^(?:[^"\\]|"(?:[^"\\]|\\.)*")*$/su
 // oxlint-disable-next-line no-control-regex
 const CONTROL_CHARACTERS = /[\u0000-\u0008\u000a-\u001f\u007f\u2028\u2029]/
 
@@ -65,15 +67,25 @@ export function readShownDomains(name: string): readonly string[] | null {
   if (!name.includes('@') && !name.includes('=?')) return CONTROL_CHARACTERS.test(name) ? null : []
   if (name.replaceAll(ENCODED_WORD, '').includes('=?')) return null
   const decoded = decodeEncodedWords(name)
-  if (decoded.includes('=?') || CONTROL_CHARACTERS.test(decoded)) return null
+  if (decoded.includes('=?') || CONTROL_CHARACTERS.test(decoded) || !BALANCED_QUOTES.test(decoded)) return null
   const domains: string[] = []
-  for (const word of `${name.replaceAll(ENCODED_WORD, ' ')} ${decoded}`.split(/[\s"'()<>[\],;:\\]+/)) {
+  for (const word of wordsOf(`${name.replaceAll(ENCODED_WORD, ' ')} ${decoded}`)) {
     if (!word.includes('@', 1)) continue
     const address = readStrictAddress(word)
     if (address === null) return null
     domains.push(address.domain)
   }
   return domains
+}
+
+/**
+ * The words of a text as different readers separate them. An apostrophe is a quotation mark to some and a part of the address to others, and some
+ * join a quoted string to the text beside it.
+ */
+function wordsOf(text: string): readonly string[] {
+  const split = (each: string): readonly string[] => each.split(/[\s"()<>[\],;:\\]+/)
+  const words = [...split(text), ...split(text.replaceAll(/["\\]/g, ''))]
+  return words.flatMap((word) => [word.replaceAll(/^'+|'+$/g, ''), ...word.split("'")])
 }
 
 function readStrictAddress(text: string): { readonly address: string; readonly domain: string } | null {
