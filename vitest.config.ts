@@ -1,6 +1,7 @@
 /**
- * vitest.config - six projects: `law` checks the source itself, `pure` the rooms without I/O, `fast` everything else in parallel, and `slow`
+ * vitest.config - seven projects: `law` checks the source itself, `pure` the rooms without I/O, `fast` everything else in parallel, and `slow`
  * runs kills, soaks, loads and long property runs one file at a time; `faults` runs every fault of test/faults, and `soak` a load of ten minutes
+; `pages` needs a browser
  *
  * Timeouts are far longer than a test needs, because they end a test that hangs and must not fail one on a busy machine.
  * See also: test/run, CONTRIBUTING.md.
@@ -22,8 +23,12 @@ const LONG_PROPERTIES = [
   'test/store/mail/mail-bodies.test.ts',
 ]
 
+/** Pages of the console in a real browser. `npm test` runs the smoke test alone, the slow lane all. */
+const PAGES = ['test/console/**/*.test.ts']
+
 const scratch = 'test/support/scratch.ts'
 const postgres = 'test/support/postgres.ts'
+const browser = 'test/support/browser.ts'
 const setupFiles = 'test/support/property-seed.ts'
 
 const PATIENT = { testTimeout: 120_000, hookTimeout: 120_000, expect: { poll: { timeout: 60_000 } } }
@@ -42,12 +47,13 @@ export default defineConfig({
           name: 'fast',
           pool: 'forks',
           include: ['test/**/*.test.ts'],
-          exclude: [...LAW, ...PURE, ...SLOW, ...SOAK],
+          exclude: [...LAW, ...PURE, ...SLOW, ...SOAK, ...PAGES],
           globalSetup: [postgres, scratch],
           setupFiles,
           ...PATIENT,
         },
       },
+      { test: { name: 'pages', pool: 'forks', include: PAGES, globalSetup: [scratch, browser], setupFiles, ...PATIENT } },
       {
         test: {
           name: 'faults',

@@ -37,6 +37,8 @@ const STAGES: readonly Stage[] = [
   { name: 'floors', lanes: ['quick', 'test'], command: vitest('law'), counts: 'tests' },
   { name: 'pure', lanes: ['quick', 'test'], command: vitest('pure'), counts: 'tests' },
   { name: 'tests', lanes: ['test'], command: vitest('fast'), counts: 'tests', isAlone: true },
+  { name: 'smoke', lanes: ['test'], command: [...vitest('pages'), 'test/console/smoke.test.ts'], counts: 'tests', isAlone: true },
+  { name: 'pages', lanes: ['slow'], command: vitest('pages'), counts: 'tests', isAlone: true },
   { name: 'slow', lanes: ['slow'], command: vitest('slow'), counts: 'tests', isAlone: true },
   { name: 'faults', lanes: ['faults'], command: vitest('faults'), counts: 'tests', isAlone: true },
   { name: 'soak', lanes: ['soak'], command: vitest('soak'), counts: 'tests', isAlone: true },
