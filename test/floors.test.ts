@@ -19,6 +19,7 @@ const FLOORS = [
   { holds: ['classify/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
   { holds: ['correlate/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
   { holds: ['compose/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
+  { holds: ['tracking/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
   { holds: ['ledger/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
   { holds: ['queue/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
   { holds: ['simulator/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
@@ -46,7 +47,7 @@ const PURE_IMPORTS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Values (no Node modules) that a pure file may take from a package: parsers and tables without I/O. */
-const PURE_PACKAGES = ['libmime', 'html-to-text', 'tldts', 'zod']
+const PURE_PACKAGES = ['libmime', 'html-to-text', 'htmlparser2', 'tldts', 'zod']
 
 /** Uses of clock, random numbers, environment or I/O that need no import. */
 const IMPURE = [
