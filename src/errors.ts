@@ -23,6 +23,7 @@ export const FAULTS = {
   conflict: { http: 409, retry: false, item: false },
   precondition_failed: { http: 412, retry: false, item: false },
   too_large: { http: 413, retry: false, item: true },
+  wrong_host: { http: 421, retry: false, item: false },
   rule_invalid: { http: 422, retry: false, item: true },
   config_invalid: { http: 500, retry: false, item: false },
   rate_limited: { http: 429, retry: true, item: false },

@@ -8,6 +8,7 @@ import type { Runtime } from './bootstrap.ts'
 import type { OutboundServices } from './outbound-services.ts'
 import type { Readiness } from './readiness.ts'
 import type { createHttpApp } from '../http/app.ts'
+import type { HostFilterOptions } from '../http/tracking/host-filter.ts'
 import { createHttpServices } from '../http/services/http-services.ts'
 import type { SignatureVerifier } from '../mail-auth/verify-signatures.ts'
 import type { DkimKeyService } from '../service/admin/dkim.ts'
@@ -23,6 +24,17 @@ export type HttpDependencies = {
   readonly submit: Submit
   readonly dkim: DkimKeyService
   readonly readiness: Readiness
+}
+
+/** The host of `publicUrl` comes first; a tracking domain of the same name changes nothing. */
+function hostFilterOf({ publicUrl, http, tracking }: Settings): HostFilterOptions {
+  const isWildcard = http.host === '0.0.0.0' || http.host === '::'
+  const named = [...(publicUrl === undefined ? [] : [new URL(publicUrl).host]), ...http.hosts]
+  return {
+    ownHosts: [...named, ...(isWildcard ? [] : [http.host])],
+    isClosed: named.length > 0,
+    isTrackingDomain: (host) => Promise.resolve(host === tracking.domain),
+  }
 }
 
 /** The options of `createHttpApp`. */
@@ -42,6 +54,7 @@ export function httpAppOptions(
     limits: { ...settings.limits, bodyBytes: settings.http.bodyBytes },
     signInLimits: settings.limits,
     trustProxy: settings.http.trustProxy,
+    hostFilter: hostFilterOf(settings),
     httpLimits: settings.http,
     responseCacheMode: settings.compatible.answers,
   }

@@ -39,6 +39,7 @@ import type { HttpServer } from './server/http-server.ts'
 import { addOpenApiRoutes } from './server/openapi.ts'
 import { createHttpServer, type HttpServerOptions } from './server/server.ts'
 import type { HttpServices } from './services/http-services.ts'
+import { addHostFilter, type HostFilterOptions } from './tracking/host-filter.ts'
 
 type HttpAppOptions = {
   readonly telemetry: Telemetry
@@ -57,6 +58,8 @@ type HttpAppOptions = {
   /** SIGN_IN_LIMITS by default. */
   readonly signInLimits?: SignInLimits
   readonly trustProxy: boolean
+  /** Which hosts serve the API; all of them by default. */
+  readonly hostFilter?: HostFilterOptions
   /** Limits for connections and request bodies; HTTP_LIMITS by default. */
   readonly httpLimits?: HttpLimits
   /** How the SendCloud API caches responses; `off` by default. */
@@ -114,6 +117,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpServer
   }
   const addApiRoutes = (scope: HttpServer): void => API_ROUTES.forEach((addRoutes) => addRoutes(scope, dependencies))
   const server = await createHttpServer(serverOptions)
+  if (options.hostFilter !== undefined) addHostFilter(server, telemetry, options.hostFilter)
   // A scope of its own: ETags and content negotiation do not apply to the compatible APIs.
   void server.register(async (instance) => {
     const scope: HttpServer = instance.withTypeProvider()

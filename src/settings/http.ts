@@ -19,6 +19,11 @@ export const httpSettings = z.strictObject({
     'Allow http.host to be an address of the network although HTTP is not encrypted',
     'false: without TLS, an apiKey can be read on the network; set it if the network is private, as that of a container is',
   ),
+  hosts: setting(
+    z.array(nonEmptyText).default([]),
+    'Further host names that the API answers on, besides the host of publicUrl, http.host and loopback',
+    'none: with publicUrl set, a request to any other name gets 421, so that names of others do not show the API; list internal names, such as that of a container',
+  ),
   adminPort: setting(
     portNumber.optional(),
     'Port of the HTTP listener for operators: /healthz, /readyz with its reason, and /metrics; 0 picks a free one',

@@ -16,6 +16,7 @@ import { deliverySettings } from './delivery.ts'
 import { reporterSettings } from './reporters.ts'
 import { positiveInteger, dayCount, dnsName, portNumber, setting, nonEmptyText } from './setting.ts'
 import { submissionSettings } from './submission.ts'
+import { trackingSettings } from './tracking.ts'
 import { verificationSettings } from './verification.ts'
 import { LOG_LEVELS } from '../telemetry.ts'
 
@@ -183,6 +184,7 @@ export const SETTINGS_SCHEMA = z.strictObject({
   compatible: compatibleSettings.prefault({}),
   exports: exportSettings.prefault({}),
   delivery: deliverySettings.prefault({}),
+  tracking: trackingSettings.prefault({}),
 })
 
 export type Settings = z.output<typeof SETTINGS_SCHEMA>

@@ -13,6 +13,7 @@ import { z } from 'zod'
 import type { UnsubscribeRequest } from '../../service/lists/unsubscribe.ts'
 import type { HttpServer } from '../server/http-server.ts'
 import { createMediaResponses } from '../server/media.ts'
+import { EVERY_HOST } from '../tracking/host-filter.ts'
 
 type UnsubscribeRouteDependencies = { readonly unsubscribe: (request: UnsubscribeRequest) => Promise<'done' | 'missed'> }
 
@@ -52,7 +53,7 @@ const MAX_BODY_BYTES = 16_384
 
 export function addUnsubscribeRoutes(server: HttpServer, dependencies: UnsubscribeRouteDependencies): void {
   const show = { summary: 'Show the unsubscribe page; does not unsubscribe', tags, params, response }
-  server.get('/u/:token', { schema: show }, (_request, reply) => sendPage(reply, 200, PAGES.ask))
+  server.get('/u/:token', { schema: show, config: EVERY_HOST }, (_request, reply) => sendPage(reply, 200, PAGES.ask))
   // Mail clients send the body with different content types, and its content is not needed.
   void server.register(async (scope) => {
     scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MAX_BODY_BYTES }, (_request, _body, done) => done(null, null))
@@ -62,7 +63,7 @@ export function addUnsubscribeRoutes(server: HttpServer, dependencies: Unsubscri
 
 function addPostRoute(server: HttpServer, { unsubscribe }: UnsubscribeRouteDependencies): void {
   const schema = { summary: 'Unsubscribe by one click (RFC 8058) or by the form of the page', tags, params, response }
-  server.post('/u/:token', { schema }, async (request, reply) => {
+  server.post('/u/:token', { schema, config: EVERY_HOST }, async (request, reply) => {
     const how = isPageForm(request.body) ? 'page' : 'one-click'
     const userAgent = request.headers['user-agent']?.slice(0, 512) ?? null
     const outcome = await unsubscribe({ token: request.params.token, how, ip: request.ip, userAgent })

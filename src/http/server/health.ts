@@ -9,6 +9,7 @@
 import { z } from 'zod'
 import type { Telemetry } from '../../telemetry.ts'
 import type { HttpServer } from './http-server.ts'
+import { EVERY_HOST } from '../tracking/host-filter.ts'
 import { createMediaResponses } from './media.ts'
 
 type HealthRouteDependencies = {
@@ -21,13 +22,15 @@ const okView = z.object({ status: z.literal('ok') })
 const unavailableView = z.object({ status: z.literal('unavailable'), reason: z.string().optional() })
 
 export function addHealthRoutes(server: HttpServer, { findReadinessProblem, showsReason = false }: HealthRouteDependencies): void {
-  server.get('/healthz', { schema: { summary: 'Check that the process is alive', tags: ['health'], response: { 200: okView } } }, () => ({
-    status: 'ok' as const,
-  }))
+  const aliveSchema = { summary: 'Check that the process is alive', tags: ['health'], response: { 200: okView } }
+  server.get('/healthz', { schema: aliveSchema, config: EVERY_HOST }, () => ({ status: 'ok' as const }))
   const response = { 200: okView, 503: unavailableView }
   server.get(
     '/readyz',
-    { schema: { summary: 'Check that the store takes writes and that the daemon is not shutting down', tags: ['health'], response } },
+    {
+      schema: { summary: 'Check that the store takes writes and that the daemon is not shutting down', tags: ['health'], response },
+      config: EVERY_HOST,
+    },
     async (_request, reply) => {
       const reason = await findReadinessProblem()
       if (reason === null) return { status: 'ok' as const }

@@ -40,6 +40,9 @@ const SECURITY_HEADERS = {
 /** How often Node checks for requests that exceed a timeout. */
 const TIMEOUT_CHECK_INTERVAL_MS = 1_000
 
+/** A click link carries its target; links are at most 2,000 characters long. */
+const MAX_PARAMETER_LENGTH = 2_048
+
 /** Creates a server without routes. It does not listen yet. */
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { telemetry, httpLimits = HTTP_LIMITS } = options
@@ -58,7 +61,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     frameworkErrors: (error, request, reply) => sendProblem(telemetry, error, request, reply.headers(SECURITY_HEADERS)),
     // Close idle keep-alive connections when the server stops.
     forceCloseConnections: 'idle',
-    routerOptions: { maxParamLength: 1_024, ignoreTrailingSlash: true },
+    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH, ignoreTrailingSlash: true },
   }).withTypeProvider<ZodTypeProvider>()
   server.setValidatorCompiler(validatorCompiler)
   server.setSerializerCompiler(serializerCompiler)

@@ -66,7 +66,7 @@ const CASES: readonly Case[] = [
   ['an unknown parameter', { url: `/v1/messages/${EMAIL_ID}?x=1` }, 400, 'bad_request'],
   ['a misspelled field of an attempt', post('/v1/attempts', { ...ATTEMPT, egresIp: '192.0.2.1' }), 400, 'bad_request'],
   ['a URL with invalid encoding', { url: '/v1/messages/%zz' }, 400, 'http'],
-  ['a URL that is too long', { url: `/v1/messages/${'a'.repeat(1_100)}` }, 414, 'http'],
+  ['a URL that is too long', { url: `/v1/messages/${'a'.repeat(2_100)}` }, 414, 'http'],
   // mass-bounce reviews and settings
   ['mass-bounce reviews', { url: '/v1/brakes', auth: OPERATOR }, 200],
   ['mass-bounce reviews for an account', { url: '/v1/brakes' }, 403, 'forbidden'],
