@@ -90,6 +90,8 @@ const METRICS = {
     labels: ['end'],
     buckets: QUEUE_TIME_BUCKETS_SECONDS,
   },
+  bounced_engagement_total: { kind: 'counter', help: 'Opens and clicks recorded', labels: ['kind'] },
+  bounced_engagement_dropped_total: { kind: 'counter', help: 'Opens and clicks answered but not recorded, by cause', labels: ['cause'] },
   bounced_registrations_total: { kind: 'counter', help: 'Recipients registered', labels: [] },
   bounced_webhooks_total: { kind: 'counter', help: 'Webhook requests, by outcome', labels: ['outcome'] },
   bounced_webhook_seconds: { kind: 'histogram', help: 'Time until an endpoint responded', labels: [], buckets: LATENCY_BUCKETS_SECONDS },

@@ -9,7 +9,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { Fault } from '../errors.ts'
-import { accountSettingsSchema } from '../ledger/account-settings.ts'
+import { NEW_ACCOUNT_TRACKING, accountSettingsSchema } from '../ledger/account-settings.ts'
 import type { AccountSettings } from '../ledger/account-settings.ts'
 import { createAccount, findAccount, listAccountsForOperator } from '../store/account/accounts.ts'
 import { addCredential, findCredentialsForOperator, expireCredentials } from '../store/account/credentials.ts'
@@ -50,7 +50,7 @@ export async function createAccountWithApiUser(
   if (!API_USER.test(apiUser) || apiUser === OPERATOR_API_USER)
     throw new Fault('bad_request', 'an apiUser is 1 to 64 letters, digits or . _ @ -, and not "operator"')
   const apiKey = newAccount.apiKey ?? makeSecret()
-  const settings = accountSettingsSchema.parse({ trust, giveUpAfterDays })
+  const settings = accountSettingsSchema.parse({ ...NEW_ACCOUNT_TRACKING, trust, giveUpAfterDays })
   const { account } = await createAccount(db, { name: apiUser, createdAt: now, settings })
   await addCredential(db, makeCredential({ account, apiUser, secret: apiKey, now, role: 'account' }))
   return { account, apiKey }

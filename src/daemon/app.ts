@@ -18,7 +18,6 @@ import { loadOrMakeCertificate, hasConfiguredCertificate, openInboundListener, o
 import { claimForwardDomains, createOutboundServices } from './outbound-services.ts'
 import type { OutboundServices } from './outbound-services.ts'
 import type { SmtpListener } from '../smtp-server/listener.ts'
-import { FLOOD_RULES } from '../ledger/alert/flood.ts'
 import { openContext } from './bootstrap.ts'
 import { httpAppOptions, type HttpDependencies } from './http-options.ts'
 import { startCommandServer, type CommandServer } from './command-server.ts'
@@ -33,15 +32,13 @@ import type { Telemetry } from '../telemetry.ts'
 import { createAdminApp } from '../http/admin.ts'
 import { createHttpApp } from '../http/app.ts'
 import { openAdminListener, openPublicListener, type HttpListener } from './http-listener.ts'
+import { createIntake, type Intake } from './intake.ts'
 import { createReadiness } from './readiness.ts'
 import { startScheduledJobs } from './scheduled-jobs.ts'
 import { createDkimKeyService } from '../service/admin/dkim.ts'
 import { createExporter, startExporter, type Exporter } from '../service/export/exporter.ts'
 import { createExportService } from '../service/export/exports.ts'
-import { createFloodMonitor } from '../service/receive/flood-monitor.ts'
-import type { FloodRules } from '../service/receive/flood-monitor.ts'
 import { createPendingVerifier } from '../service/receive/pending-verifier.ts'
-import { createReceiver } from '../service/receive/receive.ts'
 import type { Receiver } from '../service/receive/receive.ts'
 import { createSubmit } from '../service/submit/submit.ts'
 
@@ -120,7 +117,7 @@ type Parts = {
   readonly state: { isClosing: boolean }
   readonly network: NetworkEnvironment
   readonly verifier: VerifierService
-  readonly receiver: Receiver
+  readonly intake: Intake
   readonly outbound: OutboundServices
   readonly exporter: Exporter
   readonly deliveryService: DeliveryService
@@ -145,9 +142,8 @@ async function openParts(
   cleanups.push(network.close)
   const verifier = createVerifierFromSettings(settings, { lookUp: network.lookUp, telemetry: context.telemetry })
   cleanups.push(verifier.close)
-  const floodMonitor = createFloodMonitor(context, floodRulesOf(settings))
-  const receiver = createReceiver(context, { prover: verifier.verify, dryRun: false, notifyReplays: false, floodMonitor })
-  cleanups.push(receiver.waitUntilIdle)
+  const intake = createIntake(context, settings, verifier.verify)
+  cleanups.push(intake.waitUntilIdle)
   await claimForwardDomains(runtime, settings)
   const outbound = createOutboundServices(runtime, settings, uncachedLookUp)
   cleanups.push(outbound.close)
@@ -164,12 +160,13 @@ async function openParts(
       submit,
       dkim: createDkimKeyService(context, { vault: runtime.vault, lookUp: uncachedLookUp }),
       readiness: await createReadiness({ ...context, file: databaseFileOf(settings), isOpen: () => !state.isClosing }),
+      engagement: intake.engagement,
     },
-    receiver,
+    receiver: intake.receiver,
     network,
     cleanups,
   })
-  return { state, network, verifier, receiver, outbound, exporter, deliveryService, uncachedLookUp, ...listeners }
+  return { state, network, verifier, intake, outbound, exporter, deliveryService, uncachedLookUp, ...listeners }
 }
 
 type ListenerDependencies = {
@@ -242,7 +239,7 @@ async function shutDown(parts: RunningParts): Promise<void> {
     adminListener,
     commandServer,
     verifier,
-    receiver,
+    intake,
     outbound,
     network,
     runtime,
@@ -259,7 +256,7 @@ async function shutDown(parts: RunningParts): Promise<void> {
     commandServer?.close(),
     parts.stopServices(),
   ])
-  await Promise.all([receiver.waitUntilIdle(), outbound.forwarder.waitUntilIdle()])
+  await Promise.all([intake.waitUntilIdle(), outbound.forwarder.waitUntilIdle()])
   await verifier.close()
   await network.close()
   await adminListener.close()
@@ -273,15 +270,6 @@ async function shutDown(parts: RunningParts): Promise<void> {
 function once(work: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | null = null
   return () => (running ??= work())
-}
-
-function floodRulesOf({ flood }: Settings): FloodRules {
-  return {
-    account: { ...FLOOD_RULES.account, reports: flood.accountReports },
-    peer: { ...FLOOD_RULES.peer, reports: flood.peerReports },
-    token: { ...FLOOD_RULES.token, reports: flood.tokenReports },
-    guess: FLOOD_RULES.guess,
-  }
 }
 
 /** DKIM keys change rarely, and a TTL of an hour is usual. Ten thousand names take a few megabytes. */

@@ -13,6 +13,7 @@ import { createHttpServices } from '../http/services/http-services.ts'
 import type { SignatureVerifier } from '../mail-auth/verify-signatures.ts'
 import type { DkimKeyService } from '../service/admin/dkim.ts'
 import type { ExportService } from '../service/export/exports.ts'
+import type { EngagementService } from '../service/track/engagement-service.ts'
 import type { Submit } from '../service/submit/submit.ts'
 import type { Settings } from '../settings/schema.ts'
 
@@ -24,6 +25,7 @@ export type HttpDependencies = {
   readonly submit: Submit
   readonly dkim: DkimKeyService
   readonly readiness: Readiness
+  readonly engagement: EngagementService
 }
 
 /** The host of `publicUrl` comes first; a tracking domain of the same name changes nothing. */
@@ -40,11 +42,11 @@ function hostFilterOf({ publicUrl, http, tracking }: Settings): HostFilterOption
 /** The options of `createHttpApp`. */
 export function httpAppOptions(
   { context }: Runtime,
-  { settings, verifier, outbound, exports, submit, dkim, readiness }: HttpDependencies,
+  { settings, verifier, outbound, exports, submit, dkim, readiness, engagement }: HttpDependencies,
 ): Parameters<typeof createHttpApp>[0] {
   const { read } = context.engine
   const { webhooks, forwardDomains: forwarding, alerts } = outbound
-  const services = createHttpServices(context, verifier, { webhooks, forwarding, alerts, exports, submit, dkim })
+  const services = createHttpServices(context, verifier, { webhooks, forwarding, alerts, exports, submit, dkim, engagement })
   return {
     telemetry: context.telemetry,
     services,

@@ -10,10 +10,52 @@
 import { z } from 'zod'
 import { COMPLAINT_PROOFS } from '../correlate/trust.ts'
 import { VERP_TRUSTS } from '../correlate/verp.ts'
+import { parseApiUserSwitches, SWITCH_STATES } from '../tracking/switch-settings.ts'
 import { parseThresholdChange } from './alert/alert-rules.ts'
 
 /** Domains of Tencent, which has a ladder of its own. Other domains whose MX is under qq.com are recognised by the site of the delivery. */
 const TENCENT_DOMAINS = ['qq.com', 'vip.qq.com', 'foxmail.com'] as const
+
+const DOMAIN = /^(?!-)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+$/
+const LOGO = /^https:\/\/[^\s"'<>;,\\]{1,2000}$/
+
+/** Tracking (docs/TRACKING.md). */
+const TRACKING_FIELDS = {
+  openTracking: z.enum(SWITCH_STATES),
+  clickTracking: z.enum(SWITCH_STATES),
+  unsubscribeFooter: z.enum(SWITCH_STATES),
+  /** Switches of single API users, such as news=open:on/unsubscribe:batch (tracking/switch-settings). */
+  apiUserTracking: z
+    .array(
+      z
+        .string()
+        .refine(
+          (text) => parseApiUserSwitches(text) !== null,
+          'must be APIUSER=SWITCH:STATE/…, with open, click or unsubscribe, and off, batch or on',
+        ),
+    )
+    .max(256),
+  /** The account's own host for opens, clicks and unsubscribes; '': the shared one. */
+  trackingDomain: z
+    .string()
+    .toLowerCase()
+    .max(253)
+    .refine((text) => text === '' || DOMAIN.test(text), 'must be a domain in its ASCII form (A-label), or empty'),
+  /** How much of the IP address of an open or a click is stored; `network`: cut to /24 (IPv4) or /48 (IPv6). */
+  engagementIp: z.enum(['whole', 'network', 'none']),
+  /** `reading`: only device, browser and system are stored. */
+  engagementUserAgent: z.enum(['whole', 'reading']),
+  /** Days after which IP address, place, user agent and link of an open or a click are removed; 0: with the mail. */
+  engagementDays: z.int().min(0).max(3_650),
+  /** Whether opens and clicks by machines are in unique counts and turn a result into Opened. */
+  machineEngagement: z.enum(['exclude', 'count']),
+  /** Whether the reasons "spam" and "fraud" of the unsubscribe page are complaints. */
+  complaintByReason: z.boolean(),
+  /** The sender's name, colour and logo on the unsubscribe page; '': the name of the From field, our colour, no logo. */
+  pageName: z.string().max(100),
+  pageColour: z.string().regex(/^(?:#[0-9a-fA-F]{6})?$/, 'must be a colour such as #0055aa, or empty'),
+  pageLogo: z.string().refine((text) => text === '' || LOGO.test(text), 'must be an https URL, or empty'),
+} as const
 
 /** All settings without defaults, so that a change names only the settings that it changes. */
 const FIELDS = {
@@ -52,6 +94,7 @@ const FIELDS = {
     .max(32),
   /** Recipients of this account's alerts. */
   alertEmails: z.array(z.email().max(320)).max(5),
+  ...TRACKING_FIELDS,
 } as const
 
 export const accountSettingsSchema = z.strictObject({
@@ -74,7 +117,31 @@ export const accountSettingsSchema = z.strictObject({
   senderDomains: FIELDS.senderDomains.default([]),
   alertRules: FIELDS.alertRules.default([]),
   alertEmails: FIELDS.alertEmails.default([]),
+  // An account that exists before tracking keeps it off; NEW_ACCOUNT_TRACKING is for the others.
+  openTracking: FIELDS.openTracking.default('off'),
+  clickTracking: FIELDS.clickTracking.default('off'),
+  unsubscribeFooter: FIELDS.unsubscribeFooter.default('off'),
+  apiUserTracking: FIELDS.apiUserTracking.default([]),
+  trackingDomain: FIELDS.trackingDomain.default(''),
+  engagementIp: FIELDS.engagementIp.default('whole'),
+  engagementUserAgent: FIELDS.engagementUserAgent.default('whole'),
+  engagementDays: FIELDS.engagementDays.default(0),
+  machineEngagement: FIELDS.machineEngagement.default('exclude'),
+  complaintByReason: FIELDS.complaintByReason.default(true),
+  pageName: FIELDS.pageName.default(''),
+  pageColour: FIELDS.pageColour.default(''),
+  pageLogo: FIELDS.pageLogo.default(''),
 })
+
+/**
+ * What a new account begins with. Links are measured in all mail. Opens are measured where somebody reads the rate, in campaigns, and where a
+ * send asks for them. The unsubscribe footer is for campaigns only: in a password reset it would end all mail to its reader.
+ */
+export const NEW_ACCOUNT_TRACKING = {
+  openTracking: 'batch',
+  clickTracking: 'on',
+  unsubscribeFooter: 'batch',
+} as const satisfies AccountSettingsChange
 
 /** A change of some settings. */
 export const accountSettingsChangeSchema = z.strictObject(FIELDS).partial()
@@ -83,5 +150,5 @@ export type AccountSettingsChange = Readonly<z.infer<typeof accountSettingsChang
 
 export type AccountSettings = Readonly<z.infer<typeof accountSettingsSchema>>
 
-/** The settings of a new account. */
+/** The settings of an account that changed none. A new account also has NEW_ACCOUNT_TRACKING. */
 export const DEFAULT_ACCOUNT_SETTINGS: AccountSettings = accountSettingsSchema.parse({})

@@ -183,8 +183,8 @@ export const SETTINGS_SCHEMA = z.strictObject({
   retention: retentionSettings.prefault({}),
   compatible: compatibleSettings.prefault({}),
   exports: exportSettings.prefault({}),
-  delivery: deliverySettings.prefault({}),
   tracking: trackingSettings.prefault({}),
+  delivery: deliverySettings.prefault({}),
 })
 
 export type Settings = z.output<typeof SETTINGS_SCHEMA>

@@ -1,15 +1,27 @@
 /**
- * tracking - settings of the links in mails: opens, clicks and the unsubscribe page
+ * tracking - settings of opens, clicks and unsubscribes
  *
- * See also: settings/schema (all settings), http/tracking/host-filter.
+ * The switches, the privacy and the page of each account are account settings (ledger/account-settings).
+ *
+ * See also: settings/schema (all settings), http/tracking/host-filter, service/track/engagement-recorder, docs/TRACKING.md.
  */
 import { z } from 'zod'
-import { dnsName, setting } from './setting.ts'
+import { dnsName, positiveInteger, setting } from './setting.ts'
 
 export const trackingSettings = z.strictObject({
   domain: setting(
     dnsName.optional(),
     'Domain of the links in mails for accounts without a tracking domain of their own; it serves tracking and unsubscribe links only, over HTTPS',
     'the host of publicUrl: one name and one certificate are enough to begin with; use a separate name, so that links in mails never lead to the API',
+  ),
+  durable: setting(
+    z.boolean().default(false),
+    'Answer an open or a click only after it is committed',
+    'false: the image and the redirect do not wait for the disk; a crash loses the opens and clicks of the last moment',
+  ),
+  waiting: setting(
+    positiveInteger.default(20_000),
+    'Opens and clicks that wait for their commit; further ones are answered, but not recorded (with tracking.durable: 503)',
+    'four seconds of 5,000 a second; each takes at most a few kilobytes of memory',
   ),
 })

@@ -232,6 +232,7 @@ export const FAKE_SERVICES: HttpServices = {
   queue,
   exports,
   alerts,
+  engagement: { record: resolve(undefined) },
   forwarding,
   getRules: () => rules,
   unsubscribe: ({ token }) => Promise.resolve(token.startsWith('a') ? 'done' : 'missed'),

@@ -9,6 +9,7 @@ import type { HttpServer } from '../../src/http/server/http-server.ts'
 import { createHttpServices, type HttpServices } from '../../src/http/services/http-services.ts'
 import { NO_AUTHENTICATION_RESULTS, type SignatureVerifier } from '../../src/mail-auth/verify-signatures.ts'
 import type { Context } from '../../src/service/context.ts'
+import { createEngagementRecorder } from '../../src/service/track/engagement-recorder.ts'
 import { createSubmit } from '../../src/service/submit/submit.ts'
 import { makeAlertService, makeDkim, makeExports, makeForwardDomains, makeWebhooks } from './context.ts'
 
@@ -23,6 +24,7 @@ export function makeServices(context: Context, verifier: SignatureVerifier = ver
     exports: makeExports(context),
     forwarding: makeForwardDomains(context),
     alerts: makeAlertService(context),
+    engagement: createEngagementRecorder(context, { durable: true, waiting: 1_000 }),
   })
 }
 

@@ -17,6 +17,7 @@ import { unsubscribe, type UnsubscribeRequest } from '../../service/lists/unsubs
 import type { WebhookService } from '../../service/notify/webhooks.ts'
 import { createRegister, type Register } from '../../service/submit/register.ts'
 import { createReportAttempts, type ReportAttempts } from '../../service/submit/reported-attempts.ts'
+import type { EngagementService } from '../../service/track/engagement-service.ts'
 import type { Submit } from '../../service/submit/submit.ts'
 import { readCommitStamp } from '../../store/engine/commit-stamp.ts'
 import { createAccountService, type AccountService } from './accounts.ts'
@@ -45,6 +46,7 @@ type DaemonServices = {
   readonly exports: ExportService
   readonly forwarding: ForwardService
   readonly alerts: AlertService
+  readonly engagement: EngagementService
 }
 
 /** Every service of the HTTP routes, by area. */
