@@ -3,7 +3,7 @@
  *
  * Every node has the same target for each node: an equal share, and one group more for the nodes that hold most already, so that few groups move. A node above
  * its target releases groups; a node below it acquires groups that nobody holds, or whose node is silent. If no node joins or falls silent, every group is held
- * after one round of all nodes for the releases and one for the acquisitions.
+ * after three rounds of all nodes at most: one for the releases, one for the acquisitions, and rarely one more, because a node acts on the ranks of its moment.
  *
  * Pure. See also: service/deliver/groups/group-spread (which acts on it), store/queue/lane-groups.
  */

@@ -1,5 +1,5 @@
 /**
- * spread-plan.test - nodes that join and fall silent in any order hold equal shares after two rounds, and few groups move
+ * spread-plan.test - nodes that join and fall silent in any order hold equal shares after three rounds, and few groups move
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -24,7 +24,7 @@ function act(node: string, liveNodes: readonly string[], holders: readonly strin
 
 const countOf = (holders: readonly string[], node: string): number => holders.filter((holder) => holder === node).length
 
-test('every group has a live holder after two rounds, and shares differ by one', () => {
+test('every group has a live holder after three rounds, and shares differ by one', () => {
   fc.assert(
     fc.property(changes, fc.infiniteStream(fc.nat(9)), (script, order) => {
       let holders = Array.from({ length: LANE_GROUPS }, () => '')
@@ -39,7 +39,7 @@ test('every group has a live holder after two rounds, and shares differ by one',
       }
       const nodes = [...live]
       if (nodes.length === 0) return
-      for (let round = 0; round < 2; round++) for (const node of nodes) holders = act(node, nodes, holders)
+      for (let round = 0; round < 3; round++) for (const node of nodes) holders = act(node, nodes, holders)
       const counts = nodes.map((node) => countOf(holders, node))
       expect(counts.reduce((sum, count) => sum + count, 0)).toBe(LANE_GROUPS)
       expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1)
