@@ -7,6 +7,8 @@ import type { Context } from '../../src/service/context.ts'
 import { createReceiver } from '../../src/service/receive/receive.ts'
 import { createRegister } from '../../src/service/submit/register.ts'
 import type { Engine } from '../../src/store/engine/engine.ts'
+import { PARTITIONED_TABLES } from '../../src/store/partitions/partitioned-tables.ts'
+import { listPartitionMonths } from '../../src/store/partitions/partitions.ts'
 import { makeIncomingMail, ndr } from './reports.ts'
 
 export const MONTHS = [Date.UTC(2026, 8, 10, 12), Date.UTC(2026, 9, 20, 12), Date.UTC(2026, 10, 28, 12)] as const
@@ -41,3 +43,9 @@ export const differencesOf = async (context: Context): Promise<readonly string[]
 
 export const countOf = async (engine: Engine, table: string): Promise<number> =>
   Number((await engine.read.one(`select count(*) as n from ${table}`))?.['n'])
+
+/** The months with a partition, by table; null: the table is not partitioned. */
+export const partitionsOf = async (engine: Engine): Promise<Readonly<Record<string, readonly number[] | null>>> =>
+  Object.fromEntries(
+    await Promise.all(PARTITIONED_TABLES.map(async (table) => [table.name, await listPartitionMonths(engine.read, table)] as const)),
+  )

@@ -21,6 +21,7 @@ import type { TestProject } from 'vitest/node'
 import { openEngine } from '../../src/store/engine/open-engine.ts'
 import { migrate } from '../../src/store/engine/migrate.ts'
 import { partitionNewStore } from '../../src/store/partitions/conversion.ts'
+import { partitionedTable } from '../../src/store/partitions/partitioned-tables.ts'
 import { createPartitionsOf } from '../../src/store/partitions/partitions.ts'
 
 declare module 'vitest' {
@@ -108,7 +109,7 @@ async function createTemplate(cluster: Cluster): Promise<Cluster> {
   await migrate(engine, 0)
   await partitionNewStore(engine, Date.UTC(2026, 10, 1))
   // The months of most tests; the rows of others are in the default partition.
-  await createPartitionsOf(engine, [202603, 202604, 202605, 202606])
+  await createPartitionsOf(engine, [202603, 202604, 202605, 202606], [partitionedTable('deliveries'), partitionedTable('events')])
   await engine.close()
   return cluster
 }

@@ -18,7 +18,7 @@ import { migrate } from '../../store/engine/migrate.ts'
 import { openEngine } from '../../store/engine/open-engine.ts'
 import { partitionNewStore, partitionTable } from '../../store/partitions/conversion.ts'
 import { monthsAhead, PARTITIONED_TABLES } from '../../store/partitions/partitioned-tables.ts'
-import { createPartitionsAhead, createPartitionsOf, listDeliveryMonthsForOperator } from '../../store/partitions/partitions.ts'
+import { createPartitionsAhead, createPartitionsOf, listStoredMonthsForOperator } from '../../store/partitions/partitions.ts'
 import { loadConfigFor, type DefineCommand } from '../command.ts'
 import { printLines } from '../output.ts'
 import { createProgressBar } from '../progress.ts'
@@ -78,7 +78,7 @@ async function copyAll(source: Engine, target: Engine): Promise<void> {
   await migrate(target, Date.now())
   await partitionNewStore(target, Date.now())
   await claimTarget(source, target)
-  await createPartitionsOf(target, [...monthsAhead(Date.now()), ...(await listDeliveryMonthsForOperator(source.bulkRead))])
+  await createPartitionsOf(target, [...monthsAhead(Date.now()), ...(await listStoredMonthsForOperator(source.bulkRead))])
   const interrupt = new AbortController()
   process.once('SIGINT', () => interrupt.abort(new Fault('conflict', 'interrupted: the same command continues the copy')))
   const bar = await createProgressBar('rows')

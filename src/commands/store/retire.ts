@@ -29,9 +29,10 @@ const retireOldData = defineStoreCommand('retire', INPUT, async ({ context, sett
   }
   if (confirmDate) await output.printLines(`the date is confirmed: ${formatDay(await confirmRetirementDate(context, 'operator'))}`)
   const rules = { months, shouldStop: () => output.signal.aborted }
-  const { before, deliveries, facts, mails, events, remains, isHeld } = await retire(context, rules)
+  const { before, deliveries, facts, mails, events, remains, isHeld, isPostponed } = await retire(context, rules)
   return output.printLines(
     `before ${formatDay(before)}: ${deliveries} sent mails with ${facts} facts, ${mails} received mails, ${events} events, ${remains} tombstones were removed`,
+    ...(isPostponed ? ['a partition is in use by a long read: run "bounced retire" again, or leave it to the daemon'] : []),
     ...(isHeld ? [heldLine(context.now())] : []),
   )
 })

@@ -6,6 +6,8 @@
  * one transaction. A month with a delivery that was requested later (registered with a token that was made in that month) is left to the
  * row-wise way, and is dropped when that delivery is old as well.
  *
+ * A partition that a long read is using is dropped by a later run: nobody waits for the drop, and its rows are not removed one by one meanwhile.
+ *
  * See also: store/partitions/month-retention, store/facts/retention, docs/RETENTION.md.
  */
 import { readMetadataForOperator, writeMetadataForOperator } from '../../store/engine/metadata.ts'
@@ -16,8 +18,12 @@ import {
   keepRemains,
   listLateOutcomes,
   listOldMonths,
+  dropPartition,
+  listEndedMonths,
   type DeliveryKey,
 } from '../../store/partitions/month-retention.ts'
+import type { PartitionedTable } from '../../store/partitions/partitioned-tables.ts'
+import { isLockTimeout, withShortLocks } from '../../store/partitions/short-locks.ts'
 import { RETIRE_LOCK } from './retirement-clock.ts'
 import { runStep, type RetireRun } from './retirement-run.ts'
 
@@ -32,14 +38,36 @@ export async function retireMonths(run: RetireRun): Promise<boolean> {
     if (await hasYoungDelivery(run.context.engine.bulkRead, month, run.before)) continue
     if (!(await removeLateOutcomes(run, month))) return false
     if (!(await keepRemainsOfMonth(run, month))) return false
-    const shouldContinue = await runStep(run, async () => {
-      const dropped = await run.context.engine.tx((db) => dropMonth(db, month, run.before), { lockName: RETIRE_LOCK, isMaintenance: true })
+    const shouldContinue = await dropStep(run, async () => {
+      const dropped = await withShortLocks(run.context.engine, RETIRE_LOCK, (db) => dropMonth(db, month, run.before))
       run.counts.deliveries += dropped?.deliveries ?? 0
       run.counts.facts += dropped?.facts ?? 0
     })
     if (!shouldContinue) return false
   }
   return true
+}
+
+/** Drops the months of a table that ended before the cutoff. Resolves to false if the run must stop. */
+export async function dropEndedMonths(run: RetireRun, table: PartitionedTable): Promise<boolean> {
+  for (const month of await listEndedMonths(run.context.engine.bulkRead, table, run.before)) {
+    const drop = (): Promise<void> => withShortLocks(run.context.engine, RETIRE_LOCK, (db) => dropPartition(db, table, month))
+    if (!(await dropStep(run, drop))) return false
+  }
+  return true
+}
+
+/** One step that drops a partition, or leaves it to a later run. */
+function dropStep(run: RetireRun, drop: () => Promise<void>): Promise<boolean> {
+  return runStep(run, async () => {
+    try {
+      await drop()
+    } catch (error) {
+      if (!isLockTimeout(error)) throw error
+      run.state.isPostponed = true
+      run.context.telemetry.log.info({ before: run.before }, 'a partition is in use; it is dropped later')
+    }
+  })
 }
 
 async function removeLateOutcomes(run: RetireRun, month: number): Promise<boolean> {

@@ -25,9 +25,10 @@ import {
   removeOutboxForOperator,
   removeSiteCountersForOperator,
 } from '../../store/facts/retention.ts'
+import { partitionedTable } from '../../store/partitions/partitioned-tables.ts'
 import { lowestIdAt } from '../fact-id-time.ts'
 import type { Context } from '../context.ts'
-import { retireMonths } from './retire-months.ts'
+import { dropEndedMonths, retireMonths } from './retire-months.ts'
 import { accountsOf, runStep, zeroCounts, type RetireRun } from './retirement-run.ts'
 import { readRetirementClock, RETIRE_LOCK, saveRetirementClock, type RetirementClock } from './retirement-clock.ts'
 
@@ -43,6 +44,8 @@ export type RetireResult = {
   readonly remains: number
   /** True if the clock is so far ahead of the newest mail that data is kept which it would remove (service/admin/retirement-clock). */
   readonly isHeld: boolean
+  /** True if a partition was in use, so that a later run drops it. */
+  readonly isPostponed: boolean
   /** False if the run was stopped before the end. */
   readonly isDone: boolean
 }
@@ -66,7 +69,7 @@ export async function retire(context: Context, { months, shouldStop = () => fals
   const cutoff = await advanceClock(context, months)
   context.accountCache.invalidate()
   if (cutoff.isHeld) context.telemetry.log.warn({ before: cutoff.before }, HELD_TEXT)
-  const run: RetireRun = { context, ...cutoff, counts: zeroCounts(), shouldStop }
+  const run: RetireRun = { context, ...cutoff, counts: zeroCounts(), state: { isPostponed: false }, shouldStop }
   for (const part of [retireMonths, retireDeliveries, retireMails, retireLooseFacts, retireOutbox, retireSiteCounters, purgeRetiredStep]) {
     if (!(await part(run))) return reportRun(run, false)
   }
@@ -77,7 +80,8 @@ const HELD_TEXT = 'retention holds: the clock is far ahead of the newest mail; i
 
 /** Removes only the remains of retired deliveries whose tokens have expired. For installations with retention switched off. */
 export async function purgeRetiredDeliveries(context: Context, shouldStop: () => boolean): Promise<RetireResult> {
-  const run: RetireRun = { context, ...(await advanceClock(context, 0)), counts: zeroCounts(), shouldStop }
+  const clock = await advanceClock(context, 0)
+  const run: RetireRun = { context, ...clock, counts: zeroCounts(), state: { isPostponed: false }, shouldStop }
   return reportRun(run, await purgeRetiredStep(run))
 }
 
@@ -94,15 +98,17 @@ function advanceClock(context: Context, months: number): Promise<RetirementClock
   )
 }
 
-function reportRun({ context: { telemetry }, before, isHeld, counts }: RetireRun, isDone: boolean): RetireResult {
+function reportRun({ context: { telemetry }, before, isHeld, counts, state }: RetireRun, isDone: boolean): RetireResult {
   for (const [what, n] of Object.entries(counts)) if (n > 0) telemetry.count('bounced_retired_total', { what }, n)
   if (Object.values(counts).some((n) => n > 0))
     telemetry.log.info({ before, ...counts, isDone }, 'data older than the retention period removed')
-  return { before, ...counts, isHeld, isDone }
+  return { before, ...counts, isHeld, isPostponed: state.isPostponed, isDone }
 }
 
 async function retireDeliveries(run: RetireRun): Promise<boolean> {
   const { engine } = run.context
+  // A later run drops the partition with most of them.
+  if (run.state.isPostponed) return true
   for (const account of await accountsOf(run.context)) {
     for (;;) {
       const ids = await listOldDeliveryIds(engine.bulkRead, account, run.before, PAGE_SIZE)
@@ -224,6 +230,8 @@ async function retireOutbox(run: RetireRun): Promise<boolean> {
 
 async function retireSiteCounters(run: RetireRun): Promise<boolean> {
   const { engine } = run.context
+  if (!(await dropEndedMonths(run, partitionedTable('site_counters')))) return false
+  if (run.state.isPostponed) return true
   for (;;) {
     const rows = await listOldSiteCountersForOperator(engine.bulkRead, run.before, PAGE_SIZE)
     if (rows.length === 0) return true

@@ -19,7 +19,7 @@ import { readRetirementClock } from './retirement-clock.ts'
 const SCAN_ROWS = 5_000
 
 /** Counts what `retire` would remove, and changes nothing. */
-export async function previewRetirement(context: Context, months: number): Promise<Omit<RetireResult, 'facts' | 'isDone'>> {
+export async function previewRetirement(context: Context, months: number): Promise<Omit<RetireResult, 'facts' | 'isPostponed' | 'isDone'>> {
   const { bulkRead: bulk } = context.engine
   const { before, isHeld, firstValidId } = await readRetirementClock(context, bulk, months)
   let deliveries = 0

@@ -14,6 +14,8 @@ export const zeroCounts = (): Counts => ({ deliveries: 0, facts: 0, mails: 0, ev
 export type RetireRun = Pick<RetirementClock, 'before' | 'isHeld' | 'firstValidId'> & {
   readonly context: Context
   readonly counts: Counts
+  /** `isPostponed`: a partition was in use, so that a later run drops it. */
+  readonly state: { isPostponed: boolean }
   readonly shouldStop: () => boolean
 }
 

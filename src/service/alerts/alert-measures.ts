@@ -74,8 +74,8 @@ function ratioOf(alert: AlertName, account: number, part: number, whole: number,
 async function mailSums({ reader, now, accounts }: MeasureInput): Promise<readonly MailSums[]> {
   const from = quarterHourOf(now) - ALERT_RULES['bounce-rate'].hours * HOUR_MS
   const sql = `select c.account_id, c.metric, sum(c.n) as n from {keys} k cross join counters c
-    where c.account_id = k.k1 and c.quarter >= k.k2 group by c.account_id, c.metric`
-  const rows = await reader.inKeys(sql, { types: ['int', 'int'], rows: accounts.map((account) => [account, from]) })
+    where c.account_id = k.k1 and c.quarter >= $1 group by c.account_id, c.metric`
+  const rows = await reader.inKeys(sql, { types: ['int'], rows: accounts.map((account) => [account]) }, [from])
   const sums = new Map(rows.map((row) => [`${String(row['account_id'])}/${String(row['metric'])}`, Number(row['n'])]))
   return accounts.map((account) => ({ account, sumOf: (metric) => sums.get(`${account}/${metric}`) ?? 0 }))
 }

@@ -23,7 +23,7 @@ export async function foldCountersForOperator(db: Database, before: number, limi
   return Math.max(...counts)
 }
 
-async function foldTable<Row extends { readonly slot: number; readonly n: number }>(
+async function foldTable<Row extends { readonly quarter: number; readonly slot: number; readonly n: number }>(
   db: Database,
   mapping: TableMapping<Row>,
   before: number,
@@ -39,11 +39,14 @@ async function foldTable<Row extends { readonly slot: number; readonly n: number
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([, group]) => group.slice(0, 1).map((row) => ({ ...row, slot: 0, n: group.reduce((sum, { n }) => sum + n, 0) })))
   await db.inKeys(
-    `delete from ${table.name} where (${key}) in (select ${table.key.map((_, i) => `k.k${i + 1}`).join(', ')} from {keys} k)`,
+    // The rows are in the order of their time: its bounds name the partitions.
+    `delete from ${table.name} where (${key}) in (select ${table.key.map((_, i) => `k.k${i + 1}`).join(', ')} from {keys} k)
+     and quarter >= $1 and quarter <= $2`,
     {
       types: table.key.map((name) => baseType(table.columns[name] ?? 'text')),
       rows: rows.map((row) => keyValues(mapping, row)),
     },
+    [rows[0]?.quarter ?? 0, rows.at(-1)?.quarter ?? 0],
   )
   await db.upsertMany(mapping, sums, { addColumns: ['n'] })
   return rows.length

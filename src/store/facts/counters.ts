@@ -35,7 +35,10 @@ const GROUP_COLUMNS = { apiUser: 'api_user', labelId: 'label_id', domain: 'domai
 
 /** Sums the counters of one account by window, metric and the dimensions in `groupBy`. Sums without rows are left out. */
 export async function sumCounters(reader: DatabaseReader, account: number, query: CounterQuery): Promise<readonly CounterSum[]> {
+  // The bounds of all windows, from which a planner sees the partitions to read.
   const where = createSqlFilter('c.account_id = ?', account)
+    .andIfGiven('c.quarter >= ?', lowestOf(query.windows.map(({ from }) => from)))
+    .andIfGiven('c.quarter < ?', highestOf(query.windows.map(({ to }) => to)))
     .andInIfGiven('c.api_user', query.apiUsers)
     .andInIfGiven('c.label_id', query.labelIds)
     .andInIfGiven('c.domain', query.domains)
@@ -55,3 +58,6 @@ export async function sumCounters(reader: DatabaseReader, account: number, query
     n: Number(row['n']),
   }))
 }
+
+const lowestOf = (times: readonly number[]): number => times.reduce((lowest, time) => Math.min(lowest, time), Number.MAX_SAFE_INTEGER)
+const highestOf = (times: readonly number[]): number => times.reduce((highest, time) => Math.max(highest, time), 0)

@@ -19,12 +19,15 @@ const SEPARATE_QUARTERS = 4
 /** Loads the state and the counts of each site. Locks the state rows, sorted by site. */
 export async function loadSites(db: Database, ledgerState: LedgerState, wanted: readonly SiteMoment[]): Promise<void> {
   const momentsBySite = Map.groupBy(wanted, ({ site }) => site)
-  const windows = [...momentsBySite].map(([site, group]) => [site, ...weekWindowOf(group.map(({ at }) => at))])
+  const windows = [...momentsBySite].map(([site, group]) => [site, ...weekWindowOf(group.map(({ at }) => at))] as const)
+  // The partitions to read.
+  const earliest = windows.reduce((first, [, from]) => Math.min(first, from), Number.MAX_SAFE_INTEGER)
   const counts = `select c.site, c.metric, case when c.quarter >= k.k3 then c.quarter else k.k4 end as quarter, sum(c.n) as n
-    from {keys} k cross join site_counters c where c.site = k.k1 and c.quarter >= k.k2 group by 1, 2, 3`
+    from {keys} k cross join site_counters c where c.site = k.k1 and c.quarter >= k.k2
+      and c.quarter >= $1 group by 1, 2, 3`
   const states = `select ${SITE_STATES.columns('s')} from {keys} k cross join site_states s where s.site = k.k1 order by s.site {lock s}`
   const [sums, rows] = await Promise.all([
-    db.inKeys(counts, { types: ['text', 'int', 'int', 'int'], rows: windows }),
+    db.inKeys(counts, { types: ['text', 'int', 'int', 'int'], rows: windows }, [earliest]),
     db.inKeys(states, { types: ['text'], rows: [...momentsBySite.keys()].map((site) => [site]) }),
   ])
   for (const row of sums)

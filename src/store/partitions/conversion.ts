@@ -8,7 +8,15 @@
  * See also: store/partitions/partitioned-tables, commands/store/migrate-partitions, docs/SCALE.md (how long it takes).
  */
 import type { Database, DatabaseReader, Engine } from '../engine/engine.ts'
-import { defaultPartitionName, monthsAhead, PARTITIONED_TABLES, partitionName, rangeOf } from './partitioned-tables.ts'
+import {
+  boundsOf,
+  defaultPartitionName,
+  isMonth,
+  monthsAhead,
+  monthsQuery,
+  PARTITIONED_TABLES,
+  partitionName,
+} from './partitioned-tables.ts'
 import type { PartitionedTable } from './partitioned-tables.ts'
 import { listPartitionMonths, PARTITIONS_LOCK } from './partitions.ts'
 
@@ -47,13 +55,15 @@ async function convert(db: Database, table: PartitionedTable, now: number): Prom
   const old = `${table.name}_unpartitioned`
   await db.run(`lock table ${table.name} in access exclusive mode`)
   const definition = await readDefinition(db, table)
-  const stored = await db.all(`select distinct ${table.column} as month from ${table.name}`)
-  const months = new Set([...stored.map(({ month }) => Number(month)), ...monthsAhead(now), ...(table.hasMonthZero ? [0] : [])])
+  const stored = (await db.all(monthsQuery(db.kind, table))).map(({ month }) => Number(month)).filter(isMonth)
+  const months = new Set([...stored, ...monthsAhead(now), ...(table.hasMonthZero ? [0] : [])])
   await db.run(`alter table ${table.name} rename to ${old}`)
   await db.run(`create table ${table.name} (like ${old} including defaults) partition by range (${table.column})`)
   await db.run(`create table ${defaultPartitionName(table)} partition of ${table.name} default`)
-  for (const month of [...months].toSorted((a, b) => a - b))
-    await db.run(`create table ${partitionName(table, month)} partition of ${table.name} for values ${rangeOf(month)}`)
+  for (const month of [...months].toSorted((a, b) => a - b)) {
+    const [from, to] = boundsOf(table, month)
+    await db.run(`create table ${partitionName(table, month)} partition of ${table.name} for values from (${from}) to (${to})`)
+  }
   const rows = await db.run(`insert into ${table.name} select * from ${old}`)
   // Frees the names of its indexes.
   await db.run(`drop table ${old}`)

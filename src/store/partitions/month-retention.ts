@@ -1,19 +1,23 @@
 /**
  * month-retention - removes a whole month of a partitioned store
  *
- * See also: service/admin/retire-months (the procedure), store/facts/retention (the same row by row), store/facts/retired-deliveries.
+ * See also: service/admin/retire-months (the procedure), store/partitions/short-locks (the transactions that drop), store/facts/retention (the
+ * same row by row), store/facts/retired-deliveries.
  */
 import { monthOf } from '../../correlate/delivery-id.ts'
 import type { Database, DatabaseReader } from '../engine/engine.ts'
 import { RETIRED_DELIVERIES } from '../facts/retired-deliveries.ts'
-import { PARTITIONED_TABLES, partitionName } from './partitioned-tables.ts'
-import { limitLockWait, listPartitionMonths } from './partitions.ts'
+import { endOfMonth, partitionedTable, partitionName, type PartitionedTable } from './partitioned-tables.ts'
+import { listPartitionMonths } from './partitions.ts'
+
+/** The tables whose rows belong to a delivery of the month. */
+const DELIVERY_TABLES = [partitionedTable('deliveries'), partitionedTable('events')] as const
 
 export type DeliveryKey = { readonly account: number; readonly deliveryId: string }
 
 /** Lists the months before a moment that have a partition, oldest first. Month 0 is never one of them. */
 export async function listOldMonths(reader: DatabaseReader, before: number): Promise<readonly number[]> {
-  const months = await Promise.all(PARTITIONED_TABLES.map((table) => listPartitionMonths(reader, table)))
+  const months = await Promise.all(DELIVERY_TABLES.map((table) => listPartitionMonths(reader, table)))
   const known = new Set(months.flatMap((each) => each ?? []))
   return [...known].filter((month) => month > 0 && month < monthOf(before)).toSorted((a, b) => a - b)
 }
@@ -56,8 +60,8 @@ export async function keepRemains(
 }
 
 /**
- * Drops the partitions of a month, and returns how many rows they had. Null, and nothing is dropped, if a row must be removed otherwise.
- * Faults: store_busy (a long read holds a lock; try again).
+ * Drops the partitions of a month of deliveries, and returns how many rows they had. Null, and nothing is dropped, if a row must be removed
+ * otherwise. Faults: store_busy.
  */
 export async function dropMonth(
   db: Database,
@@ -65,10 +69,9 @@ export async function dropMonth(
   before: number,
 ): Promise<{ readonly deliveries: number; readonly facts: number } | null> {
   const dropped: string[] = []
-  for (const table of PARTITIONED_TABLES)
+  for (const table of DELIVERY_TABLES)
     if ((await listPartitionMonths(db, table))?.includes(month) === true) dropped.push(partitionName(table, month))
   if (dropped.length === 0) return null
-  await limitLockWait(db)
   // Nobody adds a row to this month while it is counted; other months are not affected.
   await db.run(`lock table ${dropped.join(', ')} in share row exclusive mode`)
   if (await hasYoungDelivery(db, month, before)) return null
@@ -78,6 +81,16 @@ export async function dropMonth(
   const counts = { deliveries: await countRows('deliveries'), facts: await countRows('events') }
   await db.run(`drop table ${dropped.join(', ')}`)
   return counts
+}
+
+/** Lists the months of one table that ended at or before a moment and have a partition, oldest first. */
+export async function listEndedMonths(reader: DatabaseReader, table: PartitionedTable, before: number): Promise<readonly number[]> {
+  return ((await listPartitionMonths(reader, table)) ?? []).filter((month) => month > 0 && endOfMonth(month) <= before)
+}
+
+/** Drops one partition, if it exists. Faults: store_busy. */
+export async function dropPartition(db: Database, table: PartitionedTable, month: number): Promise<void> {
+  await db.run(`drop table if exists ${partitionName(table, month)}`)
 }
 
 const toKey = (row: Readonly<Record<string, unknown>>): DeliveryKey => ({

@@ -1,28 +1,28 @@
 /**
- * partitions - the partitions of a PostgreSQL store: listed, made ahead of time, dropped
+ * partitions - the partitions of a PostgreSQL store: listed, and made ahead of time
  *
  * A store that is not partitioned (SQLite, or one that was not converted) has none, and every function here does nothing on it. A new
  * partition is made beside its table and then attached, which delays no statement on other partitions. Rows of its month that are in the
  * default partition move with it.
  *
- * See also: store/partitions/partitioned-tables, store/partitions/conversion, service/admin/partitions, service/admin/retire-months.
+ * See also: store/partitions/partitioned-tables, store/partitions/conversion, store/partitions/short-locks, service/admin/retire-months.
  */
 import type { Database, DatabaseReader, Engine } from '../engine/engine.ts'
 import {
+  boundsOf,
   defaultPartitionName,
+  isMonth,
   monthOfPartition,
   monthsAhead,
+  monthsQuery,
   PARTITIONED_TABLES,
   partitionName,
-  rangeOf,
   type PartitionedTable,
 } from './partitioned-tables.ts'
+import { withShortLocks } from './short-locks.ts'
 
 /** One lock for all changes of partitions. */
 export const PARTITIONS_LOCK = 'partitions'
-
-/** An `alter table` that waits makes every later statement on the table wait behind it, so it gives up soon and is tried again. */
-const LOCK_WAIT_MILLIS = 2_000
 
 /** Lists the months that have a partition, in order. Null: the table is not partitioned. */
 export async function listPartitionMonths(reader: DatabaseReader, table: PartitionedTable): Promise<readonly number[] | null> {
@@ -39,20 +39,26 @@ export async function createPartitionsAhead(engine: Engine, now: number): Promis
   return createPartitionsOf(engine, monthsAhead(now))
 }
 
-/** The months of the deliveries of a store of either engine. Reads the whole table. */
-export async function listDeliveryMonthsForOperator(reader: DatabaseReader): Promise<readonly number[]> {
-  const rows = await reader.all('select distinct d.delivery_month as month from deliveries d')
-  return rows.map(({ month }) => Number(month)).filter((month) => month > 0)
+/** The months of the rows of a store of either engine, in order. Reads whole tables. */
+export async function listStoredMonthsForOperator(reader: DatabaseReader): Promise<readonly number[]> {
+  const months = new Set<number>()
+  for (const table of PARTITIONED_TABLES)
+    for (const { month } of await reader.all(monthsQuery(reader.kind, table))) if (isMonth(Number(month))) months.add(Number(month))
+  return [...months].toSorted((a, b) => a - b)
 }
 
 /** Makes the partitions of these months that do not exist, each in a transaction of its own. */
-export async function createPartitionsOf(engine: Engine, months: readonly number[]): Promise<number> {
+export async function createPartitionsOf(
+  engine: Engine,
+  months: readonly number[],
+  tables: readonly PartitionedTable[] = PARTITIONED_TABLES,
+): Promise<number> {
   let made = 0
-  for (const table of PARTITIONED_TABLES) {
+  for (const table of tables) {
     const existing = await listPartitionMonths(engine.bulkRead, table)
     if (existing === null) continue
     for (const month of months.filter((each) => !existing.includes(each))) {
-      const isNew = await engine.tx((db) => createPartition(db, table, month), { lockName: PARTITIONS_LOCK, isMaintenance: true })
+      const isNew = await withShortLocks(engine, PARTITIONS_LOCK, (db) => createPartition(db, table, month))
       if (isNew) made += 1
     }
   }
@@ -63,18 +69,14 @@ async function createPartition(db: Database, table: PartitionedTable, month: num
   const existing = await listPartitionMonths(db, table)
   if (existing === null || existing.includes(month)) return false
   const [name, fallback] = [partitionName(table, month), defaultPartitionName(table)]
-  await limitLockWait(db)
+  const [from, to] = boundsOf(table, month)
   await db.run(`create table ${name} (like ${table.name} including all)`)
   // Nobody adds a row of this month to the default partition between the move and the attachment.
   await db.run(`lock table ${fallback} in access exclusive mode`)
   await db.run(
-    `with moved as (delete from ${fallback} where ${table.column} = ${month} returning *) insert into ${name} select * from moved`,
+    `with moved as (delete from ${fallback} where ${table.column} >= ${from} and ${table.column} < ${to} returning *)
+     insert into ${name} select * from moved`,
   )
-  await db.run(`alter table ${table.name} attach partition ${name} for values ${rangeOf(month)}`)
+  await db.run(`alter table ${table.name} attach partition ${name} for values from (${from}) to (${to})`)
   return true
-}
-
-/** Waits for locks only shortly in this transaction. */
-export async function limitLockWait(db: Database): Promise<void> {
-  await db.all(`select set_config('lock_timeout', '${LOCK_WAIT_MILLIS}', true)`)
 }

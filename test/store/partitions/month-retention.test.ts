@@ -4,14 +4,12 @@
 import { describe, expect, test } from 'vitest'
 import { retire } from '../../../src/service/admin/retire.ts'
 import { COPIED_TABLES, copyTable } from '../../../src/store/backup/copy-store.ts'
-import type { Engine } from '../../../src/store/engine/engine.ts'
 import { migrate } from '../../../src/store/engine/migrate.ts'
 import { partitionNewStore, partitionTable } from '../../../src/store/partitions/conversion.ts'
 import { PARTITIONED_TABLES } from '../../../src/store/partitions/partitioned-tables.ts'
-import { listPartitionMonths } from '../../../src/store/partitions/partitions.ts'
 import { makeContext } from '../../support/context.ts'
 import { engines } from '../../support/engines.ts'
-import { bounce, countOf, differencesOf, MONTHS, NOVEMBER, SEPTEMBER, sendMonth, type Bench } from '../../support/months.ts'
+import { bounce, countOf, differencesOf, MONTHS, NOVEMBER, partitionsOf, SEPTEMBER, sendMonth, type Bench } from '../../support/months.ts'
 
 const DECEMBER = Date.UTC(2026, 11, 1, 1)
 const OCTOBER_FIRST = Date.UTC(2026, 9, 1)
@@ -60,7 +58,6 @@ describe.each(engines.filter(({ kind }) => kind === 'postgres'))('retention of w
     const clock = { now: source.clock.now }
     return { engine, clock, context: { ...source.context, engine } }
   }
-  const monthsOf = (engine: Engine) => Promise.all(PARTITIONED_TABLES.map((table) => listPartitionMonths(engine.read, table)))
 
   test('a dropped month leaves the rows that the row-wise way leaves, and counts as many', async () => {
     const byRow = await filled({ isPartitioned: false })
@@ -70,10 +67,9 @@ describe.each(engines.filter(({ kind }) => kind === 'postgres'))('retention of w
     expect(removed).toMatchObject({ before: OCTOBER_FIRST, deliveries: 3, mails: 2, isHeld: false })
     expect(await retire(byMonth.context, { months: 2 })).toEqual(removed)
     expect(await rowsLeft(byMonth)).toEqual(await rowsLeft(byRow))
-    expect(await monthsOf(byMonth.engine)).toEqual([
-      [202610, 202611, 202612, 202701],
-      [0, 202610, 202611, 202612, 202701],
-    ])
+    const left = [202610, 202611, 202612, 202701]
+    const counters = [202609, ...left]
+    expect(await partitionsOf(byMonth.engine)).toEqual({ deliveries: left, events: [0, ...left], counters, site_counters: left })
     expect([await countOf(byMonth.engine, 'retired_deliveries'), await differencesOf(byMonth.context)]).toEqual([3, []])
   })
 
@@ -100,13 +96,32 @@ describe.each(engines.filter(({ kind }) => kind === 'postgres'))('retention of w
       db.run('update deliveries set requested_at = $1 where delivery_id = $2', [OCTOBER_FIRST + 1, String(young?.['delivery_id'])]),
     )
     expect(await retire(b.context, { months: 2 })).toMatchObject({ deliveries: 2 })
-    expect((await monthsOf(b.engine))[0]).toContain(202609)
+    expect((await partitionsOf(b.engine))['deliveries']).toContain(202609)
     expect(await countOf(b.engine, 'deliveries_202609')).toBe(1)
     b.clock.now = Date.UTC(2027, 0, 1)
     await sendMonth(b, b.clock.now)
     expect(await retire(b.context, { months: 2 })).toMatchObject({ deliveries: 4 })
-    expect(await monthsOf(b.engine)).toEqual([[202611], [0, 202611]])
+    expect(await partitionsOf(b.engine)).toMatchObject({ deliveries: [202611], events: [0, 202611], site_counters: [202611] })
     expect(await differencesOf(b.context)).toEqual([])
+  })
+
+  test('a month that a long read uses is dropped later, and mail is taken meanwhile', async () => {
+    const b = await filled({ isPartitioned: true })
+    const reading = Promise.withResolvers<void>()
+    const released = Promise.withResolvers<void>()
+    const read = b.engine.tx(async (db) => {
+      await db.all('select count(*) as n from deliveries')
+      reading.resolve()
+      await released.promise
+    })
+    await reading.promise
+    const [run, sent] = await Promise.all([retire(b.context, { months: 2 }), sendMonth(b, DECEMBER)])
+    expect(run).toMatchObject({ deliveries: 1, isPostponed: true, isDone: true })
+    expect([sent.length, await countOf(b.engine, 'deliveries_202609')]).toEqual([3, 2])
+    released.resolve()
+    await read
+    expect(await retire(b.context, { months: 2 })).toMatchObject({ deliveries: 2, isPostponed: false })
+    expect([(await partitionsOf(b.engine))['deliveries'], await differencesOf(b.context)]).toEqual([[202610, 202611], []])
   })
 
   test('rows without a partition are removed row by row', async () => {

@@ -6,17 +6,21 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { formatDeliveryId, dayNumberOf, monthOfDelivery } from '../../../src/correlate/delivery-id.ts'
 import type { Database, DatabaseReader, Engine } from '../../../src/store/engine/engine.ts'
+import { sumCounters } from '../../../src/store/facts/counters.ts'
 import { findPublicNames } from '../../../src/store/facts/fact-feed.ts'
 import { findFactKeys, findFactsBySubject } from '../../../src/store/facts/facts.ts'
 import { loadLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { DELIVERIES } from '../../../src/store/mail/delivery-columns.ts'
 import { findDeliveriesByIds } from '../../../src/store/mail/deliveries.ts'
+import { createPartitionsOf } from '../../../src/store/partitions/partitions.ts'
 import { engines } from '../../support/engines.ts'
-import { openFact, sampleDelivery } from '../sample.ts'
+import { DAY, openFact, sampleDelivery } from '../sample.ts'
 import { FACTS } from '../../../src/store/schema.ts'
 
 const MARCH = Date.UTC(2026, 2, 5)
 const ID = formatDeliveryId({ day: dayNumberOf(MARCH), account: 1, sequence: 7 }) ?? ''
+const DAY_OF_MARCH = { from: MARCH, to: MARCH + DAY }
+const NEXT_DAY = { from: MARCH + DAY, to: MARCH + 2 * DAY }
 const SUBJECT = { account: 1, subject: ID }
 
 const ASKED = [
@@ -25,12 +29,14 @@ const ASKED = [
   ['the public names of deliveries', 'deliveries', (db) => findPublicNames(db, 1, [ID])],
   ['the facts of a delivery', 'events', (db) => findFactsBySubject(db, [SUBJECT])],
   ['the keys of its facts', 'events', (db) => findFactKeys(db, [SUBJECT])],
+  ['statistics of days', 'counters', (db) => sumCounters(db, 1, { windows: [DAY_OF_MARCH, NEXT_DAY] })],
 ] as const satisfies readonly (readonly [string, string, (db: Database) => Promise<unknown>])[]
 
 describe.each(engines.filter(({ kind }) => kind === 'postgres'))('pruning: $kind', ({ open }) => {
   let engine: Engine
   beforeAll(async () => {
     engine = (await open()).engine
+    await createPartitionsOf(engine, [202602, 202603, 202604])
     await engine.tx(async (db) => {
       const month = monthOfDelivery(ID)
       await db.insertMany(DELIVERIES, [sampleDelivery({ n: 1, deliveryId: ID, month })])
