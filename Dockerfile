@@ -5,6 +5,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --omit=optional --no-audit --no-fund
 COPY bin ./bin
 COPY src ./src
+COPY console ./console
 COPY fixtures ./fixtures
 ENV NODE_ENV=production BOUNCED_DATA=/data
 # A container has a loopback of its own, so every listener that is to be published binds to all addresses. The network of the container is private:

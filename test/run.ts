@@ -32,13 +32,14 @@ const vitest = (project: string): readonly string[] => ['vitest', 'run', '--proj
 
 const STAGES: readonly Stage[] = [
   { name: 'lint', lanes: ['test'], command: ['oxlint', '--type-aware', '--deny-warnings'], counts: 'itself' },
-  { name: 'format', lanes: ['test'], command: ['oxfmt', '--check', 'src', 'test', 'bench', 'bin'], counts: 'itself' },
+  { name: 'format', lanes: ['test'], command: ['oxfmt', '--check', 'src', 'console', 'test', 'bench', 'bin'], counts: 'itself' },
   { name: 'types', lanes: ['quick', 'test'], command: ['tsc', '--noEmit'], counts: 'itself' },
+  { name: 'pages', lanes: ['quick', 'test'], command: ['tsc', '--noEmit', '-p', 'console'], counts: 'itself' },
   { name: 'floors', lanes: ['quick', 'test'], command: vitest('law'), counts: 'tests' },
   { name: 'pure', lanes: ['quick', 'test'], command: vitest('pure'), counts: 'tests' },
   { name: 'tests', lanes: ['test'], command: vitest('fast'), counts: 'tests', isAlone: true },
   { name: 'smoke', lanes: ['test'], command: [...vitest('pages'), 'test/console/smoke.test.ts'], counts: 'tests', isAlone: true },
-  { name: 'pages', lanes: ['slow'], command: vitest('pages'), counts: 'tests', isAlone: true },
+  { name: 'browser', lanes: ['slow'], command: vitest('pages'), counts: 'tests', isAlone: true },
   { name: 'slow', lanes: ['slow'], command: vitest('slow'), counts: 'tests', isAlone: true },
   { name: 'faults', lanes: ['faults'], command: vitest('faults'), counts: 'tests', isAlone: true },
   { name: 'soak', lanes: ['soak'], command: vitest('soak'), counts: 'tests', isAlone: true },

@@ -58,6 +58,7 @@ export function httpAppOptions(
     trustProxy: settings.http.trustProxy,
     hostFilter: hostFilterOf(settings),
     httpLimits: settings.http,
+    hasConsole: settings.console.enabled,
     responseCacheMode: settings.compatible.answers,
   }
 }

@@ -24,6 +24,7 @@ import { addSuppressionRoutes } from './api/suppressions.ts'
 import { addUnsubscribeRoutes } from './api/unsubscribe.ts'
 import { addWebhookAttemptRoutes } from './api/webhook-attempts.ts'
 import { addWebhookRoutes } from './api/webhooks.ts'
+import { addConsoleRoutes } from './console/console-routes.ts'
 import { addEngageLabRoutes } from './engagelab/routes.ts'
 import { addQueueStatusRoute } from './sendcloud/queue-status.ts'
 import { createResponseCache, type ResponseCacheMode } from './sendcloud/response-cache.ts'
@@ -62,6 +63,8 @@ type HttpAppOptions = {
   readonly hostFilter?: HostFilterOptions
   /** Limits for connections and request bodies; HTTP_LIMITS by default. */
   readonly httpLimits?: HttpLimits
+  /** Whether `/console` is served; true by default. */
+  readonly hasConsole?: boolean
   /** How the SendCloud API caches responses; `off` by default. */
   readonly responseCacheMode?: ResponseCacheMode
 }
@@ -128,6 +131,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpServer
   const createBlankServer = (): Promise<HttpServer> => createHttpServer(serverOptions)
   addDocsRoutes(server, createBlankServer, addOpenApiRoutes(server, createBlankServer, addApiRoutes))
   addCompatibleRoutes(server, options, authenticator)
+  if (options.hasConsole !== false) addConsoleRoutes(server)
   return server
 }
 

@@ -8,6 +8,7 @@
 import { z } from 'zod'
 import { FLOOD_RULES } from '../ledger/alert/flood.ts'
 import { compatibleSettings } from './compatible.ts'
+import { consoleSettings } from './console.ts'
 import { httpSettings } from './http.ts'
 import { limitSettings } from './limits.ts'
 import { alertSettings, forwardSettings, webhookSettings } from './outbound.ts'
@@ -182,6 +183,7 @@ export const SETTINGS_SCHEMA = z.strictObject({
   alerts: alertSettings.prefault({}),
   retention: retentionSettings.prefault({}),
   compatible: compatibleSettings.prefault({}),
+  console: consoleSettings.prefault({}),
   exports: exportSettings.prefault({}),
   tracking: trackingSettings.prefault({}),
   delivery: deliverySettings.prefault({}),

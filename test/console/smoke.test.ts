@@ -15,6 +15,15 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
   })
   afterAll(() => daemon.stop())
 
+  test('a browser is led from / to the console, which loads under its content security policy', async () => {
+    const { page, problems } = await open({ baseURL: `http://127.0.0.1:${daemon.httpPort}` })
+    await page.goto('/')
+    await page.getByRole('heading', { level: 1 }).waitFor()
+    expect(new URL(page.url()).pathname).toBe('/console/')
+    expect(problems()).toEqual([])
+    expect(await findAccessibilityProblems(page)).toEqual([])
+  })
+
   test('/docs shows the operations of the API under its content security policy', async () => {
     const { page, problems } = await open({ baseURL: `http://127.0.0.1:${daemon.httpPort}` })
     await page.goto('/docs')
