@@ -97,6 +97,11 @@ const METRICS = {
   bounced_webhook_seconds: { kind: 'histogram', help: 'Time until an endpoint responded', labels: [], buckets: LATENCY_BUCKETS_SECONDS },
   bounced_webhook_circuits_open: { kind: 'gauge', help: 'Webhook endpoints whose circuit breaker is open', labels: [] },
   bounced_retired_total: { kind: 'counter', help: 'Records removed by retention', labels: ['what'] },
+  bounced_clock_offset_seconds: {
+    kind: 'gauge',
+    help: 'How far the clock of this machine is ahead of the time that bounced uses (with PostgreSQL: the time of the server)',
+    labels: [],
+  },
   bounced_disk_free_bytes: { kind: 'gauge', help: 'Free bytes on the disk of the store (with PostgreSQL: of the data folder)', labels: [] },
   bounced_stored_mails: {
     kind: 'gauge',

@@ -14,7 +14,7 @@ const SRC = join(ROOT, 'src')
 
 /** In the order of the table. A folder ends in a slash. `never`: folders of a higher floor from which it must not import values even so. */
 const FLOORS = [
-  { holds: ['errors.ts', 'invalid-file.ts', 'telemetry.ts', 'trace.ts'], pure: false, never: [] },
+  { holds: ['errors.ts', 'invalid-file.ts', 'telemetry.ts', 'trace.ts', 'steady-clock.ts'], pure: false, never: [] },
   { holds: ['mail/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
   { holds: ['classify/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
   { holds: ['correlate/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
@@ -145,6 +145,21 @@ test('a file imports only from its own floor and from the floors above it', () =
 
 test('pure folders use no clock, random numbers, environment or I/O', () => {
   expect(FILES.flatMap(impure)).toEqual([])
+})
+
+/** Files that read the wall clock, and why a jump of it does no harm there. Everything else takes `now` and `elapsed` of its context. */
+const WALL_CLOCK_READERS: Readonly<Record<string, string>> = {
+  'daemon/process-clock.ts': 'makes the clocks of the process from it',
+  'daemon/smtp-listeners.ts': 'the validity of a self-signed certificate, which others judge by their clocks',
+  'telemetry.ts': 'log lines and traces show the clock of the machine',
+  'simulator/smtp/provider-network.ts': 'simulated providers are other machines',
+  'simulator/smtp/provider-server.ts': 'simulated providers are other machines',
+}
+
+test('the daemon reads the wall clock in few places: timers, leases and due times must survive a jump of it', () => {
+  const isReader = (path: string): boolean => /\bDate\.now\b|\bnew Date\(\)/.test(codeOf(readFileSync(join(SRC, path), 'utf8')))
+  const readers = FILES.filter((path) => !path.startsWith('commands/') && isReader(path))
+  expect(readers).toEqual(Object.keys(WALL_CLOCK_READERS).toSorted())
 })
 
 test('files have named exports only, and no barrels', () => {

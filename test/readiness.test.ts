@@ -18,14 +18,14 @@ const telemetry = await createTelemetry({ level: 'silent', format: 'json' })
 /** A readiness whose store calls `write` for each transaction. */
 const create = (write: () => Promise<unknown>, over: Partial<Options> = {}): Promise<Readiness> => {
   const engine = { tx: async () => (await write()) as never }
-  return createReadiness({ engine, file: null, isOpen: () => true, telemetry, now: () => 0, ...over })
+  return createReadiness({ engine, file: null, isOpen: () => true, telemetry, now: () => 0, elapsed: () => 0, ...over })
 }
 
 describe.each(engines)('on $kind', ({ kind, open }) => {
   test('ready: the store takes a write', async () => {
     const { engine, url } = await open()
     const file = kind === 'sqlite' ? url.slice('sqlite:'.length) : null
-    const { check, recent } = await createReadiness({ engine, file, isOpen: () => true, telemetry, now: () => 7 })
+    const { check, recent } = await createReadiness({ engine, file, isOpen: () => true, telemetry, now: () => 7, elapsed: () => 0 })
     expect([await check(), await recent()]).toEqual([null, null])
     expect(await engine.read.one("select value from meta where name = 'readiness'")).toEqual({ value: '7' })
   })
@@ -33,7 +33,7 @@ describe.each(engines)('on $kind', ({ kind, open }) => {
   test('not ready: the store is closed', async () => {
     const { engine } = await open()
     await engine.close()
-    const { check } = await createReadiness({ engine, file: null, isOpen: () => true, telemetry, now: () => 7 })
+    const { check } = await createReadiness({ engine, file: null, isOpen: () => true, telemetry, now: () => 7, elapsed: () => 0 })
     expect(await check()).toMatch(/^the store takes no write: /)
   })
 })
@@ -46,7 +46,15 @@ test.runIf(engines.some(({ kind }) => kind === 'postgres'))('ready as soon as a 
   // Any other transaction waits for hours.
   const engine = await openEngine(proxy.through(url), { connections: 1, limits: { deadline: 10_000_000, statement: 10_000_000 } })
   try {
-    const { check } = await createReadiness({ engine, file: null, isOpen: () => true, telemetry, now: () => 7, timeoutMs: 500 })
+    const { check } = await createReadiness({
+      engine,
+      file: null,
+      isOpen: () => true,
+      telemetry,
+      now: () => 7,
+      elapsed: () => 0,
+      timeoutMs: 500,
+    })
     expect(await check()).toBeNull()
     proxy.swallow()
     expect(await check()).not.toBeNull()
@@ -69,7 +77,7 @@ test.each(FILE_FAULTS)('not ready: %s while it is open', async (_what, suffix, d
   if (sqlite === undefined) throw new Error('SQLite is always tested')
   const { engine, url } = await sqlite.open()
   const file = url.slice('sqlite:'.length)
-  const { check } = await createReadiness({ engine, file, isOpen: () => true, telemetry, now: () => 0 })
+  const { check } = await createReadiness({ engine, file, isOpen: () => true, telemetry, now: () => 0, elapsed: () => 0 })
   expect(await check()).toBeNull()
   damage(file)
   expect(await check()).toContain(`${file}${suffix} was removed or replaced while it was open`)
@@ -103,7 +111,7 @@ test('recent results are at most a second old, and cost one write a second howev
     state.writes++
     return state.isFull ? Promise.reject(new Fault('store_busy', 'disk full')) : Promise.resolve()
   }
-  const { recent } = await create(write, { now: () => clock.now })
+  const { recent } = await create(write, { elapsed: () => clock.now })
   for (let n = 0; n < 1_000; n++) expect(await recent()).toBeNull()
   expect(state.writes).toBe(1)
   state.isFull = true

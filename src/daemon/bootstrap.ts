@@ -10,6 +10,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { createFirstCredentials } from './accounts.ts'
 import { checkStoreFiles, checkStoreTables } from './store-files.ts'
+import { startProcessClock, type ProcessClock } from './process-clock.ts'
 import { createStoreFaultListener } from './store-faults.ts'
 import type { FirstCredentials } from './accounts.ts'
 import type { RuleTable } from '../classify/rule-table.ts'
@@ -28,14 +29,13 @@ import type { Settings } from '../settings/schema.ts'
 import { COPY_SOURCE } from '../store/backup/copy-store.ts'
 import { readMetadataForOperator } from '../store/engine/metadata.ts'
 import { openEngine } from '../store/engine/open-engine.ts'
-import { startSharedClock } from '../store/engine/shared-clock.ts'
 import type { Engine } from '../store/engine/engine.ts'
 import { migrate } from '../store/engine/migrate.ts'
 import { partitionNewStore } from '../store/partitions/conversion.ts'
 import { createPartitionsAhead } from '../store/partitions/partitions.ts'
 import type { Telemetry } from '../telemetry.ts'
 import { createAccountCache } from '../service/account-cache.ts'
-import { processIds } from '../service/fact-ids.ts'
+import { createFactIds } from '../service/fact-ids.ts'
 import type { Context } from '../service/context.ts'
 import { createDiskSpace } from '../service/disk-space.ts'
 import { createCounterBuffer } from '../service/alerts/counter-buffer.ts'
@@ -57,10 +57,10 @@ type BootstrapOptions = { readonly settings: Settings; readonly telemetry: Telem
 
 /** Opens everything. Faults: config_invalid, store_busy, store_newer, rule_invalid. */
 export async function openContext({ settings, telemetry }: BootstrapOptions): Promise<Runtime> {
-  const now = Date.now
   let ruleTable: RuleTable = readRules(settings)
   let httpPort = settings.http.port
-  const { engine, master: masterKey } = await openStore(settings, telemetry)
+  const { engine, masterKey, clock } = await openStore(settings, telemetry)
+  const { now } = clock
   try {
     const vault = createVault(masterKey)
     await prepareSchema(engine, telemetry, now())
@@ -72,13 +72,12 @@ export async function openContext({ settings, telemetry }: BootstrapOptions): Pr
       { apiUser, apiKey: apiKey ?? null, trust, giveUpAfterDays: giveUpDays },
       now(),
     )
-    const sharedClock = await startSharedClock(engine.read, { now })
     const context = createContext(settings, telemetry, {
       engine,
       masterKey,
       rules: () => ruleTable,
       httpPort: () => httpPort,
-      sharedNow: sharedClock.now,
+      clock,
     })
     const reloadRules = (): void => {
       ruleTable = readRules(settings)
@@ -87,11 +86,12 @@ export async function openContext({ settings, telemetry }: BootstrapOptions): Pr
       httpPort = port
     }
     const close = (): Promise<void> => {
-      sharedClock.stop()
+      clock.stop()
       return engine.close()
     }
     return { context, masterKey, vault, firstCredentials, reloadRules, setHttpPort, close }
   } catch (error) {
+    clock.stop()
     await engine.close()
     throw error
   }
@@ -114,15 +114,15 @@ type ContextParts = {
   readonly masterKey: Uint8Array
   readonly rules: () => RuleTable
   readonly httpPort: () => number
-  readonly sharedNow: () => number
+  readonly clock: ProcessClock
 }
 
-function createContext(settings: Settings, telemetry: Telemetry, { engine, masterKey, rules, httpPort, sharedNow }: ContextParts): Context {
-  const now = Date.now
+function createContext(settings: Settings, telemetry: Telemetry, { engine, masterKey, rules, httpPort, clock }: ContextParts): Context {
+  const { now, elapsed } = clock
   return {
     engine,
     rules,
-    accountCache: createAccountCache(engine, (ring, account) => deriveTokenKey(masterKey, account, ring.index), now),
+    accountCache: createAccountCache(engine, (ring, account) => deriveTokenKey(masterKey, account, ring.index), elapsed),
     domains: { returnPath: [settings.returnPathDomain], feedback: [settings.feedbackDomain] },
     get publicUrl() {
       return publicUrlOf(settings, httpPort())
@@ -130,11 +130,12 @@ function createContext(settings: Settings, telemetry: Telemetry, { engine, maste
     reporters: createReporters(readReporters(), settings.reporters.own),
     ...(settings.delivery.mode === 'off' ? {} : { egressIps: egressIpsOf(settings.delivery) }),
     telemetry,
-    diskSpace: createDiskSpace({ folder: storeFolderOf(settings), floorBytes: settings.limits.freeDiskBytes, now, telemetry }),
+    diskSpace: createDiskSpace({ folder: storeFolderOf(settings), floorBytes: settings.limits.freeDiskBytes, elapsed, telemetry }),
     counterBuffer: createCounterBuffer(now),
     now,
-    sharedNow,
-    ids: processIds,
+    elapsed,
+    sharedNow: now,
+    ids: createFactIds(now),
   }
 }
 
@@ -152,8 +153,10 @@ function publicUrlOf({ publicUrl, http }: Settings, port: number): string {
   return (publicUrl ?? localUrlOf(http.host, port)).replace(/\/$/, '')
 }
 
+type OpenedStore = { readonly engine: Engine; readonly masterKey: Uint8Array; readonly clock: ProcessClock }
+
 /** Loads or makes the key before the store: a store whose key is lost cannot be opened again. */
-async function openStore(settings: Settings, telemetry: Telemetry): Promise<{ readonly engine: Engine; readonly master: Uint8Array }> {
+async function openStore(settings: Settings, telemetry: Telemetry): Promise<OpenedStore> {
   // The store and the key are for their owner only.
   process.umask(0o077)
   const url = databaseUrlOf(settings)
@@ -164,6 +167,11 @@ async function openStore(settings: Settings, telemetry: Telemetry): Promise<{ re
   if (isEmbedded) mkdirSync(settings.data, { recursive: true, mode: 0o700 })
   const { key } = loadMasterKey({ configured: settings.masterKey ?? null, folder: settings.data, isEmbedded, mayGenerate: isNew })
   const engine = await openEngine(url, { onFault: createStoreFaultListener(telemetry) })
-  if (file !== null && !isNew && !settings.newStore) await checkStoreTables(engine, file)
-  return { engine, master: key }
+  try {
+    if (file !== null && !isNew && !settings.newStore) await checkStoreTables(engine, file)
+    return { engine, masterKey: key, clock: await startProcessClock(engine.read, telemetry) }
+  } catch (error) {
+    await engine.close()
+    throw error
+  }
 }

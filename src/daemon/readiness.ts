@@ -29,6 +29,8 @@ type ReadinessOptions = {
   readonly isOpen: () => boolean
   readonly telemetry: Pick<Telemetry, 'log'>
   readonly now: () => number
+  /** Milliseconds since any moment. */
+  readonly elapsed: () => number
   readonly timeoutMs?: number
 }
 
@@ -39,7 +41,7 @@ const TIMEOUT_MS = 2_000
 
 /** Creates the check. Call it right after the store is opened: it remembers which file that is. */
 export async function createReadiness(options: ReadinessOptions): Promise<Readiness> {
-  const { telemetry, now, timeoutMs = TIMEOUT_MS } = options
+  const { telemetry, elapsed, timeoutMs = TIMEOUT_MS } = options
   const probe = createProbe(options, options.file === null ? [] : await openedFilesOf(options.file))
   let running: Promise<ReadinessProblem> | null = null
   let last: { readonly at: number; readonly problem: ReadinessProblem } | null = null
@@ -50,10 +52,10 @@ export async function createReadiness(options: ReadinessOptions): Promise<Readin
       if (problem === null) telemetry.log.info('ready again')
       else telemetry.log.error({ problem }, 'not ready')
     }
-    last = { at: now(), problem }
+    last = { at: elapsed(), problem }
     return problem
   }
-  return { check, recent: async () => (last !== null && Math.abs(now() - last.at) < MAX_AGE_MS ? last.problem : check()) }
+  return { check, recent: async () => (last !== null && elapsed() - last.at < MAX_AGE_MS ? last.problem : check()) }
 }
 
 type OpenedFile = { readonly path: string; readonly identity: string }

@@ -7,6 +7,7 @@
  */
 import type { DnsLookup } from '../net/dns.ts'
 import type { Settings } from '../settings/schema.ts'
+import { bringForwardForOperator } from '../store/due-times.ts'
 import { removeExpiredCredentialsForOperator } from '../store/account/credentials.ts'
 import { measureMailBodiesForOperator } from '../store/mail/mail-bodies.ts'
 import { removeOldForwardedMailsForOperator } from '../store/mail/forwarded-mails.ts'
@@ -79,6 +80,7 @@ function createJobs(context: Context, settings: Settings, { lookUp, isClosing }:
     { name: 'counter folding', run: () => foldOldCounters(context) },
     { name: 'alert counters', run: () => removeOlderThan(context, WATCH_COUNT_DAYS, removeOldWatchCountsForOperator) },
     { name: 'retirement', run: () => retireWithinBudget(context, settings.retention.months, isClosing) },
+    { name: 'due times', run: () => bringForward(context) },
     { name: 'give up', run: () => giveUpOverdue(context) },
     { name: 'rotated keys', run: () => engine.tx((db) => removeExpiredCredentialsForOperator(db, now())) },
     {
@@ -89,6 +91,15 @@ function createJobs(context: Context, settings: Settings, { lookUp, isClosing }:
     { name: 'settled queue commands', run: () => engine.tx((db) => removeSettledQueueCommandsForOperator(db, now() - SETTLED_COMMAND_MS)) },
     { name: 'signing keys', run: () => maintainDkimKeys(context, lookUp) },
   ]
+}
+
+async function bringForward({ engine, sharedNow, telemetry }: Context): Promise<void> {
+  const rows = await engine.tx((db) => bringForwardForOperator(db, sharedNow()), { visibility: 'latest' })
+  if (rows > 0)
+    telemetry.log.warn(
+      { rows },
+      'due times were further ahead than any schedule: the clock was wrong when they were written; they are due now',
+    )
 }
 
 /** Sets the gauges of the bytes that strangers have filled. */
@@ -109,7 +120,7 @@ async function runJobs({ telemetry }: Context, jobs: readonly ScheduledJob[]): P
 }
 
 async function retireWithinBudget(context: Context, months: number, isClosing: () => boolean): Promise<void> {
-  const deadline = context.now() + RETIREMENT_BUDGET_MS
-  const shouldStop = (): boolean => isClosing() || context.now() > deadline
+  const deadline = context.elapsed() + RETIREMENT_BUDGET_MS
+  const shouldStop = (): boolean => isClosing() || context.elapsed() > deadline
   await (months === 0 ? purgeRetiredDeliveries(context, shouldStop) : retire(context, { months, shouldStop }))
 }

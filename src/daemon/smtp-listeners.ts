@@ -84,14 +84,14 @@ export function loadOrMakeCertificate(settings: Settings): Certificate {
 
 function commonOptionsOf(
   settings: Settings,
-  { telemetry, accountCache, diskSpace }: Context,
+  { telemetry, accountCache, diskSpace, now }: Context,
 ): Omit<CommonListenerOptions, 'host' | 'port' | 'limits'> {
   return {
     hostname: settings.smtp.name ?? hostname(),
     proxyPeers: settings.smtp.proxyPeers,
     tls: loadOrMakeCertificate(settings),
     telemetry,
-    now: Date.now,
+    now,
     isDiskLow: diskSpace.isLow,
     isBlocked: async (peer) => (await accountCache.snapshot()).blocks.isPeerBlocked(peer),
   }

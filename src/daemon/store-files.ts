@@ -34,11 +34,10 @@ export function checkStoreFiles({ file, folder, isConfirmed }: StoreFiles): void
   if (existsSync(key)) throw new Fault('config_invalid', `${file} is missing or empty, but ${key} belongs to a store: ${WHAT_TO_DO}`)
 }
 
-/** Call it before the schema is created, for a file that was there before. Throws Fault config_invalid, and closes the store. */
+/** Call it before the schema is created, for a file that was there before. Throws Fault config_invalid. */
 export async function checkStoreTables(engine: Engine, file: string): Promise<void> {
   const row = await engine.read.one("select count(*) as n from sqlite_schema where type = 'table'")
   if (Number(row?.['n']) > 0) return
-  await engine.close()
   const text = `${file} has no tables: it is a copy that lacks its log (${file}-wal), or its first start was interrupted: ${WHAT_TO_DO}`
   throw new Fault('config_invalid', text)
 }

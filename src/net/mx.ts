@@ -69,7 +69,7 @@ const MAX_SET_CHARACTERS = 500
 type CacheEntry<T> = { readonly answer: Promise<T> }
 
 /** Creates the resolver. */
-export function createMxResolver({ lookUp, now = Date.now, cacheMs = CACHE_MS }: MxResolverOptions): MxResolver {
+export function createMxResolver({ lookUp, now = () => performance.now(), cacheMs = CACHE_MS }: MxResolverOptions): MxResolver {
   const withCache = <T extends { readonly kind: string }>(queryName: (name: string) => Promise<T>): ((name: string) => Promise<T>) => {
     const cache = new LRUCache<string, CacheEntry<T>>({ max: CACHE_SIZE, perf: { now }, ttlResolution: 0 })
     return (name) => {

@@ -8,6 +8,7 @@
  */
 import type { BackoffEpisode } from './backoff/backoff-episode.ts'
 import type { BackoffKeyId } from './backoff/backoff-key.ts'
+import { endAt } from './backoff/sliding-count.ts'
 import { getOrCreateKeyState, refreshBackoffLimits, setKeyTimer } from './backoff/key-state.ts'
 import type { KeyState, QueueState } from './queue-state.ts'
 
@@ -56,9 +57,24 @@ export function restoreKeyStates(queue: QueueState, snapshots: readonly KeyState
   }
 }
 
+/** An episode that was stored while the clock was ahead: nothing in it has happened later than now, and a pause is not longer than it was. */
+function withoutFuture(episode: BackoffEpisode, now: number): BackoffEpisode {
+  const { until, pausedMs, counts } = episode
+  return {
+    ...episode,
+    since: Math.min(episode.since, now),
+    until: until === null || pausedMs === 0 ? until : Math.min(until, now + pausedMs),
+    troubleAt: Math.min(episode.troubleAt, now),
+    counts: counts.map(({ hits, of }) => ({ hits: endAt(hits, now), of: endAt(of, now) })),
+    movedAt: Math.min(episode.movedAt, now),
+    rungAt: Math.min(episode.rungAt, now),
+  }
+}
+
 /** Restores stored episodes into a queue that does not have them. A probe that was in flight restarts. */
 export function restoreEpisodes(queue: QueueState, episodes: readonly BackoffEpisode[], now: number): void {
-  for (const episode of episodes) {
+  for (const stored of episodes) {
+    const episode = withoutFuture(stored, now)
     const keyState = getOrCreateKeyState(queue, episode.key, now)
     keyState.episodes.set(episode.class, { ...episode, sent: 0, answered: 0 })
     queue.sequence = Math.max(queue.sequence, episode.epoch)

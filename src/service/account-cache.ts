@@ -49,13 +49,13 @@ const MAX_AGE_MS = 1_000
 type DeriveTokenKey = (ring: TokenKey, account: number) => Uint8Array
 
 /** Creates the cache. It reads nothing until the first call of `snapshot`. */
-export function createAccountCache(engine: Engine, derive: DeriveTokenKey, now: () => number): AccountCache {
+export function createAccountCache(engine: Engine, derive: DeriveTokenKey, elapsed: () => number): AccountCache {
   let snapshot: Promise<AccountSnapshot> | null = null
   let readAt = -Infinity
   return {
     snapshot: () => {
-      if (snapshot === null || now() - readAt > MAX_AGE_MS) {
-        readAt = now()
+      if (snapshot === null || elapsed() - readAt > MAX_AGE_MS) {
+        readAt = elapsed()
         const reading = readSnapshot(engine, derive)
         snapshot = reading
         reading.catch(() => {

@@ -23,7 +23,8 @@ type DiskSpaceOptions = {
   readonly folder: string
   /** 0: no floor. */
   readonly floorBytes: number
-  readonly now: () => number
+  /** Milliseconds since any moment. */
+  readonly elapsed: () => number
   readonly telemetry: Pick<Telemetry, 'log' | 'setGauge'>
   /** Free bytes of the disk of a folder; throws if they cannot be found out. Replaced in tests. */
   readonly measure?: (folder: string) => number
@@ -39,14 +40,14 @@ function measureFreeBytes(folder: string): number {
 }
 
 /** Creates the measurement. Total: what cannot be measured refuses nothing, and is logged once. */
-export function createDiskSpace({ folder, floorBytes, now, telemetry, measure = measureFreeBytes }: DiskSpaceOptions): DiskSpace {
+export function createDiskSpace({ folder, floorBytes, elapsed, telemetry, measure = measureFreeBytes }: DiskSpaceOptions): DiskSpace {
   let measuredAt = Number.NEGATIVE_INFINITY
   let free: number | null = null
   let wasLow = false
   let isUnknown = false
   const look = (): number | null => {
-    const at = now()
-    if (at >= measuredAt && at - measuredAt < MAX_AGE_MS) return free
+    const at = elapsed()
+    if (at - measuredAt < MAX_AGE_MS) return free
     measuredAt = at
     try {
       free = measure(folder)

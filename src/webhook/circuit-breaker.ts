@@ -4,7 +4,7 @@
  * After a few consecutive failures the breaker opens. While it is open, no request is sent and no event loses an attempt. When the open time is
  * over, one trial request is sent; each failed trial doubles the open time.
  *
- * Pure. See also: service/notify/notifier.
+ * Pure; `now` is a clock for intervals. See also: service/notify/notifier.
  */
 
 type BreakerEvent = 'tripped' | 'due' | 'good' | 'bad'

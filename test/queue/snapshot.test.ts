@@ -31,10 +31,29 @@ test('a row of the first release has no hold periods', () => {
   expect(snapshotKeyStates(queue)).toMatchObject([{ spans: [], limit: 6 }])
 })
 
-const EPISODE_ROW = `{"key":"ip|192.0.2.1|google","class":"ip-rate","state":"paused","n":2,"epoch":40,"since":1,"until":${T0 + 1_000},"pausedMs":5,"troubleAt":1,"counts":[{"hits":{"windowMs":3600000,"slot":0,"counts":[]},"of":{"windowMs":3600000,"slot":0,"counts":[]}}],"inARow":0,"rateBefore":60,"connectionsBefore":1,"batch":0,"sent":0,"answered":0,"movedAt":1,"rung":null,"rungAt":1,"clean":0,"evidence":[{"at":1,"mailId":"m","code":421,"text":"421 no"}]}`
+const EPISODE_ROW = `{"key":"ip|192.0.2.1|google","class":"ip-rate","state":"paused","n":2,"epoch":40,"since":1,"until":${T0 + 1_000},"pausedMs":1000,"troubleAt":1,"counts":[{"hits":{"windowMs":3600000,"slot":0,"counts":[]},"of":{"windowMs":3600000,"slot":0,"counts":[]}}],"inARow":0,"rateBefore":60,"connectionsBefore":1,"batch":0,"sent":0,"answered":0,"movedAt":1,"rung":null,"rungAt":1,"clean":0,"evidence":[{"at":1,"mailId":"m","code":421,"text":"421 no"}]}`
 
 test('episodes', () => {
   const queue = newQueue()
   restoreEpisodes(queue, [JSON.parse(EPISODE_ROW)], T0)
   expect(snapshotEpisodes(queue).map((row) => JSON.stringify(row))).toEqual([EPISODE_ROW])
+})
+
+test('an episode that was stored while the clock was a year ahead pauses for as long as it was meant to, and forgets like any other', () => {
+  const [queue, year] = [newQueue(), 365 * 86_400_000]
+  const future = T0 + year
+  const count = { windowMs: 3_600_000, slot: Math.floor((future * 12) / 3_600_000), counts: [3] }
+  const episode = {
+    ...JSON.parse(EPISODE_ROW),
+    since: future,
+    until: future + 60_000,
+    pausedMs: 60_000,
+    troubleAt: future,
+    movedAt: future,
+    rungAt: future,
+  }
+  restoreEpisodes(queue, [{ ...episode, counts: [{ hits: count, of: count }] }], T0)
+  const [restored] = snapshotEpisodes(queue)
+  expect(restored).toMatchObject({ since: T0, until: T0 + 60_000, troubleAt: T0, movedAt: T0, rungAt: T0 })
+  expect(restored?.counts[0]?.hits).toEqual({ ...count, slot: Math.floor((T0 * 12) / 3_600_000) })
 })

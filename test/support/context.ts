@@ -18,7 +18,7 @@ import { createAccountCache } from '../../src/service/account-cache.ts'
 import { createExportService, type ExportService } from '../../src/service/export/exports.ts'
 import { createDkimKeyService, type DkimKeyService } from '../../src/service/admin/dkim.ts'
 import type { Context } from '../../src/service/context.ts'
-import { processIds } from '../../src/service/fact-ids.ts'
+import { createFactIds } from '../../src/service/fact-ids.ts'
 import { createForwardService, type ForwardService } from '../../src/service/forward/forward-domains.ts'
 import { createCounterBuffer } from '../../src/service/alerts/counter-buffer.ts'
 import { createWebhookService, type WebhookService } from '../../src/service/notify/webhooks.ts'
@@ -31,6 +31,9 @@ export const MASTER = Buffer.alloc(32, 7)
 export type Clock = { now: number }
 
 const rules = loadRules()
+
+/** One for the process, as a daemon has. */
+const ids = createFactIds(Date.now)
 
 /** A context over a migrated store, with one account for each item of `accounts`. */
 export async function makeContext(engine: Engine, clock: Clock, accounts: readonly Partial<AccountSettings>[] = [{}]): Promise<Context> {
@@ -51,8 +54,9 @@ export async function makeContext(engine: Engine, clock: Clock, accounts: readon
     diskSpace: { floorBytes: 0, freeBytes: () => null, isLow: () => false },
     counterBuffer: createCounterBuffer(now),
     now,
+    elapsed: now,
     sharedNow: now,
-    ids: processIds,
+    ids,
   }
 }
 

@@ -76,9 +76,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     if (methods.length > 0) void reply.header('allow', methods.join(', '))
     return sendProblem(telemetry, fault, request, reply)
   })
-  addConnectionLimits(server, { telemetry, limits: httpLimits, isBehindProxy: options.trustProxy, now: Date.now })
+  addConnectionLimits(server, { telemetry, limits: httpLimits, isBehindProxy: options.trustProxy, now: () => performance.now() })
   addMetricsHooks(server, telemetry)
-  addBodyLimits(server, { telemetry, limits: httpLimits, now: Date.now })
+  addBodyLimits(server, { telemetry, limits: httpLimits, now: () => performance.now() })
   await server.register((await import('@fastify/formbody')).default)
   addFormParser(server)
   return server

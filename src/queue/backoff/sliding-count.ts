@@ -14,6 +14,12 @@ export const emptySlidingCount = (windowMs: number): SlidingCount => ({ windowMs
 
 const slotOf = (slidingCount: SlidingCount, now: number): number => Math.floor((now * SLOTS) / slidingCount.windowMs)
 
+/** The count without a future: events that were counted while the clock was ahead happen now. */
+export const endAt = (slidingCount: SlidingCount, now: number): SlidingCount => ({
+  ...slidingCount,
+  slot: Math.min(slidingCount.slot, slotOf(slidingCount, now)),
+})
+
 /** The count with `n` more events at `now`. */
 export function addToCount(slidingCount: SlidingCount, now: number, n = 1): SlidingCount {
   const slot = Math.max(slidingCount.slot, slotOf(slidingCount, now))

@@ -40,6 +40,10 @@ type RetryInput = {
 /** The longest stated delay that is kept. */
 const MAX_STATED_DELAY_MS = 24 * 60 * MINUTE_MS
 
+/** No delay of this schedule is longer. */
+export const longestDelayOf = ({ delaysMs, jitter }: DeliveryRetrySchedule): number =>
+  Math.max(MAX_STATED_DELAY_MS, Math.round(Math.max(...delaysMs) * jitter[1]))
+
 /** The delay after a deferral, in milliseconds. A delay that the provider states wins where it is longer. */
 export function computeRetryDelay(schedule: DeliveryRetrySchedule, input: RetryInput): number {
   const last = schedule.delaysMs[schedule.delaysMs.length - 1] ?? MINUTE_MS

@@ -16,7 +16,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BackoffPolicy } from '../../queue/backoff/policy.ts'
 import { createQueue } from '../../queue/queue.ts'
-import type { DeliveryRetrySchedule } from '../../queue/schedule/retry.ts'
+import { longestDelayOf, type DeliveryRetrySchedule } from '../../queue/schedule/retry.ts'
 import type { Transport } from '../../smtp-client/transport.ts'
 import type { Lease } from '../../store/engine/lease.ts'
 import type { MessageRenderer } from './render.ts'
@@ -181,7 +181,7 @@ function createLoop({ context, options, wakeup, sender, isFirst }: DelivererStat
   const ended = isFirst ? { node, at: context.now() } : null
   const isQueued = (deliveryId: string): boolean => queue.entries.has(deliveryId)
   const createLoader = (onResolved: OnResolved): QueueLoader =>
-    createQueueLoader(context, { resolveDestination, onResolved, uncertainMs, ended, isQueued })
+    createQueueLoader(context, { resolveDestination, onResolved, uncertainMs, ended, longestDelayMs: longestDelayOf(retry), isQueued })
   const parts = {
     sender,
     groupSpread: createGroupSpread(context, node),

@@ -38,7 +38,7 @@ import type { SendOutcome } from './sender.ts'
 import { readSendOutcome } from './settled-attempt.ts'
 import { dispatchCapacity, isPollDue, isSnapshotDue, mayDispatch, msUntilNextTick } from './tick-schedule.ts'
 
-/** What a session begins with. Attempts may begin until `leaseUntil`. */
+/** What a session begins with. Attempts may begin until `leaseUntil`, on the clock for intervals. */
 type SessionStart = { readonly lease: Lease; readonly queue: Queue; readonly leaseUntil: number }
 
 export type DeliveryLoop = {
@@ -65,10 +65,10 @@ export function createDeliveryLoop(options: LoopOptions, { lease, queue, leaseUn
     session,
     load: () => loadQueue(loop),
     tick: () => tick(loop),
-    msUntilNextTick: () => msUntilNextTick(session, options.concurrencyLimit, options.context.now()),
+    msUntilNextTick: () => msUntilNextTick(session, options.concurrencyLimit, options.context),
     requestPoll: () => {
       session.hasNewMessages = true
-      session.lastPollAt = 0
+      session.lastPollAt = -Infinity
     },
     extendLease: (until) => (session.leaseUntil = until),
     stop: () => {
@@ -81,14 +81,14 @@ export function createDeliveryLoop(options: LoopOptions, { lease, queue, leaseUn
 async function tick(loop: LoopState): Promise<void> {
   const { context, session } = loop
   try {
-    const isPolling = isPollDue(session, context.now())
+    const isPolling = isPollDue(session, context.elapsed())
     if (isPolling) await pollStore(loop)
     const snapshot = await context.accountCache.snapshot()
     dispatchDue(loop)
     await commitPending(loop, snapshot)
     startAttempts(loop)
     if (isPolling && (await regroup(loop))) startAttempts(loop)
-    if (isSnapshotDue(session, context.now())) await saveSnapshots(loop)
+    if (isSnapshotDue(session, context.elapsed())) await saveSnapshots(loop)
   } catch (error) {
     session.isStoreFailing = true
     context.telemetry.log.error({ err: error }, 'changes of the delivery queue could not be committed; they will be committed again')
@@ -112,19 +112,19 @@ async function pollStore(loop: LoopState): Promise<void> {
     session.commandResults.push(...results)
     if (hasRun) await settleCommands(context)
     // The sender of a command checks its effect at once.
-    if (results.length > 0) session.lastSnapshotAt = 0
+    if (results.length > 0) session.lastSnapshotAt = -Infinity
   }
   session.updates.push(...(await loop.loader.recheck(session.groups)))
   if (!holdsAllGroups(session.groups)) await loop.keyPersistence.refreshAccounts(context.engine.read, session.queue, now)
   session.hasNewMessages ||= hasNewMessages
   session.hasLateReports ||= hasFeedback
-  session.lastPollAt = now
+  session.lastPollAt = context.elapsed()
 }
 
 function dispatchDue(loop: LoopState): void {
   const { context, session, concurrencyLimit } = loop
   const now = context.now()
-  if (!mayDispatch(session, now)) return
+  if (!mayDispatch(session, context.elapsed())) return
   const { dispatches, events } = nextDispatchBatch(session.queue, now, dispatchCapacity(session, concurrencyLimit))
   applyEvents(loop, events)
   addDispatches(session, dispatches, now)
@@ -208,7 +208,7 @@ async function commitSeparately(loop: LoopState, snapshot: AccountSnapshot, batc
 function startAttempts(loop: LoopState): void {
   const { context, session, concurrencyLimit } = loop
   for (let next = session.ready[0]; next !== undefined; next = session.ready[0]) {
-    const isAllowed = canBegin(session, next.attempt, context.now())
+    const isAllowed = canBegin(session, next.attempt, context.elapsed())
     if (isAllowed && session.sendingCount >= concurrencyLimit) return
     session.ready.shift()
     if (isAllowed) void runAttempt(loop, next)
@@ -222,7 +222,7 @@ async function runAttempt(loop: LoopState, { attempt, mail }: ReadyAttempt): Pro
   session.sendingCount += 1
   try {
     const { sent, destination } = await loop.sender.send(attempt.dispatch, mail, () => {
-      if (!canBegin(session, attempt, context.now())) return false
+      if (!canBegin(session, attempt, context.elapsed())) return false
       attempt.phase = 'sending'
       return true
     })
@@ -256,7 +256,7 @@ function endAttempt(loop: LoopState, attempt: PendingAttempt, sent: SendOutcome)
 async function saveSnapshots(loop: LoopState): Promise<void> {
   const { context, session, keyPersistence, laneSnapshots } = loop
   const now = context.now()
-  session.lastSnapshotAt = now
+  session.lastSnapshotAt = context.elapsed()
   session.hasTransitioned = false
   updateQueueGauges(context.telemetry, session)
   await laneSnapshots.save(context.engine, session.queue, now)

@@ -48,7 +48,7 @@ export type DeliverySession = {
   groups: HeldGroups
   /** Held groups whose messages are not loaded yet. */
   readonly groupsToLoad: Set<number>
-  /** Attempts may begin before this moment, which a renewal of the lease moves. */
+  /** Attempts may begin before this moment on the clock for intervals, which a renewal of the lease moves. */
   leaseUntil: number
   readonly queue: Queue
   readonly subscribers: Subscribers
@@ -69,6 +69,7 @@ export type DeliverySession = {
   moves: MovedMessage[]
   /** The groups that are being loaded, and their last message that was; loading continues after it. Null: nothing is being loaded. */
   loading: { readonly groups: HeldGroups; readonly cursor: QueueCursor | null } | null
+  /** On the clock for intervals, as the next. */
   lastPollAt: number
   lastSnapshotAt: number
   /** A backoff key has changed state since the last snapshot. */
@@ -115,8 +116,8 @@ export function createSession(lease: Lease, queue: Queue, leaseUntil: number): D
     commandResults: [],
     moves: [],
     loading: null,
-    lastPollAt: 0,
-    lastSnapshotAt: 0,
+    lastPollAt: -Infinity,
+    lastSnapshotAt: -Infinity,
     hasTransitioned: false,
     isStoreFailing: false,
     hasNewMessages: true,
@@ -199,9 +200,9 @@ export function takeRecalled(session: DeliverySession): readonly PendingAttempt[
   return recalled
 }
 
-/** Whether an attempt may begin now. */
-export const canBegin = (session: SessionView, { isRecalled }: PendingAttempt, now: number): boolean =>
-  !isRecalled && !session.isEnding && now < session.leaseUntil
+/** Whether an attempt may begin at a moment on the clock for intervals. */
+export const canBegin = (session: SessionView, { isRecalled }: PendingAttempt, elapsed: number): boolean =>
+  !isRecalled && !session.isEnding && elapsed < session.leaseUntil
 
 /**
  * Gives the result of an attempt to the queue and collects the update of the message's row. Returns how the message ended (null: it stays in the queue until

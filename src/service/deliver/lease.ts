@@ -2,8 +2,8 @@
  * lease - acquires, renews and releases the right of a node to hold lane groups
  *
  * The holder renews at a third of the lease's time, so that a short failure of the store does not cost the lease. A lease expires by the database's clock.
- * The holder counts its time from the moment before its request, on its own clock, and begins no attempt from `lastStartAt` on, so that the two clocks need
- * to agree about the length of a lease only.
+ * The holder counts its time from the moment before its request, on a clock for intervals, and begins no attempt from `lastStartAt` on, so that the two clocks
+ * need to agree about the length of a lease only.
  *
  * See also: store/engine/lease, service/deliver/deliverer.
  */
@@ -19,32 +19,33 @@ const CLOCK_SKEW_SHARE = 1 / 6
 /** The moment from which nothing may begin under a lease that expires at `untilAt`. */
 export const lastStartAt = (untilAt: number, leaseMs: number): number => untilAt - leaseMs * CLOCK_SKEW_SHARE
 
-/** Acquires the lease of a node. Null: another process of this name has it, or a node of an older version delivers. Faults: store_busy. */
-export async function acquireLease({ engine, now }: Context, { node, holder, leaseMs }: LeaseOptions): Promise<Lease | null> {
-  const at = now()
-  return engine.tx(
+/** Acquires the lease of a node; its end is on the clock for intervals. Null: another process of this name has it, or a node of an older version delivers. Faults: store_busy. */
+export async function acquireLease({ engine, now, elapsed }: Context, { node, holder, leaseMs }: LeaseOptions): Promise<Lease | null> {
+  const [at, requestedAt] = [now(), elapsed()]
+  const lease = await engine.tx(
     async (db) =>
       (await holdSharedLeaseForOperator(db, { node, now: at, leaseMs }))
         ? acquireLeaseForOperator(db, { name: leaseNameOf(node), holder, now: at, leaseMs })
         : null,
     { visibility: 'latest' },
   )
+  return lease === null ? null : { ...lease, untilAt: requestedAt + leaseMs }
 }
 
 /** Renews the lease and returns its new end, or 'lost' if other nodes have taken its groups, or a node of an older version delivers. Faults: store_busy (try again). */
 export async function renewLease(
-  { engine, now }: Context,
+  { engine, now, elapsed }: Context,
   lease: Lease,
   { node, leaseMs }: Omit<LeaseOptions, 'holder'>,
 ): Promise<number | 'lost'> {
-  const at = now()
+  const [at, requestedAt] = [now(), elapsed()]
   const isOurs = await engine.tx(
     async (db) =>
       (await renewLeaseForOperator(db, { ...lease, now: at, leaseMs })) &&
       (await holdSharedLeaseForOperator(db, { node, now: at, leaseMs })),
     { visibility: 'latest' },
   )
-  return isOurs ? at + leaseMs : 'lost'
+  return isOurs ? requestedAt + leaseMs : 'lost'
 }
 
 /** Releases the lease, so that another node need not wait until it expires. Faults: store_busy. */

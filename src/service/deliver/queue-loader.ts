@@ -66,11 +66,13 @@ type LoaderOptions = {
   readonly uncertainMs: number
   /** A process of a node that has ended before `at`, so that nobody will report the outcomes of its attempts; null: none. */
   readonly ended: { readonly node: string; readonly at: number } | null
+  /** The longest delay after an attempt. A due time further ahead was written while the clock was wrong. */
+  readonly longestDelayMs: number
   /** Whether a message is in the queue of this node: its own attempts are no mystery. */
   readonly isQueued: (deliveryId: string) => boolean
 }
 
-/** A message that another node has marked, and when it is sent again. */
+/** A message that another node has marked, and when it is sent again, on the clock for intervals. */
 type AwaitedMessage = { readonly mail: QueuedMessageSummary; readonly until: number }
 
 type LoaderState = LoaderOptions & {
@@ -130,15 +132,15 @@ const RECHECKED_PER_TICK = 500
 
 /** Reads messages again whose time is over. One that is still marked is uncertain now; the node may also have requeued it, or removed it. */
 async function recheckAwaited(state: LoaderState, held: HeldGroups): Promise<readonly MailUpdate[]> {
-  const { engine, telemetry, now } = state.context
-  const at = now()
+  const { engine, telemetry, now, elapsed } = state.context
+  const at = elapsed()
   state.awaited = state.awaited.filter(({ mail }) => held.has(mail.laneGroup))
   const due = state.awaited.filter(({ until }) => until <= at).slice(0, RECHECKED_PER_TICK)
   if (due.length === 0) return []
   const refs = due.map(({ mail }) => mailRefOf(mail.account, mail.deliveryId))
   const [found, { liveMarks }] = await Promise.all([
     findQueuedMessagesForOperator(engine.read, refs),
-    readGroupHoldersForOperator(engine.read, at),
+    readGroupHoldersForOperator(engine.read, now()),
   ])
   state.awaited = state.awaited.filter((each) => !due.includes(each))
   const markOf = new Map(due.map(({ mail }) => [mail.deliveryId, mail.dispatchedAt]))
@@ -159,7 +161,7 @@ async function recheckAwaited(state: LoaderState, held: HeldGroups): Promise<rea
 
 /** Requests the look-ups of messages, but for those whose outcome another node may still report. */
 function addMails(state: LoaderState, mails: readonly QueuedMessageSummary[]): readonly MailUpdate[] {
-  const until = state.context.now() + state.uncertainMs
+  const until = state.context.elapsed() + state.uncertainMs
   const uncertain: QueuedMessageSummary[] = []
   for (const mail of mails) {
     if (mail.dispatchedAt === null) requestLookUp(state, mail)
@@ -224,8 +226,13 @@ function startLookUps(state: LoaderState): void {
   }
 }
 
-function toQueueMessage({ internedStrings }: LoaderState, mail: QueuedMessageSummary, destination: ResolvedDestination): QueueMessage {
-  const { deliveryId: id, account, acceptedAt, dueAt, attempts, refusedBy } = mail
+function toQueueMessage(
+  { internedStrings, longestDelayMs, context }: LoaderState,
+  mail: QueuedMessageSummary,
+  destination: ResolvedDestination,
+): QueueMessage {
+  const { deliveryId: id, account, acceptedAt, attempts, refusedBy } = mail
+  const dueAt = Math.min(mail.dueAt, context.now() + longestDelayMs)
   const [domain, senderDomain] = [intern(internedStrings, mail.domain), intern(internedStrings, mail.senderDomain)]
   const { site, gateway, mxSet } = destination
   const message = { id, account, domain, senderDomain, site, gateway, mxSet, acceptedAt, attempts, dueAt }

@@ -114,10 +114,10 @@ const runningOf = ({ workers }: NotifierInternals): readonly Promise<void>[] =>
 async function tick(internals: NotifierInternals): Promise<void> {
   const { context, workers, state } = internals
   try {
-    const now = context.now()
+    const elapsed = context.elapsed()
     const due = await listDueEndpointsForOperator(context.engine.read, context.sharedNow())
     const free = due.map((ref) => ({ ref, worker: workerOf(workers, ref) })).filter(({ worker }) => worker.running === null)
-    for (const { worker } of free) worker.breaker = advanceBreaker(worker.breaker, now)
+    for (const { worker } of free) worker.breaker = advanceBreaker(worker.breaker, elapsed)
     const ready = free.filter(({ worker }) => worker.breaker.state !== 'open').toSorted((a, b) => a.worker.lastRun - b.worker.lastRun)
     const freeSlots = (internals.maxWorkers ?? MAX_WORKERS) - runningOf(internals).length
     state.isSaturated = ready.length > freeSlots
@@ -211,7 +211,7 @@ async function sendOne(
   if (!wasAttempted(result)) return { row, result }
   context.telemetry.observe('bounced_webhook_seconds', result.millis / 1_000)
   const before = worker.breaker.state
-  worker.breaker = recordResult(worker.breaker, result.kind === 'heard', context.now())
+  worker.breaker = recordResult(worker.breaker, result.kind === 'heard', context.elapsed())
   if (worker.breaker.state === 'open' && before === 'closed') {
     worker.isAwaitingRecovery = true
     context.telemetry.log.warn({ account, endpointId }, 'webhook endpoint keeps failing: circuit breaker opened')

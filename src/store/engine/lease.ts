@@ -4,7 +4,7 @@
  * A lease is held until an end time on the clock of the store and renewed before it, so that a node whose clock is wrong neither takes a
  * lease early nor holds it longer. Its `term` increases whenever the lease changes hands: a transaction that
  * checks `holdsLease` commits only while no other node has taken the lease, however late its node wakes up. A node that returns under its
- * own name acquires its lease again at once.
+ * own name acquires its lease again at once. An end that is further ahead than any lease lasts was written while the clock was wrong: the lease has expired.
  *
  * See also: service/deliver/lease (which renews it), store/engine/shared-clock.
  */
@@ -21,6 +21,13 @@ export const LEASES = createTableMapping<Lease>('queue_lease', ['name'], {
   untilAt: integerColumn('until_at'),
 })
 
+/** No lease lasts longer: `delivery.leaseSeconds` is 600 at most. */
+const LONGEST_LEASE_MS = 3_600_000
+
+/** Whether a lease is current at `$n`, the clock of the store. */
+export const isCurrentSql = (untilAt: string, clock: string): string =>
+  `(${untilAt} > ${clock} and ${untilAt} <= ${clock} + ${LONGEST_LEASE_MS})`
+
 /** `now` is the clock of this process. */
 type LeaseRequest = { readonly name: string; readonly holder: string; readonly now: number; readonly leaseMs: number }
 
@@ -33,7 +40,7 @@ export async function acquireLeaseForOperator(db: Database, { name, holder, now,
   const row = await db.one(
     `insert into queue_lease (name, holder, term, until_at) values ($1, $2, 1, $3)
      on conflict (name) do update set holder = excluded.holder, term = queue_lease.term + 1, until_at = excluded.until_at
-     where queue_lease.until_at <= $4 or queue_lease.holder = excluded.holder
+     where not ${isCurrentSql('queue_lease.until_at', '$4')} or queue_lease.holder = excluded.holder
      returning name, holder, term, until_at`,
     [name, holder, clock + leaseMs, clock],
   )

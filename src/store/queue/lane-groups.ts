@@ -12,7 +12,7 @@
  */
 import { LANE_GROUPS } from '../../queue/lane-group.ts'
 import type { Database, DatabaseReader } from '../engine/engine.ts'
-import type { Lease } from '../engine/lease.ts'
+import { isCurrentSql, type Lease } from '../engine/lease.ts'
 import { readStoreClock } from '../engine/shared-clock.ts'
 import { createTableMapping, integerColumn, textColumn } from '../engine/mapping.ts'
 
@@ -48,7 +48,10 @@ export async function readGroupHoldersForOperator(reader: DatabaseReader, now: n
   const clock = await readStoreClock(reader, now)
   const [groups, leases] = await Promise.all([
     reader.all(`select ${LANE_GROUP_ROWS.columns('g')} from queue_groups g`),
-    reader.all("select l.name, l.term from queue_lease l where l.name >= 'deliver/' and l.name < 'deliver0' and l.until_at > $1", [clock]),
+    reader.all(
+      `select l.name, l.term from queue_lease l where l.name >= 'deliver/' and l.name < 'deliver0' and ${isCurrentSql('l.until_at', '$1')}`,
+      [clock],
+    ),
   ])
   const holders = Array.from({ length: LANE_GROUPS }, () => '')
   for (const { group, node } of groups.map(LANE_GROUP_ROWS.decode)) holders[group] = node
@@ -62,7 +65,7 @@ export async function readGroupHoldersForOperator(reader: DatabaseReader, now: n
 export async function freeGroupsOfForOperator(db: Database, nodes: readonly string[], now: number): Promise<void> {
   const clock = await readStoreClock(db, now)
   for (const node of nodes.toSorted()) {
-    const sql = 'update queue_lease set term = term + 1, until_at = 0 where name = $1 and until_at <= $2'
+    const sql = `update queue_lease set term = term + 1, until_at = 0 where name = $1 and not ${isCurrentSql('until_at', '$2')}`
     if ((await db.run(sql, [leaseNameOf(node), clock])) === 0) continue
     await db.run("update queue_groups set node = '' where node = $1", [node])
     await db.run('delete from queue_lanes where node = $1', [node])
@@ -88,7 +91,7 @@ export async function holdSharedLeaseForOperator(
   const sql = `insert into queue_lease (name, holder, term, until_at) values ($1, $2, 1, $3)
     on conflict (name) do update set until_at = excluded.until_at, holder = excluded.holder,
       term = queue_lease.term + case when queue_lease.holder = excluded.holder then 0 else 1 end
-    where queue_lease.holder in (excluded.holder, $5) or queue_lease.until_at <= $4`
+    where queue_lease.holder in (excluded.holder, $5) or not ${isCurrentSql('queue_lease.until_at', '$4')}`
   return (await db.run(sql, [SHARED_LEASE, SHARED_HOLDER, clock + leaseMs, clock, node])) === 1
 }
 

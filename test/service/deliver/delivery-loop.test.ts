@@ -123,8 +123,9 @@ function forgetUnwritten({ accepted }: Run, { loop }: Node): void {
 }
 
 /** One tick, and the load of the groups that it acquired. The clock moves on, so that each tick polls the store. */
-async function tickNode({ clock }: Run, { loop }: Node): Promise<void> {
+async function tickNode({ context, clock }: Run, { loop }: Node): Promise<void> {
   clock.now += 1_000
+  await renewLeases(context.engine, clock)
   await loop.tick()
   if (loop.session.groupsToLoad.size > 0) await loop.load()
   await settle()
@@ -143,6 +144,12 @@ async function thaw(run: Run, node: Node, how: number): Promise<void> {
 
 const SITES: Readonly<Record<string, string>> = { 'd1.example.net': 'provider', 'd2.example.net': 'other-provider' }
 
+/** Nodes renew their leases in time, unless they are frozen. The clock of PostgreSQL is not virtual. */
+const renewLeases = async (engine: Engine, { now }: Clock): Promise<unknown> =>
+  engine.kind === 'postgres'
+    ? null
+    : engine.tx((db) => db.run('update queue_lease set until_at = $1 where until_at > 0', [now + 30 * MINUTE])).catch(() => null)
+
 /** The site of one domain changes every two hours. */
 const siteOf = (domain: string, now: number): string =>
   domain === 'd2.example.net' && Math.floor(now / (120 * MINUTE)) % 2 === 0 ? domain : (SITES[domain] ?? domain)
@@ -150,7 +157,7 @@ const siteOf = (domain: string, now: number): string =>
 /** Starts a process of a node. */
 async function startNode(run: Run, name: string): Promise<void> {
   const { context, faults } = run
-  const lease = await acquireLease(context, { node: name, holder: name, leaseMs: 1_000_000 * MINUTE })
+  const lease = await acquireLease(context, { node: name, holder: name, leaseMs: 60 * MINUTE })
   if (lease === null) throw new Error('no lease')
   const pools = { '*': ['192.0.2.1', '192.0.2.2'] }
   const queue = createQueue({
@@ -185,14 +192,21 @@ async function startNode(run: Run, name: string): Promise<void> {
       node: name,
       groupSpread: createGroupSpread(context, name),
       createLoader: (onResolved) =>
-        createQueueLoader(context, { resolveDestination, onResolved, uncertainMs: UNCERTAIN_MS, ended, isQueued }),
+        createQueueLoader(context, {
+          resolveDestination,
+          onResolved,
+          uncertainMs: UNCERTAIN_MS,
+          ended,
+          longestDelayMs: 1_440 * MINUTE,
+          isQueued,
+        }),
       keyPersistence: createKeyPersistence(),
       laneSnapshots: { save: () => Promise.resolve() },
       concurrencyLimit: 6,
       giveUpDays: 4,
       wake: () => undefined,
     },
-    { lease, queue, leaseUntil: lease.untilAt },
+    { lease, queue, leaseUntil: Infinity },
   )
   const node: Node = {
     name,

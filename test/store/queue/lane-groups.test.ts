@@ -73,6 +73,17 @@ describe.each(engines)('lane groups: $kind', ({ open }) => {
     expect((await createGroupSpread(context, 'b').spread(b)).size).toBe(LANE_GROUPS)
   })
 
+  test('the lease of a node that has died while the clock was a day ahead has expired when the clock is right again', async () => {
+    const { engine } = await open()
+    const context = await makeContext(engine, { now: T0 })
+    const a = await take(context, 'a')
+    await createGroupSpread(context, 'a').spread(a)
+    await engine.tx((db) => db.run('update queue_lease set until_at = until_at + 86400000'))
+    const b = await take(context, 'b')
+    expect((await createGroupSpread(context, 'b').spread(b)).size).toBe(LANE_GROUPS)
+    expect(await stillHolds(engine, a)).toBe(false)
+  })
+
   test('a node of an older version and nodes with groups never deliver beside each other', async () => {
     const { engine } = await open()
     const context = await makeContext(engine, { now: T0 })
