@@ -20,12 +20,8 @@ const SHARED_NAMES: Readonly<Record<string, string>> = {}
 
 /** Exports that only tests and benches import, and why they stay. */
 const EXPORTS_FOR_TESTS: Readonly<Record<string, string>> = {
-  'src/tracking/tracking-link.ts#openUrl': 'rewriting follows',
-  'src/tracking/tracking-link.ts#clickUrl': 'rewriting follows',
-  'src/tracking/tracking-link.ts#unsubscribeUrl': 'rewriting follows',
   'src/tracking/tracking-link.ts#readOpenPath': 'the routes follow',
   'src/tracking/tracking-link.ts#readClickPath': 'the routes follow',
-  'src/tracking/click-target.ts#clickTargetOf': 'rewriting follows',
 }
 
 /** Exports that nothing in the repository imports by name, and who uses them. */

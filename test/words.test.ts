@@ -61,7 +61,7 @@ const WORDS: Readonly<Record<string, Word>> = {
   },
   call: { means: 'one use of an operation of an API', rooms: ['http', 'service'] },
   page: { means: 'one page of a longer list, or a web page', rooms: ['http', 'service', 'store', 'commands'] },
-  slot: { means: 'one of a fixed number of places', rooms: ['classify', 'http', 'queue', 'service', 'store'] },
+  slot: { means: 'one of a fixed number of places', rooms: ['classify', 'http', 'queue', 'service', 'store', 'tracking'] },
   watch: {
     means: 'the counters that alerts read, or to follow events as they happen',
     rooms: ['ledger', 'store', 'daemon', 'commands'],

@@ -127,6 +127,7 @@ function createContext(settings: Settings, telemetry: Telemetry, { engine, maste
     get publicUrl() {
       return publicUrlOf(settings, httpPort())
     },
+    sharedTrackingBase: sharedTrackingBaseOf(settings),
     reporters: createReporters(readReporters(), settings.reporters.own),
     ...(settings.delivery.mode === 'off' ? {} : { egressIps: egressIpsOf(settings.delivery) }),
     telemetry,
@@ -154,6 +155,12 @@ function publicUrlOf({ publicUrl, http }: Settings, port: number): string {
 }
 
 type OpenedStore = { readonly engine: Engine; readonly masterKey: Uint8Array; readonly clock: ProcessClock }
+
+/** Links in mails outlive a guess, so without a name that the operator set there is no base. */
+function sharedTrackingBaseOf({ publicUrl, tracking }: Settings): string | null {
+  if (tracking.domain !== undefined) return `https://${tracking.domain}`
+  return publicUrl === undefined ? null : publicUrl.replace(/\/$/, '')
+}
 
 /** Loads or makes the key before the store: a store whose key is lost cannot be opened again. */
 async function openStore(settings: Settings, telemetry: Telemetry): Promise<OpenedStore> {

@@ -23,6 +23,10 @@ export type Context = {
   readonly domains: TokenDomains
   /** The base URL of the public pages, without a trailing slash. */
   readonly publicUrl: string
+  /** The base URL of tracking links for accounts without a tracking domain of their own, without a trailing slash; null: there is none. */
+  readonly sharedTrackingBase: string | null
+  /** Tracking domains of accounts that lead to this installation; absent: none was checked. */
+  readonly verifiedTrackingDomains?: ReadonlySet<string>
   /** The operators of feedback loops whose signed reports are believed. */
   readonly reporters: readonly Reporter[]
   /** The local IP addresses of our own delivery queue; absent where this installation delivers nothing. */

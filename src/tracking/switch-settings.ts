@@ -13,7 +13,7 @@ type TrackingSwitch = (typeof TRACKING_SWITCHES)[number]
 
 /** `batch`: on for mail of the type `batch` only. */
 export const SWITCH_STATES = ['off', 'batch', 'on'] as const
-type SwitchState = (typeof SWITCH_STATES)[number]
+export type SwitchState = (typeof SWITCH_STATES)[number]
 
 /** The switches of one API user, as far as it has its own. */
 type ApiUserSwitches = { readonly apiUser: string; readonly switches: Readonly<Partial<Record<TrackingSwitch, SwitchState>>> }

@@ -49,6 +49,7 @@ export async function makeContext(engine: Engine, clock: Clock, accounts: readon
     accountCache: createAccountCache(engine, (key, account) => deriveTokenKey(MASTER, account, key.index), now),
     domains: { returnPath: [RETURN_PATH], feedback: [FEEDBACK] },
     publicUrl: 'https://bounced.example.com',
+    sharedTrackingBase: 'https://t.example.com',
     reporters: [{ name: 'Loops', from: [], domains: ['loops.example'] }],
     telemetry: await createTelemetry({ level: 'silent', format: 'json' }),
     diskSpace: { floorBytes: 0, freeBytes: () => null, isLow: () => false },

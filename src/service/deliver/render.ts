@@ -1,15 +1,15 @@
 /**
- * render - renders a message for its recipient: composed, with tracking headers, signed
+ * render - renders a message for its recipient: composed, with tracking headers and links, signed
  *
  * Every attempt of a queued message has the same Return-Path, Message-ID and feedback id. No name of the API (messageId, emailId) is in it. The date is the time of acceptance, so attempts differ only in the
  * time of their signatures. Blind copies are never visible, because a composition does not contain them.
  *
- * See also: compose/composition, compose/rewrite-mime, mail-auth/composer, service/deliver/signing-keys, service/deliver/sender.
+ * See also: compose/composition, compose/rewrite-mime, service/track/copy-tracker, mail-auth/composer, service/deliver/signing-keys, service/deliver/sender.
  */
 import { hash } from 'node:crypto'
 import type { Composition } from '../../compose/composition.ts'
 import { hashCanonicalBody, hashMail, type HashedMail } from '../../compose/dkim-canonical.ts'
-import { breakLongWords } from '../../compose/header-line.ts'
+import { breakLongWords, splitHeaderFields } from '../../compose/header-line.ts'
 import { buildTrackingHeaders } from '../../compose/tracking-headers.ts'
 import { hasListUnsubscribe, removeUnpairedUnsubscribePost } from '../../compose/header-set.ts'
 import { withoutAddress } from '../../compose/originator.ts'
@@ -20,9 +20,12 @@ import { composeContent, composeHeaderFields, composeMessage, type MessageConten
 import { signatureFields, signMail } from '../../mail-auth/dkim-sign.ts'
 import { Fault } from '../../errors.ts'
 import type { QueuedMessage } from '../../store/queue/queued-mail.ts'
+import { isSignedBySender } from '../../tracking/mail-edits.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import { messageIdHeaderOf, signMailTokens } from '../submit/mail-tokens.ts'
 import type { Context } from '../context.ts'
+import { createCopyTrackers, type CopyTracker } from '../track/copy-tracker.ts'
+import { trackingBaseOf } from '../track/tracking-base.ts'
 import type { RenderedMessage } from './message-builder.ts'
 import type { FindSigningKeys } from './signing-keys.ts'
 
@@ -37,6 +40,7 @@ type RenderInput = Pick<QueuedMessage, 'account' | 'deliveryId' | 'keyIndex' | '
  */
 export function createRenderer(context: Context, signers: FindSigningKeys): MessageRenderer {
   const sharedContents = new WeakMap<Composition, SharedContent>()
+  const trackers = createCopyTrackers(context)
   const sharedOf = (body: Composition, names: readonly string[]): SharedContent => {
     const sharedContent = sharedContents.get(body) ?? {
       substitution: createSubstitutionTemplate({ names, sections: body.sections }),
@@ -50,16 +54,19 @@ export function createRenderer(context: Context, signers: FindSigningKeys): Mess
     const claims = { deliveryId: mail.deliveryId, keyIndex: signingIndexOf(snapshot, mail) }
     const names = signMailTokens(snapshot, context.domains, claims)
     const messageId = messageIdHeaderOf(snapshot, claims, { own: body.messageId ?? oldMessageIdOf(mail, body), from: body.from })
-    const trackingHeaders = buildTrackingHeaders({ ...names, messageId, publicUrl: context.publicUrl }, { ...body, broadcast: null })
+    const base = trackingBaseOf(context, snapshot, mail.account)
+    const publicUrl = base ?? context.publicUrl
+    const trackingHeaders = buildTrackingHeaders({ ...names, messageId, publicUrl }, { ...body, broadcast: null })
+    const tracker = trackers(body, { snapshot, account: mail.account, claims, base })
     const shared = sharedOf(body, Object.keys(mail.variables))
     const substitute = shared.substitution.bind(mail.variables)
     const keys = await signers(mail.account, normaliseAddress(body.from)?.domain ?? '')
     const raw =
       body.raw === null
-        ? await composeSignedMessage(shared, messageOf(mail, body, { trackingHeaders, substitute }), (hashed) =>
+        ? await composeSignedMessage({ shared, tracker }, messageOf(mail, body, { trackingHeaders, substitute }), (hashed) =>
             signatureFields(hashed, keys, context.now()),
           )
-        : signMail(rewriteRaw(mail, body, { trackingHeaders, substitute }), keys, context.now())
+        : signMail(trackRaw(tracker, rewriteRaw(mail, body, { trackingHeaders, substitute })), keys, context.now())
     return { from: names.returnPath, to: mail.recipient, raw }
   }
 }
@@ -81,17 +88,20 @@ type SharedContent = {
 }
 
 async function composeSignedMessage(
-  shared: SharedContent,
+  { shared, tracker }: { readonly shared: SharedContent; readonly tracker: CopyTracker | null },
   { message, isShareable }: ComposedMessage,
   sign: (hashed: HashedMail) => string,
 ): Promise<Buffer> {
   if (!isShareable(shared.substitution)) {
-    const raw = await composeMessage(message)
+    const composed = await composeMessage(message)
+    const raw = tracker?.trackMail(composed) ?? composed
     return Buffer.concat([Buffer.from(sign(hashMail(raw)), 'latin1'), raw])
   }
   shared.content ??= composeContent(message).then((content) => ({ ...content, bodyHash: hashCanonicalBody(content.body) }))
-  const { contentFields: fields, body, bodyHash } = await shared.content
-  const head = `${await composeHeaderFields(message)}${fields}`
+  const content = await shared.content
+  const tracked = tracker?.trackContent(content) ?? null
+  const { contentFields, body, bodyHash } = tracked === null ? content : { ...tracked, bodyHash: hashCanonicalBody(tracked.body) }
+  const head = `${await composeHeaderFields(message)}${contentFields}`
   return Buffer.concat([Buffer.from(`${sign({ head, bodyHash })}${head}\r\n`, 'latin1'), body])
 }
 
@@ -137,7 +147,10 @@ function substituteName(name: string, line: (text: string) => string): string {
   return substituted === name ? name : withoutAddress(substituted)
 }
 
-function rewriteRaw(mail: RenderInput, body: Composition, { trackingHeaders, substitute }: PersonalHeaders): Buffer {
+/** `isSigned`: the sender signed the mail before the change. */
+type RewrittenMail = { readonly mail: Buffer; readonly isSigned: boolean }
+
+function rewriteRaw(mail: RenderInput, body: Composition, { trackingHeaders, substitute }: PersonalHeaders): RewrittenMail {
   const raw = Buffer.from(body.raw ?? '', 'base64')
   const hasVariables = Object.keys(mail.variables).length > 0 || Object.keys(body.sections).length > 0
   const { 'List-Unsubscribe': unsubscribe, 'List-Unsubscribe-Post': post, ...ourHeaders } = trackingHeadersFor(body, trackingHeaders, false)
@@ -148,9 +161,24 @@ function rewriteRaw(mail: RenderInput, body: Composition, { trackingHeaders, sub
   const isSingleRecipient = body.to === null
   const fields = { ...ourHeaders, ...(hasOwnUnsubscribe ? {} : unsubscribeHeaders), ...(isSingleRecipient ? { To: mail.recipient } : {}) }
   const dropped = [...(isSingleRecipient ? ['cc'] : []), ...(hasOwnUnsubscribe ? [] : ['list-unsubscribe-post'])]
-  return requireWithinBounds(
-    rewriteMail(raw, { fields, droppedFields: dropped, defaultFields: defaults, substitute: hasVariables ? substitute : null }),
-  )
+  const rewritten = rewriteMail(raw, {
+    fields,
+    droppedFields: dropped,
+    defaultFields: defaults,
+    substitute: hasVariables ? substitute : null,
+  })
+  return { mail: requireWithinBounds(rewritten), isSigned: isSignedBySender(splitHeaderFields(headOf(raw))) }
+}
+
+/** The header of a mail with CRLF line ends. */
+function headOf(raw: Buffer): string {
+  const end = raw.indexOf('\r\n\r\n')
+  return raw.toString('latin1', 0, end < 0 ? raw.length : end)
+}
+
+/** A mail that its sender signed is never tracked. */
+function trackRaw(tracker: CopyTracker | null, { mail, isSigned }: RewrittenMail): Buffer {
+  return tracker === null || isSigned ? mail : tracker.trackMail(mail)
 }
 
 function requireWithinBounds<T>(bytes: T | null): T {

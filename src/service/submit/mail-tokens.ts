@@ -10,10 +10,11 @@ import type { TokenDomains } from '../../correlate/references.ts'
 import { parseDeliveryId } from '../../correlate/delivery-id.ts'
 import { mintToken, type TokenPurpose } from '../../correlate/token.ts'
 import { Fault } from '../../errors.ts'
+import type { CopyTokens } from '../../tracking/tracking-slot.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 
 /** `keyIndex` selects the signing key: the current one, or the one that the sender used to sign offline. */
-type TokenClaims = { readonly deliveryId: string; readonly keyIndex: number }
+export type TokenClaims = { readonly deliveryId: string; readonly keyIndex: number }
 
 type MailTokens = {
   readonly returnPath: string
@@ -47,13 +48,26 @@ export function messageIdHeaderOf(
   return own ?? `${signToken(snapshot, { ...claims, purpose: 'message-id', domain })}@${domain}`
 }
 
+/** Signs the tokens of the links in one copy. Pure. Faults: internal (the account has no such key). */
+export function signCopyTokens(snapshot: AccountSnapshot, domains: TokenDomains, claims: TokenClaims): CopyTokens {
+  const [domain = ''] = domains.feedback
+  const tracking = signToken(snapshot, { ...claims, purpose: 'tracking', domain })
+  return { tracking, unsubscribe: signToken(snapshot, { ...claims, purpose: 'unsubscribe', domain }), key: tokenKeyOf(snapshot, claims) }
+}
+
 function signToken(
   snapshot: AccountSnapshot,
   { deliveryId, keyIndex, purpose, domain }: TokenClaims & { readonly purpose: TokenPurpose; readonly domain: string },
 ): string {
+  const token = mintToken({ key: tokenKeyOf(snapshot, { deliveryId, keyIndex }), keyIndex, deliveryId, purpose, domain })
+  return token ?? failWithoutKey(deliveryId)
+}
+
+function tokenKeyOf(snapshot: AccountSnapshot, { deliveryId, keyIndex }: TokenClaims): Uint8Array {
+  return snapshot.keyFor(parseDeliveryId(deliveryId)?.account ?? 0, keyIndex) ?? failWithoutKey(deliveryId)
+}
+
+function failWithoutKey(deliveryId: string): never {
   const account = parseDeliveryId(deliveryId)?.account ?? 0
-  const key = snapshot.keyFor(account, keyIndex)
-  const token = key === null ? null : mintToken({ key, keyIndex, deliveryId, purpose, domain })
-  if (token === null) throw new Fault('internal', 'this account has no key to sign tokens with', { detail: { account } })
-  return token
+  throw new Fault('internal', 'this account has no key to sign tokens with', { detail: { account } })
 }

@@ -23,6 +23,7 @@ import type { Context } from '../context.ts'
 import { requireDiskSpace } from '../disk-space.ts'
 import { createDeliveryIdAllocator, type AllocateDeliveryIds } from './delivery-ids.ts'
 import { mapInTimeSlices } from '../time-slice.ts'
+import { trackingBaseOf } from '../track/tracking-base.ts'
 import { transact } from '../transact.ts'
 
 export type Registration = {
@@ -153,13 +154,14 @@ function recipientResult(
   const { returnPath, ...tokens } = signMailTokens(snapshot, context.domains, planned)
   // A delivery that was registered before keeps its ids.
   const messageId = row?.messageIdHeader ?? planned.messageIdHeader
+  const publicUrl = trackingBaseOf(context, snapshot, caller.account) ?? context.publicUrl
   return {
     recipient: planned.recipient,
     emailId: row?.emailId ?? planned.emailId,
     returnPath,
     messageIdHeader: `<${messageId}>`,
     feedbackId: tokens.feedback,
-    headers: buildTrackingHeaders({ ...tokens, messageId, publicUrl: context.publicUrl }, { ...registration, apiUser: caller.apiUser }),
+    headers: buildTrackingHeaders({ ...tokens, messageId, publicUrl }, { ...registration, apiUser: caller.apiUser }),
     status: row?.status ?? 18,
     subStatus: row?.subStatus ?? null,
   }

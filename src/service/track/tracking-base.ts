@@ -1,0 +1,17 @@
+/**
+ * tracking-base - the base URL of the links in an account's mail
+ *
+ * See also: tracking/tracking-link, settings/tracking, docs/TRACKING.md.
+ */
+import type { Context } from '../context.ts'
+import type { AccountSnapshot } from '../account-cache.ts'
+
+/**
+ * The account's own tracking domain if it is verified, else the shared one, else `publicUrl` if it is set, without a trailing slash. Null:
+ * there is none, and nothing is tracked. Pure.
+ */
+export function trackingBaseOf(context: Context, snapshot: AccountSnapshot, account: number): string | null {
+  const { trackingDomain } = snapshot.settingsOf(account)
+  const isVerified = trackingDomain !== '' && context.verifiedTrackingDomains?.has(trackingDomain) === true
+  return isVerified ? `https://${trackingDomain}` : context.sharedTrackingBase
+}
