@@ -165,6 +165,7 @@ describe.each(engines)('$kind', ({ open }) => {
 
   const ATTACKS: readonly Attack[] = [
     ['api', 'reads his mail', () => call('GET', `/v1/messages/${url(his.emailId)}`), { status: 404 }],
+    ['api', 'gets tracking links of his mail', () => call('POST', '/v1/track/html', { emailId: his.emailId, html: 'x' }), { status: 404 }],
     ['api', 'reports an attempt for his mail', () => call('POST', '/v1/attempts', attempt(his.emailId)), { status: 404 }],
     ['api', 'reports it among her own attempts', () => call('POST', '/v1/attempts', Object(attempt(his.emailId)))],
     [

@@ -20,6 +20,7 @@ import { addOperatorRoutes } from './api/operator.ts'
 import { addQueueCommandRoutes } from './api/queue-commands.ts'
 import { addQueueRoutes } from './api/queue.ts'
 import { addRuleRoutes } from './api/rules.ts'
+import { addTrackHtmlRoutes } from './api/track-html.ts'
 import { addSuppressionRoutes } from './api/suppressions.ts'
 import { addUnsubscribeRoutes } from './api/unsubscribe.ts'
 import { addWebhookAttemptRoutes } from './api/webhook-attempts.ts'
@@ -78,6 +79,7 @@ type ApiDependencies = HttpServices &
 const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) => void)[] = [
   addHealthRoutes,
   addMessageRoutes,
+  addTrackHtmlRoutes,
   addBroadcastRoutes,
   addRuleRoutes,
   addAttemptRoutes,

@@ -7,10 +7,7 @@
  * Pure, total, linear. RFC 2045 §6.7, §6.8. See also: tracking/mail-edits, compose/transfer-encoding.
  */
 import { MAX_LINE_LENGTH } from '../compose/header-line.ts'
-import { SAMPLE_TOKENS, slotUrl, type InsertedText, type TextEdit, type TrackingSlot } from './tracking-slot.ts'
-
-/** Text, or the characters from `from` to `to` of a slot's link. */
-export type MailPiece = string | { readonly slot: TrackingSlot; readonly from: number; readonly to: number }
+import { SAMPLE_TOKENS, slotUrl, type InsertedText, type MailPiece, type TextEdit, type TrackingSlot } from './tracking-slot.ts'
 
 /** An encoded part with its places for links. `base64`: the pieces are the decoded bytes. */
 export type EncodedPieces = { readonly pieces: readonly MailPiece[]; readonly base64: Base64Layout | null }
@@ -38,23 +35,40 @@ export function decodePart(body: string, encoding: EncodedPart['encoding']): Enc
   return bytes.toString('base64') === bare ? { text: bytes.toString('latin1'), encoding, body, starts: NO_OFFSETS, ends: NO_OFFSETS } : null
 }
 
+const EQUALS_SIGN = 0x3d
+
+/** The value of two hexadecimal digits; -1: there are none. */
+function octetAt(body: string, at: number): number {
+  const high = HEX_DIGITS.indexOf(body.charAt(at))
+  const low = HEX_DIGITS.indexOf(body.charAt(at + 1))
+  return body.length < at + 2 || high < 0 || low < 0 ? -1 : (high % 16) * 16 + (low % 16)
+}
+
+/** Twice, in both cases, so that the position modulo 16 is the value. */
+const HEX_DIGITS = '0123456789ABCDEF0123456789abcdef'
+
 /** Equals signs that begin no escape are text, as every reader shows them. */
 function decodeQuotedPrintablePart(body: string): EncodedPart {
   const starts = new Uint32Array(body.length)
   const ends = new Uint32Array(body.length)
   const bytes = Buffer.alloc(body.length)
-  const unit = /=(?:([0-9A-Fa-f]{2})|[ \t]*(?:\r?\n|$))/y
+  const softBreak = /=[ \t]*(?:\r?\n|$)/y
   let length = 0
   for (let at = 0; at < body.length;) {
-    unit.lastIndex = at
-    const match = body[at] === '=' ? unit.exec(body) : null
-    const end = match === null ? at + 1 : unit.lastIndex
-    if (match === null || match[1] !== undefined) {
-      bytes[length] = match?.[1] === undefined ? body.charCodeAt(at) : Number.parseInt(match[1], 16)
-      starts[length] = at
-      ends[length] = end
-      length += 1
+    const code = body.charCodeAt(at)
+    const value = code === EQUALS_SIGN ? octetAt(body, at + 1) : code
+    const end = code === EQUALS_SIGN && value >= 0 ? at + 3 : at + 1
+    if (value < 0) {
+      softBreak.lastIndex = at
+      if (softBreak.test(body)) {
+        at = softBreak.lastIndex
+        continue
+      }
     }
+    bytes[length] = value < 0 ? code : value
+    starts[length] = at
+    ends[length] = end
+    length += 1
     at = end
   }
   return { text: bytes.toString('latin1', 0, length), encoding: 'quoted-printable', body, starts, ends }
@@ -63,15 +77,20 @@ function decodeQuotedPrintablePart(body: string): EncodedPart {
 /** Applies edits. Null: a line would be longer than relays pass, or a 7-bit body would get other octets; quoted-printable can hold them. */
 export function editPart(part: EncodedPart, edits: readonly TextEdit[], base: string): EncodedPieces | null {
   if (part.encoding === 'quoted-printable') return { pieces: editQuotedPrintable(part, edits, base), base64: null }
+  const pieces = applyEdits(part.text, edits, base)
+  if (part.encoding === 'base64') return { pieces, base64: layoutOf(part.body) }
+  return isTransportable(part.text, pieces) ? { pieces, base64: null } : null
+}
+
+/** Applies edits to a text that is not encoded. */
+export function applyEdits(text: string, edits: readonly TextEdit[], base: string): readonly MailPiece[] {
   const pieces: MailPiece[] = []
   let at = 0
   for (const { start, end, insert } of edits) {
-    pieces.push(part.text.slice(at, start), ...insert.map((each) => toPiece(each, base)))
+    pieces.push(text.slice(at, start), ...insert.map((each) => toPiece(each, base)))
     at = end
   }
-  pieces.push(part.text.slice(at))
-  if (part.encoding === 'base64') return { pieces, base64: layoutOf(part.body) }
-  return isTransportable(part.text, pieces) ? { pieces, base64: null } : null
+  return [...pieces, text.slice(at)]
 }
 
 const toPiece = (each: string | TrackingSlot, base: string): MailPiece =>

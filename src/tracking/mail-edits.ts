@@ -12,20 +12,15 @@ import { encodeQuotedPrintable } from '../compose/transfer-encoding.ts'
 import { parseMime, type MimeMessage } from '../mail/mime/mime.ts'
 import { isMessageType, type MimePart } from '../mail/mime/part.ts'
 import { parseTransferEncoding } from '../mail/mime/transfer.ts'
-import { decodePart, editPart, type Base64Layout, type EncodedPieces, type MailPiece } from './encoded-part.ts'
+import { decodePart, editPart, type Base64Layout, type EncodedPieces } from './encoded-part.ts'
 import { toEditableText } from './part-charset.ts'
 import { htmlEdits, plainEdits, type PartRole, type TrackingPlanOptions } from './text-edits.ts'
-import { slotUrl, type CopyTokens, type TextEdit, type TrackingSlot } from './tracking-slot.ts'
+import { createLinkWriter, type CopyTokens, type MailPiece, type TextEdit } from './tracking-slot.ts'
 
 /** A run of the mail: as it is, or a base64 body that is encoded for each copy. */
 type PlannedRun = { readonly pieces: readonly MailPiece[]; readonly base64: Base64Layout | null }
 
-export type TrackingPlan = {
-  readonly base: string
-  readonly runs: readonly PlannedRun[]
-  /** What is in the plan, for the facts of a send. */
-  readonly links: number
-}
+export type TrackingPlan = { readonly base: string; readonly runs: readonly PlannedRun[] }
 
 /** Fields that a change of the body would make untrue. */
 const SIGNATURE_FIELDS: ReadonlySet<string> = new Set(['dkim-signature', 'arc-message-signature'])
@@ -54,20 +49,14 @@ export function planTracking(raw: Uint8Array, options: TrackingPlanOptions): Tra
   }
   if (runs.length === 0) return null
   runs.push({ pieces: [latin1.slice(at)], base64: null })
-  return { base: options.base, runs, links: runs.flatMap(({ pieces }) => pieces).filter((piece) => typeof piece !== 'string').length }
+  return { base: options.base, runs }
 }
 
 /** The copy of a mail with these tokens. */
 export function fillTracking({ base, runs }: TrackingPlan, tokens: CopyTokens): Buffer {
-  const urls = new Map<string, string>()
-  const urlOf = (slot: TrackingSlot): string => {
-    const key = slot.kind === 'click' ? slot.target : slot.kind
-    const url = urls.get(key) ?? slotUrl(slot, base, tokens) ?? ''
-    urls.set(key, url)
-    return url
-  }
+  const write = createLinkWriter(base, tokens)
   const texts = runs.map(({ pieces, base64 }) => {
-    const text = pieces.map((piece) => (typeof piece === 'string' ? piece : urlOf(piece.slot).slice(piece.from, piece.to))).join('')
+    const text = pieces.map(write).join('')
     return base64 === null ? text : encodeBase64As(base64, text)
   })
   return Buffer.from(texts.join(''), 'latin1')

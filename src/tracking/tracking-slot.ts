@@ -33,3 +33,19 @@ export function slotUrl(slot: TrackingSlot, base: string, { tracking, unsubscrib
   if (slot.kind === 'click') return clickUrl({ base, token: tracking, key, target: slot.target })
   return slot.kind === 'open' ? openUrl({ base, token: tracking }) : unsubscribeUrl({ base, token: unsubscribe })
 }
+
+/** Text, or the characters from `from` to `to` of a slot's link. */
+export type MailPiece = string | { readonly slot: TrackingSlot; readonly from: number; readonly to: number }
+
+/** Writes the pieces of one copy. A link that occurs more than once is signed once. */
+export function createLinkWriter(base: string, tokens: CopyTokens): (piece: MailPiece) => string {
+  const urls = new Map<string, string>()
+  return (piece) => {
+    if (typeof piece === 'string') return piece
+    const { slot, from, to } = piece
+    const key = slot.kind === 'click' ? slot.target : slot.kind
+    const url = urls.get(key) ?? slotUrl(slot, base, tokens) ?? ''
+    urls.set(key, url)
+    return url.slice(from, to)
+  }
+}

@@ -27,8 +27,12 @@ const register: HttpServices['register'] = (_caller, { recipients }) =>
       headers: { 'Feedback-ID': 'x' },
       status: 18,
       subStatus: null,
+      content: null,
     })),
   })
+
+const trackHtml: HttpServices['trackHtml'] = (_caller, { emailId, html, plain }) =>
+  emailId === ROW.emailId ? Promise.resolve({ html, plain, switches: { open: true, click: true, unsubscribeFooter: false } }) : notFound()
 
 const submit: HttpServices['submit'] = (_caller, { body, requestId, label, recipients }) => {
   if (body.from.endsWith('@victim.example')) return Promise.reject(new Fault('forbidden', 'not your domain'))
@@ -213,6 +217,7 @@ const rules = loadRules()
 export const FAKE_SERVICES: HttpServices = {
   now: () => NOW,
   register,
+  trackHtml,
   submit,
   reportAttempts,
   messages,

@@ -55,6 +55,7 @@ const MAIL = { from: 'news@example.org', subject: 'Hello', recipients: ['joe@exa
 /** Bodies, queries and credentials of the operations that need them. */
 const REQUESTS: Readonly<Record<string, Partial<TestRequest> & { readonly query?: string }>> = {
   'POST /v1/messages': { body: MAIL },
+  'POST /v1/track/html': { body: { emailId: ROW.emailId, html: '<p>Hi</p>', tracking: { open: true } } },
   'POST /v1/attempts': { body: { emailId: ROW.emailId, code: 550, text: '550 5.1.1 No such user' } },
   'POST /v1/suppressions/check': { body: { addresses: ['joe@example.com', 'no address'] } },
   'POST /v1/suppressions/lift': { body: { rule: 'r', since: past, until: now } },

@@ -11,12 +11,13 @@ import { EMAIL_TYPES } from '../../ledger/facts/delivery-facts.ts'
 import { normaliseAddress } from '../../correlate/address-hash.ts'
 import { Fault } from '../../errors.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
-import type { Register, Registration } from '../../service/submit/register.ts'
+import type { Register, RegisteredRecipient, Registration } from '../../service/submit/register.ts'
 import type { MessageService, StatusQuery } from '../services/messages.ts'
 import type { Authorizer } from '../server/authorize.ts'
 import { eventSchema, toIsoTimestamp, toEventView } from '../server/fact-view.ts'
 import type { HttpServer } from '../server/http-server.ts'
 import { operatorQuery, strictObject } from '../server/schemas.ts'
+import { contentFields, toRegisteredContent } from './track-html.ts'
 
 // oxlint-disable-next-line no-control-regex
 const CONTROL_CHARACTERS = /[\u0000-\u0008\u000a-\u001f\u007f]/
@@ -63,7 +64,14 @@ const createRegistrationBody = (recipientsPerRequest: number) =>
     broadcast: z.string().min(1).max(128).optional().describe('The name of a broadcast; each address is sent to once per broadcast'),
     emailType: z.enum(EMAIL_TYPES).default('trigger'),
     headers: z.record(headerName, headerText).optional().describe('Custom headers; they are returned in webhooks and exports'),
-  })
+    ...contentFields,
+  }).refine(
+    ({ html = '', plain = '', recipients }) => (html.length + plain.length) * recipients.length <= MAX_CONTENT_CHARACTERS,
+    `html and plain, once for each recipient, must not exceed ${MAX_CONTENT_CHARACTERS} characters; name fewer recipients in a request`,
+  )
+
+/** The response contains the content of each copy, so its size is bounded. */
+const MAX_CONTENT_CHARACTERS = 16_777_216
 
 const registrationResponse = z.object({
   messageId: z.string(),
@@ -81,6 +89,8 @@ const registrationResponse = z.object({
           '18: send the message. 4: do not send it, because a suppression list or an invalid address refused it or the broadcast already has it',
         ),
       subStatus: z.int().nullable(),
+      html: z.string().nullable().optional().describe('The tracked HTML of this copy, if the request has html or plain'),
+      plain: z.string().nullable().optional(),
     }),
   ),
 })
@@ -140,7 +150,7 @@ function addRegisterRoute(server: HttpServer, { register, authorizer, recipients
   server.post('/v1/messages', { schema }, async (request, reply) => {
     const caller = await authorizer.requireAccount(request)
     const { messageId, recipients } = await register(caller, toRegistration(request.body))
-    return reply.code(201).send({ messageId, recipients: recipients.map((each) => ({ ...each, headers: { ...each.headers } })) })
+    return reply.code(201).send({ messageId, recipients: recipients.map(toRecipientView) })
   })
 }
 
@@ -212,6 +222,14 @@ function toStatusQuery(query: z.output<typeof searchQuery>): StatusQuery {
   }
 }
 
+function toRecipientView({
+  content,
+  headers,
+  ...recipient
+}: RegisteredRecipient): z.output<typeof registrationResponse>['recipients'][number] {
+  return { ...recipient, headers: { ...headers }, ...content }
+}
+
 function toRegistration(body: z.output<ReturnType<typeof createRegistrationBody>>): Registration {
   return {
     from: body.from,
@@ -225,6 +243,7 @@ function toRegistration(body: z.output<ReturnType<typeof createRegistrationBody>
     broadcast: body.broadcast ?? null,
     emailType: body.emailType,
     headers: body.headers ?? {},
+    content: toRegisteredContent(body),
   }
 }
 

@@ -18,6 +18,7 @@ import type { WebhookService } from '../../service/notify/webhooks.ts'
 import { createRegister, type Register } from '../../service/submit/register.ts'
 import { createReportAttempts, type ReportAttempts } from '../../service/submit/reported-attempts.ts'
 import type { EngagementService } from '../../service/track/engagement-service.ts'
+import { createTrackHtml, type TrackHtml } from '../../service/track/track-content.ts'
 import type { Submit } from '../../service/submit/submit.ts'
 import { readCommitStamp } from '../../store/engine/commit-stamp.ts'
 import { createAccountService, type AccountService } from './accounts.ts'
@@ -53,6 +54,7 @@ type DaemonServices = {
 export type HttpServices = DaemonServices & {
   readonly now: () => number
   readonly register: Register
+  readonly trackHtml: TrackHtml
   readonly reportAttempts: ReportAttempts
   readonly messages: MessageService
   readonly suppressions: SuppressionService
@@ -81,6 +83,7 @@ export function createHttpServices(context: Context, verifier: SignatureVerifier
     ...daemonServices,
     now: context.now,
     register: createRegister(context),
+    trackHtml: createTrackHtml(context),
     reportAttempts: createReportAttempts(context),
     messages: createMessageService(read),
     suppressions: createSuppressionService(context),

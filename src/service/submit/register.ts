@@ -23,6 +23,7 @@ import type { Context } from '../context.ts'
 import { requireDiskSpace } from '../disk-space.ts'
 import { createDeliveryIdAllocator, type AllocateDeliveryIds } from './delivery-ids.ts'
 import { mapInTimeSlices } from '../time-slice.ts'
+import { createContentTracker, type ContentTracker, type RegisteredContent, type TrackedContent } from '../track/track-content.ts'
 import { trackingBaseOf } from '../track/tracking-base.ts'
 import { transact } from '../transact.ts'
 
@@ -40,9 +41,11 @@ export type Registration = {
   readonly emailType: EmailType
   /** The sender's own headers. A Message-ID among them is kept. */
   readonly headers: Readonly<Record<string, string>>
+  /** The content to track for each recipient; absent or null: the sender's mail stays as it is. */
+  readonly content?: RegisteredContent | null
 }
 
-type RegisteredRecipient = {
+export type RegisteredRecipient = {
   readonly recipient: string | null
   readonly emailId: string
   readonly returnPath: string
@@ -53,6 +56,8 @@ type RegisteredRecipient = {
   readonly headers: Readonly<Record<string, string>>
   readonly status: number
   readonly subStatus: number | null
+  /** The tracked content of this copy; null: none was given, or the message must not be sent. */
+  readonly content: TrackedContent | null
 }
 
 type RegistrationResult = { readonly messageId: string; readonly recipients: readonly RegisteredRecipient[] }
@@ -69,9 +74,12 @@ export function createRegister(context: Context): Register {
     const messageId = formatMessageId(at, randomBytes(HANDLE_RANDOM_BYTES))
     const planned = planDeliveries(snapshot, registration, { messageId, claims })
     const rows = await saveRegistration(context, snapshot, { caller, registration, messageId, planned, at })
+    const { content = null, emailType } = registration
+    const owner = { account: caller.account, apiUser: caller.apiUser, emailType }
+    const tracker = content === null ? null : createContentTracker(context, snapshot, owner, content)
     // Signing takes the time here: three tokens a recipient.
     const recipients = await mapInTimeSlices(planned, (each, index) =>
-      recipientResult(context, snapshot, { caller, registration, row: rows[index] ?? null, planned: each }),
+      recipientResult(context, snapshot, { caller, registration, row: rows[index] ?? null, planned: each, tracker }),
     )
     context.telemetry.count('bounced_registrations_total', {}, recipients.length)
     // Messages that were registered before keep their ids.
@@ -144,12 +152,13 @@ type RecipientInput = {
   readonly registration: Registration
   readonly row: DeliveryRow | null
   readonly planned: PlannedDelivery
+  readonly tracker: ContentTracker | null
 }
 
 function recipientResult(
   context: Context,
   snapshot: AccountSnapshot,
-  { caller, registration, row, planned }: RecipientInput,
+  { caller, registration, row, planned, tracker }: RecipientInput,
 ): RegisteredRecipient {
   const { returnPath, ...tokens } = signMailTokens(snapshot, context.domains, planned)
   // A delivery that was registered before keeps its ids.
@@ -162,7 +171,10 @@ function recipientResult(
     messageIdHeader: `<${messageId}>`,
     feedbackId: tokens.feedback,
     headers: buildTrackingHeaders({ ...tokens, messageId, publicUrl }, { ...registration, apiUser: caller.apiUser }),
-    status: row?.status ?? 18,
+    status: row?.status ?? STATUS_SENDING,
     subStatus: row?.subStatus ?? null,
+    content: tracker === null || (row !== null && row.status !== STATUS_SENDING) ? null : tracker.track(planned),
   }
 }
+
+const STATUS_SENDING = 18
