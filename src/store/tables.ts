@@ -32,6 +32,7 @@ import { SUBMISSIONS } from './mail/submissions.ts'
 import { BACKOFF_KEY_ROWS, QUEUED_FEEDBACK } from './queue/backoff-keys.ts'
 import { QUEUE_COMMANDS, QUEUE_COMMAND_RESULTS } from './queue/commands.ts'
 import { LANE_SNAPSHOTS, LANE_THROUGHPUT } from './queue/lane-snapshots.ts'
+import { LATE_RESULTS } from './queue/late-results.ts'
 import { QUEUED_BODIES } from './queue/queued-bodies.ts'
 import { QUEUED_MESSAGES } from './queue/queued-mail.ts'
 import { FACTS, LIST_FACTS, SUPPRESSIONS, INBOX, COUNTERS, SITE_COUNTERS, SITE_STATES } from './schema.ts'
@@ -70,6 +71,7 @@ export const TABLES: readonly Table[] = [
   SUBMISSIONS,
   BACKOFF_KEY_ROWS,
   QUEUED_FEEDBACK,
+  LATE_RESULTS,
   QUEUE_COMMANDS,
   LANE_SNAPSHOTS,
   LANE_THROUGHPUT,

@@ -29,17 +29,28 @@ import { countInWindow, countPerMinute } from './sliding-count.ts'
 type ClassHit = EpisodeHit & { readonly key: BackoffKeyId }
 
 /** Passes a result to the keys. Returns the transitions, in order. */
-export function applyResultToKeys(context: ResultContext): QueueEvent[] {
+export const applyResultToKeys = (context: ResultContext): QueueEvent[] => applyResult(context, attemptKeys(context.attempt.dispatch))
+
+/** The same for an attempt of another node, which has counted it for the account. */
+export function applyForeignResultToKeys(context: ResultContext): QueueEvent[] {
+  const to = context.attempt.dispatch
+  return applyResult(
+    context,
+    attemptKeys(to).filter((key) => key !== BACKOFF_KEYS.account(to)),
+  )
+}
+
+function applyResult(context: ResultContext, countingKeys: readonly BackoffKeyId[]): QueueEvent[] {
   const { queue, attempt, result, now } = context
   if (result.kind === 'recalled') return returnProbes(queue, attempt, attempt.keys, now)
   if (result.kind === 'unreachable') {
     const { how } = result
     // The peer had accepted the connection before it broke: this is no evidence about the network, and not a reply of the provider.
     if (how === 'dropped') return [...returnProbes(queue, attempt, attempt.keys, now), ...applyDropped(context)]
-    return [...returnProbes(queue, attempt, attemptKeys(attempt.dispatch), now), ...applyUnreachable(context, how)]
+    return [...returnProbes(queue, attempt, countingKeys, now), ...applyUnreachable(context, how)]
   }
   const hits = classHitsOf(queue, attempt.dispatch, result)
-  const events = attemptKeys(attempt.dispatch).flatMap((key) =>
+  const events = countingKeys.flatMap((key) =>
     applyToKey(context, getOrCreateKeyState(queue, key, now), hits.find((hit) => hit.key === key) ?? null),
   )
   const isUnreachable = result.kind === 'refused' && result.pause === 'network' && hits.length === 0

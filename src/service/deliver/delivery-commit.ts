@@ -38,12 +38,14 @@ import {
 } from '../../store/queue/queued-mail.ts'
 import { saveQueueCommandResultsForOperator, settleQueueCommandsForOperator, type QueueCommandResult } from '../../store/queue/commands.ts'
 import { type QueuedFeedback, saveBackoffKeysForOperator, takeQueuedFeedbackForOperator } from '../../store/queue/backoff-keys.ts'
+import { addLateResultsForOperator, takeLateResultsForOperator, type LateResultRow } from '../../store/queue/late-results.ts'
 import type { LedgerStateNeeds } from '../../store/facts/ledger-state.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import { verdictOfBlockingKey } from '../../ledger/decide/attempt-reading.ts'
 import type { Context } from '../context.ts'
 import { transact, type LedgerTransaction } from '../transact.ts'
 import { isEmptyKeyChanges, keyChangesBatch, outcomesOnly, type DeliveryBatch } from './delivery-batch.ts'
+import { lateResultsOf } from './late-feedback.ts'
 import type { SessionView } from './delivery-session.ts'
 import type { KeyPersistence } from './key-persistence.ts'
 import type { MailUpdate } from './mail-update.ts'
@@ -56,6 +58,8 @@ export type CommittedBatch = {
   readonly isLeaseHeld: boolean
   readonly newMessages: readonly QueuedMessageSummary[]
   readonly lateReports: readonly QueuedFeedback[]
+  /** Results of attempts of other nodes. */
+  readonly lateResults: readonly LateResultRow[]
   readonly facts: readonly Fact[]
 }
 
@@ -71,15 +75,17 @@ export async function commitBatch(context: Context, snapshot: AccountSnapshot, b
     const facts = ledgerState.newFacts
     await updateQueueRows(db, held.updates, held.groups)
     await moveMessagesForOperator(db, held.moves)
-    const [, , newMessages, lateReports] = await Promise.all([
+    const [, , newMessages, lateReports, lateResults] = await Promise.all([
       saveBackoffKeysForOperator(db, held.keyChanges.rows, held.keyChanges.removed),
       saveAndSettle(context, db, held.commandResults),
       held.maxNewMessages === 0 ? [] : claimNewMessagesForOperator(db, held.groupsToClaim, held.maxNewMessages),
       held.maxLateReports === 0 ? [] : takeQueuedFeedbackForOperator(db, held.groups, held.maxLateReports),
+      held.maxLateReports === 0 ? [] : takeLateResultsForOperator(db, held.groups, held.maxLateReports),
+      addLateResultsForOperator(db, lateResultsOf(held.updates, held.groups)),
     ])
     const mark = { at: held.dispatchedAt, markedBy: held.markedBy, groups: held.groups }
     const dispatched = held.refsToMark.length === 0 ? [] : await markDispatchedForOperator(db, held.refsToMark, mark)
-    return { result: { committed: { dispatched, isLeaseHeld, newMessages, lateReports, facts }, ledger: ledgerState } }
+    return { result: { committed: { dispatched, isLeaseHeld, newMessages, lateReports, lateResults, facts }, ledger: ledgerState } }
   })
   traceUpdates(context.telemetry, batch.updates, ledger)
   return committed

@@ -10,6 +10,7 @@ import { isRetryable } from '../../errors.ts'
 import type { QueueEvent } from '../../queue/message.ts'
 import { holdsAllGroups } from '../../queue/lane-group.ts'
 import { isQueueNotification } from '../../queue/observe/affected-accounts.ts'
+import { applyLateResult } from '../../queue/backoff/late-result.ts'
 import { nextDispatchBatch, type Queue } from '../../queue/queue.ts'
 import { applyLaterReport } from '../../queue/schedule/attempt-result.ts'
 import { withdrawMessage } from '../../queue/schedule/withdraw.ts'
@@ -32,6 +33,7 @@ import type { PendingAttempt, ReadyAttempt, SessionView } from './delivery-sessi
 import { isRecorded } from './groups/held-groups.ts'
 import { enqueueResolved, loadQueue, regroup, rehome } from './groups/regrouping.ts'
 import { applyEvents, type LoopOptions, type LoopState } from './loop-state.ts'
+import { readLateResult } from './late-feedback.ts'
 import { reportAttempt, updateQueueGauges } from './observe/queue-telemetry.ts'
 import { runCommands } from './pending-commands.ts'
 import type { SendOutcome } from './sender.ts'
@@ -173,7 +175,9 @@ function applyCommitted(loop: LoopState, committed: CommittedBatch, batch: Deliv
   if (committed.newMessages.length > 0) session.updates.push(...loop.loader.add(committed.newMessages))
   // A full claim may have left more in the store.
   if (batch.maxNewMessages > 0 && committed.newMessages.length === batch.maxNewMessages) session.hasNewMessages = true
-  if (batch.maxLateReports > 0 && committed.lateReports.length === batch.maxLateReports) session.hasLateReports = true
+  const mostTaken = Math.max(committed.lateReports.length, committed.lateResults.length)
+  if (batch.maxLateReports > 0 && mostTaken === batch.maxLateReports) session.hasLateReports = true
+  for (const row of committed.lateResults) applyEvents(loop, applyLateResult(session.queue, readLateResult(row), context.now()))
   for (const { kind, account } of committed.lateReports)
     applyEvents(loop, applyLaterReport(session.queue, { kind, account }, context.now()))
   context.counterBuffer.count(committed.facts)

@@ -222,8 +222,10 @@ export function settleAttempt(
   const end = ownEvent?.kind === 'mail.ended' ? ownEvent.end : null
   const attemptReading = readingFor(end)
   const retry = retryStateOf(session, dispatch, ownEvent?.kind === 'mail.deferred' ? ownEvent.dueAt : now)
-  if (attemptReading !== null) session.updates.push({ kind: 'attempted', ref, attemptReading, at: now, dispatchedAt, end, retry })
-  else if (phase !== 'awaiting-mark') session.updates.push({ kind: 'unsent', ref, domain: dispatch.domain, dispatchedAt, retry })
+  if (attemptReading !== null) {
+    const feedback = { mailId, to: dispatch, result, dispatchedAt }
+    session.updates.push({ kind: 'attempted', ref, attemptReading, at: now, dispatchedAt, end, retry, feedback })
+  } else if (phase !== 'awaiting-mark') session.updates.push({ kind: 'unsent', ref, domain: dispatch.domain, dispatchedAt, retry })
   return { end, dueAt: retry.dueAt, events: events.filter((event) => event !== ownEvent) }
 }
 

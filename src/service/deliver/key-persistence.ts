@@ -55,7 +55,7 @@ export function createKeyPersistence(): KeyPersistence {
     },
     refreshAccounts: async (reader, queue, now) => {
       const rows = (await listAccountKeysForOperator(reader)).filter((row) => isWideRow(row) && row.name !== KEY_SETTINGS)
-      const changed = rows.filter((row) => epochOf(row) !== epochOf(saved.get(rowIdOf(row))))
+      const changed = rows.filter((row) => transitionOf(row) !== transitionOf(saved.get(rowIdOf(row))))
       restoreRows(saved, queue, changed, now)
     },
     collectChanges: (queue, keys, held) => (keys?.size === 0 ? { rows: [], removed: [] } : collectChanges(saved, queue, keys, held)),
@@ -88,9 +88,15 @@ function collectChanges(saved: SavedRows, queue: Queue, keys: ReadonlySet<Backof
 const isChanged = (row: BackoffKeyRow, before: BackoffKeyRow | undefined): boolean =>
   before?.data !== row.data || before.laneGroup !== row.laneGroup
 
-/** The transition that a row was written after. Checked cast: only rowsOf writes it. */
-const epochOf = (row: BackoffKeyRow | undefined): number | null =>
-  row === undefined ? null : (JSON.parse(row.data) as BackoffEpisode).epoch
+/**
+ * Names the transition that a row was written after; null: none. Each node counts epochs by itself, so that an epoch alone could be that of another transition
+ * on another node. Checked cast: only rowsOf writes the row.
+ */
+function transitionOf(row: BackoffKeyRow | undefined): string | null {
+  if (row === undefined) return null
+  const { epoch, state, since, until } = JSON.parse(row.data) as BackoffEpisode
+  return [epoch, state, since, until].join(' ')
+}
 
 /** The row of a warm-up has an egress IP and no key, so it can be removed only when all keys are collected. */
 const isCovered = ({ key, name }: KeyRowId, keys: ReadonlySet<BackoffKeyId> | null): boolean =>

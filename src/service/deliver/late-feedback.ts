@@ -1,15 +1,21 @@
 /**
- * late-feedback - passes bounces and complaints about messages that our own queue delivered to the node that delivers
+ * late-feedback - passes bounces and complaints about messages that our own queue delivered, and late results of attempts, to the node that delivers
  *
  * The transaction that records a report also writes a row. The node that holds the site takes the row and reports it to its queue, where it counts for the backoff class
  * list-quality. Only messages that left by an egress IP of ours count: messages that a sender delivers by other means are no evidence about our lanes.
  *
- * See also: store/queue/backoff-keys (rows), queue/schedule/attempt-result (applyLaterReport).
+ * A result is late if its node does not hold the site any more when it commits the outcome: the group has moved, or the node was silent and has lost its lease.
+ *
+ * See also: store/queue/backoff-keys (rows), queue/schedule/attempt-result (applyLaterReport), store/queue/late-results, queue/backoff/late-result.
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { LedgerState } from '../../ledger/project/state.ts'
-import { laneGroupOf } from '../../queue/lane-group.ts'
+import { laneGroupOf, type HeldGroups } from '../../queue/lane-group.ts'
 import { addQueuedFeedbackForOperator, type QueuedFeedback } from '../../store/queue/backoff-keys.ts'
+import type { LateResultRow } from '../../store/queue/late-results.ts'
+import { redactLocalParts } from '../../mail/redact-local-parts.ts'
+import type { LateResult } from '../../queue/backoff/late-result.ts'
+import type { MailUpdate } from './mail-update.ts'
 import type { Database } from '../../store/engine/engine.ts'
 
 /** Writes the rows for the new facts, in the transaction that saves them. `egressIps` undefined: this installation delivers nothing. */
@@ -27,6 +33,34 @@ export async function recordLateFeedback(
     return [{ account: fact.account, id: fact.id, kind, at: fact.at, laneGroup: laneGroupOf(delivery.site ?? delivery.domain) }]
   })
   await addQueuedFeedbackForOperator(db, reports)
+}
+
+/** The rows of the results whose sites the node does not hold. */
+export function lateResultsOf(updates: readonly MailUpdate[], held: HeldGroups): readonly LateResultRow[] {
+  return updates.flatMap((update): LateResultRow[] => {
+    if (update.kind !== 'attempted' || update.feedback === null) return []
+    const laneGroup = laneGroupOf(update.feedback.to.site)
+    if (held.has(laneGroup)) return []
+    const { account, deliveryId } = update.ref
+    return [{ account, deliveryId, dispatchedAt: update.dispatchedAt, laneGroup, data: JSON.stringify(storedForm(update.feedback)) }]
+  })
+}
+
+/** As much of a reply as an episode keeps as evidence, without the address. */
+const MAX_TEXT_CHARACTERS = 512
+
+function storedForm({ to, result }: LateResult): Pick<LateResult, 'to' | 'result'> {
+  const { account, domain, senderDomain, site, gateway, mxSet, egressIp } = to
+  const hasText = result.kind === 'refused' || result.kind === 'unreachable'
+  return {
+    to: { account, domain, senderDomain, site, gateway, mxSet, egressIp },
+    result: hasText ? { ...result, text: redactLocalParts(result.text.slice(0, MAX_TEXT_CHARACTERS)) } : result,
+  }
+}
+
+/** Reads a row. Checked cast: only lateResultsOf writes the data. */
+export function readLateResult({ deliveryId, dispatchedAt, data }: LateResultRow): LateResult {
+  return { ...(JSON.parse(data) as Pick<LateResult, 'to' | 'result'>), mailId: deliveryId, dispatchedAt }
 }
 
 /** A permanent `not-exist` for the address that we sent to, or a complaint that led to a list entry. */

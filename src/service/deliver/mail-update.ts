@@ -5,6 +5,7 @@
  */
 import { monthOfDelivery } from '../../correlate/delivery-id.ts'
 import type { RecordedAttempt } from '../../ledger/decide/attempt-reading.ts'
+import type { LateResult } from '../../queue/backoff/late-result.ts'
 import type { AffectedAccount, QueueNotification } from '../../queue/observe/affected-accounts.ts'
 import type { BlockingKey, FinalOutcome } from '../../queue/message.ts'
 import type { QueuedMessageRef } from '../../store/queue/queued-mail.ts'
@@ -23,6 +24,8 @@ export type MailUpdate =
       readonly dispatchedAt: number
       readonly end: FinalOutcome | null
       readonly retry: RetryState
+      /** What backoff keys learn from it; null: nothing. */
+      readonly feedback: LateResult | null
     }
   /** The message was marked, but not sent. */
   | {

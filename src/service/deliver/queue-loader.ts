@@ -197,7 +197,16 @@ function uncertainUpdate(
 ): MailUpdate {
   const attemptReading = readUncertainAttempt({ attempt: attempts, domain }, rules())
   const retry = { dueAt, attempts, refusedBy }
-  return { kind: 'attempted', ref: mailRefOf(account, deliveryId), attemptReading, at: now(), dispatchedAt, end: null, retry }
+  return {
+    kind: 'attempted',
+    ref: mailRefOf(account, deliveryId),
+    attemptReading,
+    at: now(),
+    dispatchedAt,
+    end: null,
+    retry,
+    feedback: null,
+  }
 }
 
 function requestLookUp(state: LoaderState, mail: QueuedMessageSummary): void {

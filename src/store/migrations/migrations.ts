@@ -6,6 +6,7 @@
 import { COUNTER_SLOTS } from './counter-slots.ts'
 import { MAIL_BODIES_STEP } from './mail-bodies.ts'
 import { LANE_GROUPS_STEP } from './lane-groups.ts'
+import { LATE_RESULTS_STEP } from './late-results.ts'
 import { MARKED_BY } from './marked-by.ts'
 import type { Migration } from './migration.ts'
 import { OUTCOMES_BY_TIME } from './outcomes-by-time.ts'
@@ -22,4 +23,5 @@ export const MIGRATIONS: readonly Migration[] = [
   OUTCOMES_BY_TIME,
   MARKED_BY,
   LANE_GROUPS_STEP,
+  LATE_RESULTS_STEP,
 ]

@@ -238,7 +238,8 @@ export async function findPendingWorkForOperator(
 ): Promise<{ readonly hasNewMessages: boolean; readonly hasFeedback: boolean }> {
   const row = await reader.one(`select
     case when exists (select 1 from queue_mails q where q.fresh = 1 and ${inGroupsSql(groups)}) then 1 else 0 end as fresh,
-    case when exists (select 1 from queue_reports r where ${inGroupsSql(groups)}) then 1 else 0 end as reports`)
+    case when exists (select 1 from queue_reports r where ${inGroupsSql(groups)})
+      or exists (select 1 from queue_late_results l where ${inGroupsSql(groups)}) then 1 else 0 end as reports`)
   return { hasNewMessages: Number(row?.['fresh']) === 1, hasFeedback: Number(row?.['reports']) === 1 }
 }
 

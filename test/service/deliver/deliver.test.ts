@@ -287,6 +287,28 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect(sent).toHaveLength(40)
   })
 
+  test('an attempt that ends after its lane group has moved to another node teaches the keys of that node', async () => {
+    const domains = Array.from({ length: 20 }, (_, n) => `d${n}.example.net`)
+    const replies: (() => void)[] = []
+    const hang = (): Promise<SmtpOutcome> => new Promise((resolve) => replies.push(() => resolve(UNREACHABLE)))
+    const a = run(hang, { node: 'a', leaseMs: 5_000, concurrencyLimit: 200 })
+    await waitUntil(() => a.isDelivering())
+    await queueMails(
+      context,
+      domains.map((domain) => `user@${domain}`),
+    )
+    await waitUntil(() => replies.length === 20)
+    run(() => ACCEPTED, { node: 'b', leaseMs: 5_000 })
+    const groupsOfB = "select count(*) as n from queue_groups where node = 'b'"
+    await waitUntil(async () => Number((await engine.read.one(groupsOfB))?.['n']) === 32)
+    for (const reply of replies) reply()
+    const paused = `select key from queue_keys where key like 'network|mx|%' and data like '%"state":"paused"%'`
+    const keysOf = async (): Promise<readonly string[]> => (await engine.read.all(paused)).map((row) => String(row['key']))
+    await waitUntil(async () => (await keysOf()).length >= 20)
+    expect((await keysOf()).toSorted()).toEqual(domains.map((domain) => `network|mx|mx.${domain}`).toSorted())
+    expect(await engine.read.one('select count(*) as n from queue_late_results')).toEqual({ n: 0 })
+  })
+
   test('a command to two nodes is done when both have run it, and changes the mail of both', async () => {
     const domains = Array.from({ length: 20 }, (_, n) => `d${n}.example.net`)
     const later = refusedOutcome(452, '4.2.2 mailbox is over quota')
