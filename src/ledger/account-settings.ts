@@ -35,6 +35,9 @@ const TRACKING_FIELDS = {
         ),
     )
     .max(256),
+  /** API users and labels whose mail is of the type `batch` if it comes by mail/send or SMTP, which cannot name a type. */
+  batchApiUsers: z.array(z.string().min(1).max(64)).max(256),
+  batchLabels: z.array(z.string().min(1).max(128)).max(256),
   /** The account's own host for opens, clicks and unsubscribes; '': the shared one. */
   trackingDomain: z
     .string()
@@ -122,6 +125,8 @@ export const accountSettingsSchema = z.strictObject({
   clickTracking: FIELDS.clickTracking.default('off'),
   unsubscribeFooter: FIELDS.unsubscribeFooter.default('off'),
   apiUserTracking: FIELDS.apiUserTracking.default([]),
+  batchApiUsers: FIELDS.batchApiUsers.default([]),
+  batchLabels: FIELDS.batchLabels.default([]),
   trackingDomain: FIELDS.trackingDomain.default(''),
   engagementIp: FIELDS.engagementIp.default('whole'),
   engagementUserAgent: FIELDS.engagementUserAgent.default('whole'),

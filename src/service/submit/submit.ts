@@ -18,6 +18,8 @@ import { laneGroupOf } from '../../queue/lane-group.ts'
 import { monthOfDelivery } from '../../correlate/delivery-id.ts'
 import { Fault } from '../../errors.ts'
 import { parseBareAddress } from '../../mail/mime/address.ts'
+import type { AccountSettings } from '../../ledger/account-settings.ts'
+import type { EmailType } from '../../ledger/facts/delivery-facts.ts'
 import type { LedgerState } from '../../ledger/project/state.ts'
 import type { Database } from '../../store/engine/engine.ts'
 import { sumCounters } from '../../store/facts/counters.ts'
@@ -147,12 +149,23 @@ async function decideSubmission(
   const { caller, submission, messageId, planned, at } = plan
   const { db, ledgerState } = transaction
   const label = await resolveLabel(db, caller.account, { wanted: submission.label, at })
-  const { from, subject, emailType } = submission.body
+  const { from, subject } = submission.body
+  const emailType = emailTypeOf(snapshot.settingsOf(caller.account), plan, label?.name ?? null)
   const request = { from, subject, label: label?.name ?? null, broadcast: null, emailType, headers: submission.userHeaders }
   const labelId = label?.id ?? null
   await decideRequests(context, snapshot, { transaction, caller, request, messageId, planned, labelId, isQueued: true, at })
-  await enqueue(db, ledgerState, { ...plan, label: label?.name ?? null, table: context.rules() })
+  await enqueue(db, ledgerState, { ...plan, label: label?.name ?? null, emailType, table: context.rules() })
   return { messageId, recipients: planned.map((each) => recipientResult(ledgerState, each)) }
+}
+
+/** `batch` if the settings of the account say so of the API user or the label. */
+function emailTypeOf(
+  { batchApiUsers, batchLabels }: AccountSettings,
+  { caller, submission }: SubmissionPlan,
+  label: string | null,
+): EmailType {
+  const isBatchLabel = label !== null && batchLabels.some((each) => each.toLowerCase() === label.toLowerCase())
+  return isBatchLabel || batchApiUsers.includes(caller.apiUser) ? 'batch' : submission.body.emailType
 }
 
 /**
@@ -195,8 +208,9 @@ async function enqueue(
     senderDomain,
     at,
     label,
+    emailType,
     table,
-  }: SubmissionPlan & { readonly label: string | null; readonly table: RuleTable },
+  }: SubmissionPlan & { readonly label: string | null; readonly emailType: EmailType; readonly table: RuleTable },
 ): Promise<void> {
   const messages = planned.flatMap(({ deliveryId, keyIndex, address }, index): NewQueuedMessage[] => {
     if (address === null || ledgerState.deliveries.get(deliveryId)?.status !== STATUS_SENDING) return []
@@ -217,7 +231,7 @@ async function enqueue(
       },
     ]
   })
-  const body: Composition = { ...submission.body, label, apiUser: caller.apiUser }
+  const body: Composition = { ...submission.body, label, emailType, apiUser: caller.apiUser }
   await addQueuedMessages(db, caller.account, { bodyId: messageId, content: JSON.stringify(body), createdAt: at }, messages)
 }
 

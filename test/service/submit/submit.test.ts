@@ -7,6 +7,8 @@ import type { Composition } from '../../../src/compose/composition.ts'
 import { ACCOUNT_DEFAULT_TRACKING } from '../../../src/compose/x-smtpapi.ts'
 import { Fault } from '../../../src/errors.ts'
 import { ensureLabels } from '../../../src/store/account/labels.ts'
+import { findDeliveriesByEmailIds } from '../../../src/store/mail/deliveries.ts'
+import { findQueuedBody } from '../../../src/store/queue/queued-bodies.ts'
 import { listQueuedMessagesForOperator } from '../../../src/store/queue/queued-mail.ts'
 import { removeOldSubmissionsForOperator } from '../../../src/store/mail/submissions.ts'
 import { addUnsubscribeEntry } from '../../../src/service/lists/unsubscribe.ts'
@@ -97,6 +99,28 @@ describe.each(engines)('submit: $kind', ({ open }) => {
       message: expect.stringContaining('victim.example'),
     })
     expect((await submit(alice, { ...call, originatorDomains: ['news.example.com'] })).recipients).toHaveLength(1)
+  })
+
+  test.each([
+    // batchApiUsers, batchLabels    the label   the type of the mail
+    [[], [], 'News', 'trigger'],
+    [['alice'], [], null, 'batch'],
+    [['bob'], ['alice'], 'News', 'trigger'],
+    [[], ['news'], 'News', 'batch'],
+    [[], ['news'], null, 'trigger'],
+  ] as const)('batchApiUsers %j and batchLabels %j with label %s give the type %s', async (batchApiUsers, batchLabels, label, type) => {
+    await changeAccountSettings(context, {
+      account: 1,
+      actor: 'alice',
+      byOperator: false,
+      change: { batchApiUsers: [...batchApiUsers], batchLabels: [...batchLabels] },
+      version: null,
+    })
+    const { messageId, recipients } = await submit(alice, { ...to('joe@example.net'), label: label === null ? null : { name: label } })
+    const [row] = await findDeliveriesByEmailIds(context.engine.read, 1, [recipients[0]?.emailId ?? ''])
+    expect(row?.emailType).toBe(type)
+    const queued = await findQueuedBody(context.engine.read, 1, messageId)
+    expect(JSON.parse(queued ?? 'null')).toMatchObject({ emailType: type, label })
   })
 
   test('recipients are queued unless a list suppresses them or their address is malformed', async () => {
