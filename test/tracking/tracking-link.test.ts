@@ -1,4 +1,6 @@
 /** tracking-link.test - links that round trip, and links that must be invalid */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { formatDeliveryId } from '../../src/correlate/delivery-id.ts'
@@ -111,6 +113,15 @@ test('reading is total', () => {
       expect(readOpenPath(signed, DOMAIN, keyFor).state).toBe('invalid')
     }),
   )
+})
+
+test('the link of docs/TOKEN.md', () => {
+  const docs = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'TOKEN.md'), 'utf8')
+  const vector = (item: string): string => new RegExp(`^\\| ${item} \\| \`([a-z2-7]+)\` \\|$`, 'm').exec(docs)?.[1] ?? ''
+  const target = 'https://shop.example.com/?id=1'
+  const key = deriveTokenKey(Buffer.from(Array.from({ length: 32 }, (_, i) => i)), 7, 0)
+  const url = clickUrl({ base: BASE, token: vector('`tracking`'), key, target })
+  expect(url?.split('/').slice(3, 6)).toEqual(['c', vector('`tracking`'), vector(`MAC of a click on \`${RegExp.escape(target)}\``)])
 })
 
 test('a link has at most 2,000 characters', () => {
