@@ -7,6 +7,8 @@
  * Pure, total. WHATWG URL. See also: tracking/tracking-link.
  */
 
+/** Twice the longest link of ours: enough for any target that fits into one, with white space around it. */
+const MAX_HREF_LENGTH = 4_000
 const REDIRECT_TARGET = /^https?:\/\/[!-~]+$/i
 /** Placeholders of template languages and of other senders' tools. */
 const PLACEHOLDER = /\{\{|\}\}|\{%|%\}|%%|\*\||\|\*|<%|%>|\[\[|\]\]|\$\{|@@/
@@ -26,6 +28,7 @@ export const isRedirectTarget = (target: string): boolean => REDIRECT_TARGET.tes
  *     clickTargetOf('mailto:joe@example.com')  → null
  */
 export function clickTargetOf(href: string): string | null {
+  if (href.length > MAX_HREF_LENGTH) return null
   const url = href.replaceAll(OUTER_SPACE, '')
   if (!/^https?:\/\//i.test(url) || CONTROL.test(url) || PLACEHOLDER.test(url) || !URL.canParse(url)) return null
   // A URL that needs no escape stays as it is, because some servers tell spellings apart.

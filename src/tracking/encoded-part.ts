@@ -148,11 +148,10 @@ function columnAfter(column: number, kept: string): number {
   return newline < 0 ? column + kept.length : kept.length - newline - 1
 }
 
-/** The length of what follows on the line, soft line break included. */
+/** The length of what follows on the line, soft line break included; more than a line holds if it is longer. */
 function restOfLine(body: string, at: number): number {
-  const newline = body.indexOf('\n', at)
-  const end = newline < 0 ? body.length : newline
-  return (body[end - 1] === '\r' && end > at ? end - 1 : end) - at
+  const [rest = ''] = body.slice(at, at + MAX_QUOTED_LINE + 3).split('\n')
+  return rest.endsWith('\r') ? rest.length - 1 : rest.length
 }
 
 type Layout = { readonly column: number; readonly softBreak: string; readonly base: string }

@@ -16,6 +16,9 @@ import type { TrackingSwitches } from './tracking-switches.ts'
 /** SendCloud and EngageLab use the same name. */
 export const UNSUBSCRIBE_PLACEHOLDER = '%%user_defined_unsubscribe_link%%'
 
+/** In one part. Each is signed for every copy; large newsletters have about two hundred. */
+const MAX_TRACKED_LINKS = 1_000
+
 export type TrackingPlanOptions = {
   readonly switches: TrackingSwitches
   /** The origin of the links, without a trailing slash. */
@@ -41,7 +44,7 @@ export function htmlEdits(part: EditableText, role: PartRole, options: TrackingP
   const { switches } = options
   const scan = scanHtml(part.text, part.isUtf8 ? utf8OrInvalid : asciiOrInvalid)
   const placeholders = placeholderEdits(part.text)
-  const links = switches.click ? scan.links.flatMap((link) => linkEdit(link, options)) : []
+  const links = switches.click ? scan.links.flatMap((link) => linkEdit(link, options)).slice(0, MAX_TRACKED_LINKS) : []
   const needsFooter = switches.unsubscribeFooter && placeholders.length === 0
   const insert = [
     ...(needsFooter ? htmlFooter(languageOf(part, [scan.language, role.language])) : []),

@@ -347,3 +347,22 @@ test('a mail whose switches are all off is the same mail', () => {
   const raw = html(LINK)
   expect(track(raw, ALL_OFF)).toBe(raw)
 })
+
+test('the first thousand links of a part are tracked', () => {
+  const text = trackedHtml('<a href="https://a.example/">a</a>'.repeat(1_002), ONLY_CLICK)
+  expect(targetsIn(text)).toHaveLength(1_000)
+  expect(text.split('<a href="https://a.example/">')).toHaveLength(3)
+})
+
+test.each([
+  ['one line without end', `<p>${'x'.repeat(2_000_000)}</p>${LINK.repeat(2_000)}`],
+  ['a link of white space', `<a href="${' '.repeat(2_000_000)}x">`],
+  ['tags that do not end', '<a href="x '.repeat(200_000)],
+  ['attributes without end', `<a ${'b '.repeat(500_000)}`],
+  ['equals signs', '='.repeat(2_000_000)],
+  ['equals signs with white space', '=  \t'.repeat(500_000)],
+  ['entities', '<a href="' + '&amp;'.repeat(300_000)],
+])('%s of two million characters is read in one pass', (_, body) => {
+  const raw = mailOf(`Content-Type: text/html\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n${body}`)
+  expect(track(raw, ONLY_CLICK).subarray(0, HEAD.length).toString()).toBe(HEAD)
+})

@@ -158,6 +158,7 @@ test.each([
   ['https://example.com/\r\nSet-Cookie: a=b', null],
   ['https://example.com/\u0000', 'https://example.com/'],
   ['https://example.com/a\u0000b', null],
+  [`${' '.repeat(5_000)}https://example.com/`, null],
   ['https://example.com/{{user_id}}', null],
   ['{{unsubscribe}}', null],
   ['%%user_defined_unsubscribe_link%%', null],
