@@ -100,3 +100,12 @@ describe('the database', () => {
   ] as const
   test.each(URLS)('of %j', (env, url) => expect(databaseUrlOf(loadConfig(env).settings)).toMatch(url))
 })
+
+test.each([
+  [{ BOUNCED_STORE_LOCK_SECONDS: '16' }, 'store.statementSeconds'],
+  [{ BOUNCED_STORE_STATEMENT_SECONDS: '20' }, 'store.deadlineSeconds'],
+  [{ BOUNCED_STORE_DEADLINE_SECONDS: '0' }, 'BOUNCED_STORE_DEADLINE_SECONDS'],
+  [{ BOUNCED_STORE_SCAN_SECONDS: '9' }, 'BOUNCED_STORE_SCAN_SECONDS'],
+])('time limits of the store that do not fit stop the start: %j', (env, named) => {
+  expect(() => loadConfig(env)).toThrow(named)
+})

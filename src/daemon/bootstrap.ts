@@ -26,6 +26,7 @@ import { verifyMasterKey } from './token-keyring.ts'
 import { localUrlOf } from '../settings/exposure.ts'
 import { egressIpsOf } from '../settings/pools.ts'
 import type { Settings } from '../settings/schema.ts'
+import { engineLimitsOf } from '../settings/store.ts'
 import { COPY_SOURCE } from '../store/backup/copy-store.ts'
 import { readMetadataForOperator } from '../store/engine/metadata.ts'
 import { openEngine } from '../store/engine/open-engine.ts'
@@ -173,7 +174,7 @@ async function openStore(settings: Settings, telemetry: Telemetry): Promise<Open
   if (file !== null) checkStoreFiles({ file, folder: settings.data, isConfirmed: settings.newStore })
   if (isEmbedded) mkdirSync(settings.data, { recursive: true, mode: 0o700 })
   const { key } = loadMasterKey({ configured: settings.masterKey ?? null, folder: settings.data, isEmbedded, mayGenerate: isNew })
-  const engine = await openEngine(url, { onFault: createStoreFaultListener(telemetry) })
+  const engine = await openEngine(url, { ...engineLimitsOf(settings.store), onFault: createStoreFaultListener(telemetry) })
   try {
     if (file !== null && !isNew && !settings.newStore) await checkStoreTables(engine, file)
     return { engine, masterKey: key, clock: await startProcessClock(engine.read, telemetry) }

@@ -13,6 +13,7 @@ import { measureMailBodiesForOperator } from '../store/mail/mail-bodies.ts'
 import { removeOldForwardedMailsForOperator } from '../store/mail/forwarded-mails.ts'
 import { removeOldWatchCountsForOperator } from '../store/facts/watch-counters.ts'
 import { removeOldWebhookRecordsForOperator } from '../store/webhook/attempts.ts'
+import { removeDeadLeasesForOperator } from '../store/queue/lane-groups.ts'
 import { removeOldLateResultsForOperator } from '../store/queue/late-results.ts'
 import { removeOldQueuedFeedbackForOperator } from '../store/queue/backoff-keys.ts'
 import { removeSettledQueueCommandsForOperator } from '../store/queue/commands.ts'
@@ -89,6 +90,7 @@ function createJobs(context: Context, settings: Settings, { lookUp, isClosing }:
       run: () => removeOlderThan(context, IDEMPOTENCY_WINDOW_MS / DAY_MS, removeOldSubmissionsForOperator),
     },
     { name: 'queued feedback', run: () => removeOlderThan(context, QUEUE_REPORT_DAYS, removeOldQueuedFeedbackForOperator) },
+    { name: 'leases of dead nodes', run: () => engine.tx((db) => removeDeadLeasesForOperator(db, now()), { visibility: 'latest' }) },
     { name: 'late results', run: () => engine.tx((db) => removeOldLateResultsForOperator(db, now() - DAY_MS)) },
     { name: 'settled queue commands', run: () => engine.tx((db) => removeSettledQueueCommandsForOperator(db, now() - SETTLED_COMMAND_MS)) },
     { name: 'signing keys', run: () => maintainDkimKeys(context, lookUp) },

@@ -16,6 +16,7 @@ import { exportSettings, retentionSettings } from './retention.ts'
 import { deliverySettings } from './delivery.ts'
 import { reporterSettings } from './reporters.ts'
 import { positiveInteger, dayCount, dnsName, portNumber, setting, nonEmptyText } from './setting.ts'
+import { storeSettings } from './store.ts'
 import { submissionSettings } from './submission.ts'
 import { trackingSettings } from './tracking.ts'
 import { verificationSettings } from './verification.ts'
@@ -167,6 +168,7 @@ export const SETTINGS_SCHEMA = z.strictObject({
     'Days until a mail of the first account without a final outcome is given up; 0: never',
     'RFC 5321 §4.5.4.1: at least 4 to 5 days; read at the first start only, change it with bounced account set APIUSER giveUpAfterDays=…',
   ),
+  store: storeSettings.prefault({}),
   smtp: smtpSettings.prefault({}),
   submission: submissionSettings.prefault({}),
   http: httpSettings.prefault({}),

@@ -11,6 +11,8 @@ import type { Command } from 'commander'
 import { acquireServeLock } from '../../daemon/serve-lock.ts'
 import { Fault } from '../../errors.ts'
 import { databaseUrlOf } from '../../settings/load.ts'
+import type { Settings } from '../../settings/schema.ts'
+import { engineLimitsOf } from '../../settings/store.ts'
 import { COPIED_TABLES, COPY_SOURCE, copyTable } from '../../store/backup/copy-store.ts'
 import type { Engine } from '../../store/engine/engine.ts'
 import { initializeMetadataForOperator, readMetadataForOperator } from '../../store/engine/metadata.ts'
@@ -38,13 +40,14 @@ export const migrateCommand: DefineCommand = (command) => {
   command
     .command('partitions')
     .description('convert a PostgreSQL store to partitions by month; stop all nodes first')
-    .action(async (_options: object, self: Command) => partitionStore(databaseUrlOf(loadConfigFor(self).settings)))
+    .action(async (_options: object, self: Command) => partitionStore(loadConfigFor(self).settings))
 }
 
 /** Converts one table after the other; an interrupted conversion is continued by the same command. */
-async function partitionStore(url: string): Promise<void> {
+async function partitionStore(settings: Settings): Promise<void> {
+  const url = databaseUrlOf(settings)
   if (url.startsWith('sqlite:')) throw new Fault('bad_request', 'the store is on SQLite, which has no partitions')
-  const engine = await openEngine(url)
+  const engine = await openEngine(url, engineLimitsOf(settings.store))
   try {
     await migrate(engine, Date.now())
     for (const table of PARTITIONED_TABLES) {

@@ -18,7 +18,7 @@
  */
 import type { Fault } from '../../errors.ts'
 import type { TableMapping } from './mapping.ts'
-import type { PostgresLimits } from './postgres/limits.ts'
+import type { MaintenanceLimits, PostgresLimits } from './postgres/limits.ts'
 import type { ColumnType, Table } from './table.ts'
 import type { SqlRow, SqlValue } from './value.ts'
 
@@ -84,9 +84,9 @@ export type TransactionOptions = {
   readonly visibility?: 'snapshot' | 'latest'
   /** At most one transaction with this lock runs at a time, over all nodes. */
   readonly lockName?: string
-  /** A migration or a rebuild: no deadline, on a connection of its own (PostgreSQL). */
+  /** A migration or a rebuild: no deadline; with PostgreSQL on a connection of its own. */
   readonly isMaintenance?: true
-  /** An earlier deadline than that of other transactions, in milliseconds (PostgreSQL). A thread of SQLite cannot be interrupted. */
+  /** An earlier deadline than that of other transactions, in milliseconds. A statement of SQLite goes on nevertheless (store/engine/deadline). */
   readonly deadlineMillis?: number
 }
 
@@ -114,8 +114,10 @@ export type EngineOptions = {
   readonly onFault?: (fault: Fault) => void
   /** Number of connections to PostgreSQL for transactions. Half as many are for reads, and two for maintenance. */
   readonly connections?: number
-  /** Time limits on PostgreSQL, in milliseconds (store/engine/postgres/limits). */
+  /** Time limits in milliseconds (store/engine/postgres/limits). SQLite has the deadline only. */
   readonly limits?: Partial<PostgresLimits>
+  /** The same for maintenance (PostgreSQL). */
+  readonly maintenanceLimits?: MaintenanceLimits
   /** How long SQLite waits for a lock that another process holds, in milliseconds. */
   readonly busyTimeoutMillis?: number
   /** Added to each commit of SQLite, in milliseconds, to simulate a slower disk (bench/node). */

@@ -28,6 +28,12 @@ const LONGEST_LEASE_MS = 3_600_000
 export const isCurrentSql = (untilAt: string, clock: string): string =>
   `(${untilAt} > ${clock} and ${untilAt} <= ${clock} + ${LONGEST_LEASE_MS})`
 
+/**
+ * The first term of a lease without a row: the seconds since 1970. The row of a node that has been gone for long is removed, and a term of its next row must be
+ * none that it had before.
+ */
+const firstTermAt = (clock: number): number => Math.floor(clock / 1_000)
+
 /** `now` is the clock of this process. */
 type LeaseRequest = { readonly name: string; readonly holder: string; readonly now: number; readonly leaseMs: number }
 
@@ -38,11 +44,11 @@ type LeaseRequest = { readonly name: string; readonly holder: string; readonly n
 export async function acquireLeaseForOperator(db: Database, { name, holder, now, leaseMs }: LeaseRequest): Promise<Lease | null> {
   const clock = await readStoreClock(db, now)
   const row = await db.one(
-    `insert into queue_lease (name, holder, term, until_at) values ($1, $2, 1, $3)
+    `insert into queue_lease (name, holder, term, until_at) values ($1, $2, $5, $3)
      on conflict (name) do update set holder = excluded.holder, term = queue_lease.term + 1, until_at = excluded.until_at
      where not ${isCurrentSql('queue_lease.until_at', '$4')} or queue_lease.holder = excluded.holder
      returning name, holder, term, until_at`,
-    [name, holder, clock + leaseMs, clock],
+    [name, holder, clock + leaseMs, clock, firstTermAt(clock)],
   )
   return row === null ? null : { ...LEASES.decode(row), untilAt: now + leaseMs }
 }

@@ -3,12 +3,14 @@
  *
  * The writer owns the only write connection and runs one transaction at a time, in the order of the requests. The readers see what is
  * committed and never wait. The second reader, for long scans, starts at its first use. WAL with synchronous FULL: a committed
- * transaction survives a power failure. After `close`, one file holds everything.
+ * transaction survives a power failure. After `close`, one file holds everything. A transaction has a deadline, which counts from its request.
  *
  * See also: store/engine/engine (the contract), store/engine/sqlite-thread, store/engine/postgres/postgres (the other engine).
  */
 import { Fault } from '../../errors.ts'
 import type { ClaimQuery, Database, Engine, EngineOptions, KeyTuples, DatabaseReader } from './engine.ts'
+import { type Deadline, runUntilDeadline } from './deadline.ts'
+import { DEFAULT_LIMITS } from './postgres/limits.ts'
 import { createTransactionGuard } from './transaction-guard.ts'
 import { claimSql, insertSql, encodeKeysAsJson, translateSql, translateKeyedSql, upsertSql } from './sql.ts'
 import type { TableMapping } from './mapping.ts'
@@ -30,13 +32,17 @@ export async function openSqlite(path: string, options: EngineOptions): Promise<
   const reader = createSqliteThread({ path, readOnly: true, busyTimeoutMillis })
   const bulkReader = createSqliteThread({ path, readOnly: true, busyTimeoutMillis })
   const runExclusively = createSerialQueue()
+  const deadlineMillis = options.limits?.deadline ?? DEFAULT_LIMITS.deadline
+  const transact = <T>(millis: number, work: (db: Database) => Promise<T>): Promise<T> =>
+    runUntilDeadline(millis, (deadline) => runExclusively(() => runTransaction(writer, work, deadline)))
   // The writer first: it creates the file, which a reader cannot.
-  await runTransaction(writer, async (db) => db.run('select 1'))
+  await transact(0, async (db) => db.run('select 1'))
   return {
     kind: 'sqlite',
     read: createSqliteReader((operation) => reader.execute(operation)),
     bulkRead: createSqliteReader((operation) => bulkReader.execute(operation)),
-    tx: (work) => runExclusively(() => runTransaction(writer, work)),
+    tx: (work, { isMaintenance, deadlineMillis: earlier = deadlineMillis } = {}) =>
+      transact(isMaintenance === true ? 0 : Math.min(deadlineMillis, earlier), work),
     truncateLog: () => runExclusively(async () => (await writer.execute({ verb: 'truncate-log' })).changes === 0),
     abort: () => {
       for (const thread of [writer, reader, bulkReader]) thread.abort()
@@ -62,13 +68,19 @@ function createSerialQueue(): <T>(task: () => Promise<T>) => Promise<T> {
   }
 }
 
-async function runTransaction<T>(writer: SqliteThread, work: (db: Database) => Promise<T>): Promise<T> {
-  const guard = createTransactionGuard((operation: ThreadOperation) => writer.execute(operation))
+async function runTransaction<T>(writer: SqliteThread, work: (db: Database) => Promise<T>, deadline: Deadline): Promise<T> {
+  // Its turn came too late.
+  const expired = deadline.fault()
+  if (expired !== null) throw expired
+  const guard = createTransactionGuard((operation: ThreadOperation) => {
+    const fault = deadline.fault()
+    return fault === null ? writer.execute(operation) : Promise.reject(fault)
+  })
   // Not awaited: it travels with the first calls of the callback. If it fails, so do they.
   const beginning = guard.execute({ verb: 'begin' })
   beginning.catch(() => undefined)
   try {
-    const result = await work(createSqliteDatabase(guard.execute))
+    const result = await Promise.race([work(createSqliteDatabase(guard.execute)), deadline.passed])
     await beginning
     await guard.execute({ verb: 'commit' })
     return result

@@ -72,6 +72,19 @@ export async function freeGroupsOfForOperator(db: Database, nodes: readonly stri
   }
 }
 
+/** The name of a node that comes back within a day is still known. */
+const DEAD_NODE_MS = 86_400_000
+
+/** Removes the leases of nodes that hold no group and have been gone for a day, or have closed. Returns how many. */
+export async function removeDeadLeasesForOperator(db: Database, now: number): Promise<number> {
+  const clock = await readStoreClock(db, now)
+  return db.run(
+    `delete from queue_lease where name >= 'deliver/' and name < 'deliver0' and until_at < $1
+       and not exists (select 1 from queue_groups g where $2 || g.node = queue_lease.name)`,
+    [clock - DEAD_NODE_MS, LEASE_PREFIX],
+  )
+}
+
 /** Gives groups to a node; '' frees them. */
 export async function assignGroupsForOperator(db: Database, groups: readonly number[], node: string): Promise<void> {
   const rows = groups.toSorted((a, b) => a - b).map((group) => ({ group, node }))

@@ -135,8 +135,9 @@ async function tickNode({ context, clock }: Run, { loop }: Node): Promise<void> 
 async function thaw(run: Run, node: Node, how: number): Promise<void> {
   while (node.pending.length > 0) reply(run, node, 0, OUTCOMES[(how + node.pending.length) % OUTCOMES.length] ?? ACCEPTED)
   await settle()
-  const sql = 'update queue_lease set until_at = 9e15 where name = $1 and term = $2 returning term'
-  const [renewed] = await run.context.engine.tx((db) => db.all(sql, [`deliver/${node.name}`, node.loop.session.lease.term]))
+  const sql = 'update queue_lease set until_at = $3 where name = $1 and term = $2 returning term'
+  const until = (run.context.engine.kind === 'postgres' ? Date.now() : run.clock.now) + 30 * MINUTE
+  const [renewed] = await run.context.engine.tx((db) => db.all(sql, [`deliver/${node.name}`, node.loop.session.lease.term, until]))
   if (renewed === undefined) node.loop.stop()
   else run.nodes.push(node)
   for (let ticks = 0; ticks < 3; ticks++) await tickNode(run, node)

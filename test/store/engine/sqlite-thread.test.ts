@@ -129,6 +129,31 @@ describe('sqlite', () => {
     await engine.close()
   })
 
+  test('a transaction that waits for its turn, or for its own work, ends at its deadline, and leaves nothing', async () => {
+    const engine = await openEngine(fresh(), { limits: { deadline: 300 } })
+    await engine.tx((db) => db.run('create table t (n integer) strict'))
+    const never = new Promise<never>(() => undefined)
+    const hanging = engine.tx(async (db) => {
+      await db.run('insert into t values (1)')
+      return never
+    })
+    const behind = engine.tx((db) => db.run('insert into t values (2)'), { deadlineMillis: 50 })
+    await expect(behind).rejects.toMatchObject({ code: 'store_busy', message: 'SQLite did not finish a transaction within 50 ms' })
+    await expect(hanging).rejects.toMatchObject({ code: 'store_busy', message: 'SQLite did not finish a transaction within 300 ms' })
+    expect(await engine.tx((db) => db.run('insert into t values (3)'))).toBe(1)
+    expect(await engine.read.all('select n from t')).toEqual([{ n: 3 }])
+    await engine.close()
+  })
+
+  test('a commit that the disk delays is answered at the deadline; maintenance has none', async () => {
+    const engine = await openEngine(fresh(), { limits: { deadline: 300 }, commitDelayMillis: 700 })
+    await engine.tx((db) => db.run('create table t (n integer) strict'), { isMaintenance: true })
+    await expect(engine.tx((db) => db.run('insert into t values (1)'))).rejects.toMatchObject({ code: 'store_busy' })
+    // Its commit was on its way.
+    await expect.poll(() => engine.read.all('select n from t')).toEqual([{ n: 1 }])
+    await engine.close()
+  })
+
   test('unpacks what it has packed', () => {
     const lists: readonly (readonly SqlValue[])[] = [
       [],

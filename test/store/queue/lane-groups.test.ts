@@ -9,6 +9,7 @@ import type { Context } from '../../../src/service/context.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
 import { acquireLeaseForOperator, holdsLease, type Lease } from '../../../src/store/engine/lease.ts'
 import { migrate } from '../../../src/store/engine/migrate.ts'
+import { removeDeadLeasesForOperator } from '../../../src/store/queue/lane-groups.ts'
 import { MIGRATIONS } from '../../../src/store/migrations/migrations.ts'
 import { makeContext } from '../../support/context.ts'
 import { engines } from '../../support/engines.ts'
@@ -82,6 +83,27 @@ describe.each(engines)('lane groups: $kind', ({ open }) => {
     const b = await take(context, 'b')
     expect((await createGroupSpread(context, 'b').spread(b)).size).toBe(LANE_GROUPS)
     expect(await stillHolds(engine, a)).toBe(false)
+  })
+
+  test('the lease of a node that is gone for a day and holds no group is removed, and its next term is a new one', async () => {
+    const { engine } = await open()
+    const context = await makeContext(engine, { now: T0 })
+    const [a, b] = [await take(context, 'a'), await take(context, 'b')]
+    await createGroupSpread(context, 'a').spread(a)
+    await createGroupSpread(context, 'b').spread(b)
+    await releaseLease(context, b)
+    const remove = (): Promise<number> => engine.tx((db) => removeDeadLeasesForOperator(db, T0))
+    const names = async () =>
+      (await engine.read.all("select name from queue_lease where name like 'deliver/%' order by name")).map(({ name }) => name)
+    // The groups of b are not free yet.
+    expect([await remove(), await names()]).toEqual([0, ['deliver/a', 'deliver/b']])
+    await createGroupSpread(context, 'a').spread(a)
+    expect([await remove(), await names()]).toEqual([1, ['deliver/a']])
+    expect(await stillHolds(engine, b)).toBe(false)
+    // A second later.
+    await engine.tx((db) => db.run("insert into queue_lease (name, holder, term, until_at) values ('deliver/c', 'c', 1, $1)", [T0 - 1]))
+    expect(await remove()).toBe(engine.kind === 'postgres' ? 1 : 0)
+    expect((await take(context, 'd')).term).toBeGreaterThan(1_000_000_000)
   })
 
   test('a node of an older version and nodes with groups never deliver beside each other', async () => {

@@ -27,11 +27,26 @@ export type PostgresLimits = {
  */
 export const DEFAULT_LIMITS: PostgresLimits = { statement: 15_000, lock: 5_000, idleInTransaction: 10_000, deadline: 20_000 }
 
-/** Migrations, rebuilds, scans of exports and of retention. They may take hours, but must not make others queue behind a lock for long. */
-export const MAINTENANCE_LIMITS: PostgresLimits = { statement: 0, lock: 30_000, idleInTransaction: 600_000, deadline: 0 }
+/** `scan`: one page of a long scan, outside of a transaction. */
+export type MaintenanceLimits = Pick<PostgresLimits, 'lock' | 'idleInTransaction'> & { readonly scan: number }
 
-/** One page of a long scan, outside of a transaction. */
-export const SCAN_LIMITS: PostgresLimits = { ...MAINTENANCE_LIMITS, statement: 600_000, deadline: 660_000 }
+/** Migrations, rebuilds, scans of exports and of retention. They may take hours, but must not make others queue behind a lock for long. */
+export const DEFAULT_MAINTENANCE_LIMITS: MaintenanceLimits = { lock: 30_000, idleInTransaction: 600_000, scan: 600_000 }
+
+/** The limits of a maintenance transaction. */
+export const maintenanceLimitsOf = ({ lock, idleInTransaction }: MaintenanceLimits): PostgresLimits => ({
+  statement: 0,
+  lock,
+  idleInTransaction,
+  deadline: 0,
+})
+
+/** The limits of a page of a scan. The caller waits a little longer than the server. */
+export const scanLimitsOf = (limits: MaintenanceLimits): PostgresLimits => ({
+  ...maintenanceLimitsOf(limits),
+  statement: limits.scan,
+  deadline: limits.scan * 1.1,
+})
 
 const serverSettingsOf = (limits: PostgresLimits): readonly (readonly [string, number])[] => [
   ['statement_timeout', limits.statement],

@@ -24,7 +24,7 @@ import { checkPooler } from './pooler-check.ts'
 import { createPostgresConnection, listPostgresAddresses } from './connection.ts'
 import type { ParameterizedQuery, PostgresConnection, QueryResult } from './connection.ts'
 import { toStartFault } from './fault.ts'
-import { DEFAULT_LIMITS, limitsSql, MAINTENANCE_LIMITS, SCAN_LIMITS, type PostgresLimits } from './limits.ts'
+import { DEFAULT_LIMITS, DEFAULT_MAINTENANCE_LIMITS, limitsSql, maintenanceLimitsOf, scanLimitsOf, type PostgresLimits } from './limits.ts'
 import { createPostgresPool, type PostgresPool } from './pool.ts'
 import { runWithDeadline, transactWithRetries } from './transaction.ts'
 import { arrayLiteral, claimSql, insertSql, translateSql, translateKeyedSql, upsertSql } from '../sql.ts'
@@ -49,6 +49,8 @@ const counterSlots = createCounterSlots()
  */
 export async function openPostgres(url: string, options: EngineOptions): Promise<Engine> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
+  const maintenance = options.maintenanceLimits ?? DEFAULT_MAINTENANCE_LIMITS
+  const [scanLimits, maintenanceLimits] = [scanLimitsOf(maintenance), maintenanceLimitsOf(maintenance)]
   const connect = createConnector(url, Math.min(CONNECT_MILLIS, limits.deadline / 2))
   const uninstallRaceHandler = installDriverRaceHandler()
   try {
@@ -57,16 +59,16 @@ export async function openPostgres(url: string, options: EngineOptions): Promise
     uninstallRaceHandler()
     throw toStartFault(error)
   }
-  const pools = createPools(connect, options.connections ?? DEFAULT_CONNECTIONS, limits)
+  const pools = createPools(connect, options.connections ?? DEFAULT_CONNECTIONS, { limits, scanLimits })
   const all = Object.values(pools)
   return {
     kind: 'postgres',
     read: createPostgresReader(createPooledExecutor(pools.reads, limits.deadline)),
-    bulkRead: createPostgresReader(createPooledExecutor(pools.maintenance, SCAN_LIMITS.deadline)),
+    bulkRead: createPostgresReader(createPooledExecutor(pools.maintenance, scanLimits.deadline)),
     truncateLog: () => Promise.resolve(true),
     tx: async (work, txOptions = {}) => {
       const [pool, used] =
-        txOptions.isMaintenance === true ? [pools.maintenance, MAINTENANCE_LIMITS] : [pools.transactions, limitsWithin(limits, txOptions)]
+        txOptions.isMaintenance === true ? [pools.maintenance, maintenanceLimits] : [pools.transactions, limitsWithin(limits, txOptions)]
       const slot = counterSlots.acquire()
       const run = (execute: ExecuteQuery): ReturnType<typeof work> => work(createPostgresDatabase(execute, slot))
       return transactWithRetries({ pool, limits: used, options: txOptions, work: run }).finally(() => counterSlots.release(slot))
@@ -95,7 +97,11 @@ function limitsWithin(limits: PostgresLimits, { deadlineMillis }: TransactionOpt
 
 type Pools = { readonly transactions: PostgresPool; readonly reads: PostgresPool; readonly maintenance: PostgresPool }
 
-function createPools(connect: (onEnd: () => void) => PostgresConnection, size: number, limits: PostgresLimits): Pools {
+function createPools(
+  connect: (onEnd: () => void) => PostgresConnection,
+  size: number,
+  { limits, scanLimits }: Readonly<Record<'limits' | 'scanLimits', PostgresLimits>>,
+): Pools {
   const createPool = (connections: number, session: PostgresLimits): PostgresPool =>
     createPostgresPool({
       size: connections,
@@ -105,7 +111,7 @@ function createPools(connect: (onEnd: () => void) => PostgresConnection, size: n
   return {
     transactions: createPool(size, limits),
     reads: createPool(Math.ceil(size / 2), limits),
-    maintenance: createPool(MAINTENANCE_CONNECTIONS, SCAN_LIMITS),
+    maintenance: createPool(MAINTENANCE_CONNECTIONS, scanLimits),
   }
 }
 
