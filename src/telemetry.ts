@@ -90,6 +90,11 @@ const METRICS = {
     labels: ['end'],
     buckets: QUEUE_TIME_BUCKETS_SECONDS,
   },
+  bounced_tracking_requests_total: {
+    kind: 'counter',
+    help: 'Requests of open and click links, by kind, and whether the link is valid, expired or invalid',
+    labels: ['kind', 'link'],
+  },
   bounced_engagement_total: { kind: 'counter', help: 'Opens and clicks recorded', labels: ['kind'] },
   bounced_engagement_dropped_total: { kind: 'counter', help: 'Opens and clicks answered but not recorded, by cause', labels: ['cause'] },
   bounced_registrations_total: { kind: 'counter', help: 'Recipients registered', labels: [] },

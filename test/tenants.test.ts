@@ -58,6 +58,11 @@ describe.each(engines)('$kind', ({ open }) => {
     const response = await web.inject({ method, url, headers: { authorization: auth }, ...(body === undefined ? {} : { payload: body }) })
     return { status: response.statusCode, body: response.body }
   }
+  const oneClick = async (url: string): Promise<ApiResponse> => {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const response = await web.inject({ method: 'POST', url, headers, payload: 'List-Unsubscribe=One-Click' })
+    return { status: response.statusCode, body: response.body }
+  }
   async function register(user: string, recipient: string, over: object = {}): Promise<Mail> {
     const response = await call(
       'POST',
@@ -234,16 +239,16 @@ describe.each(engines)('$kind', ({ open }) => {
       () => sendcloud('data/emailStatus', 'ann', `&days=3&emailIds=${url(his.emailId)}`),
       { hides: TARGET },
     ],
-    ['token', 'opens his unsubscribe link with her token', () => call('POST', `/u/${forged('unsubscribe')}`, {}, ''), { status: 404 }],
+    ['token', 'opens his unsubscribe link with her token', () => oneClick(`/u/${forged('unsubscribe')}`), { status: 404 }],
     [
       'token',
       'puts his delivery id into her own token',
-      () => call('POST', `/u/${mine.unsubscribe.slice(0, 4)}${his.unsubscribe.slice(4, 14)}${mine.unsubscribe.slice(14)}`, {}, ''),
+      () => oneClick(`/u/${mine.unsubscribe.slice(0, 4)}${his.unsubscribe.slice(4, 14)}${mine.unsubscribe.slice(14)}`),
       { status: 404 },
     ],
-    ['token', 'unsubscribes by his Return-Path', () => call('POST', `/u/${his.token}`, {}, ''), { status: 404 }],
-    ['token', 'unsubscribes by his feedback id', () => call('POST', `/u/${his.feedbackId}`, {}, ''), { status: 404 }],
-    ['token', 'unsubscribes by a truncated link', () => call('POST', `/u/${his.unsubscribe.slice(0, 29)}`, {}, ''), { status: 404 }],
+    ['token', 'unsubscribes by his Return-Path', () => oneClick(`/u/${his.token}`), { status: 404 }],
+    ['token', 'unsubscribes by his feedback id', () => oneClick(`/u/${his.feedbackId}`), { status: 404 }],
+    ['token', 'unsubscribes by a truncated link', () => oneClick(`/u/${his.unsubscribe.slice(0, 29)}`), { status: 404 }],
     ['token', 'follows his link as a scanner does', () => call('GET', `/u/${his.unsubscribe}`, undefined, ''), { status: 200 }],
     [
       'ndr',

@@ -22,7 +22,7 @@ import { addQueueRoutes } from './api/queue.ts'
 import { addRuleRoutes } from './api/rules.ts'
 import { addTrackHtmlRoutes } from './api/track-html.ts'
 import { addSuppressionRoutes } from './api/suppressions.ts'
-import { addUnsubscribeRoutes } from './api/unsubscribe.ts'
+import { addUnsubscribeRoutes } from './tracking/unsubscribe.ts'
 import { addWebhookAttemptRoutes } from './api/webhook-attempts.ts'
 import { addWebhookRoutes } from './api/webhooks.ts'
 import { addConsoleRoutes } from './console/console-routes.ts'
@@ -41,6 +41,7 @@ import type { HttpServer } from './server/http-server.ts'
 import { addOpenApiRoutes } from './server/openapi.ts'
 import { createHttpServer, type HttpServerOptions } from './server/server.ts'
 import type { HttpServices } from './services/http-services.ts'
+import { addEngagementRoutes } from './tracking/engagement.ts'
 import { addHostFilter, type HostFilterOptions } from './tracking/host-filter.ts'
 
 type HttpAppOptions = {
@@ -97,6 +98,7 @@ const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) 
   addQueueRoutes,
   addQueueCommandRoutes,
   addUnsubscribeRoutes,
+  addEngagementRoutes,
 ]
 
 /** Creates the server with all routes. It does not listen yet. */

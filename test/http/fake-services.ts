@@ -237,9 +237,21 @@ export const FAKE_SERVICES: HttpServices = {
   queue,
   exports,
   alerts,
+  trackingLinks: {
+    open: resolve(undefined),
+    click: ({ token }) => Promise.resolve(token.startsWith('a') ? 'https://shop.example/sale?a=1&b=2' : null),
+  },
   engagement: { record: resolve(undefined) },
   forwarding,
   getRules: () => rules,
-  unsubscribe: ({ token }) => Promise.resolve(token.startsWith('a') ? 'done' : 'missed'),
+  unsubscribeLinks: {
+    show: (token) =>
+      Promise.resolve(
+        token.startsWith('a') ? { sender: 'Example News', address: 'j***@example.com', look: { colour: '', logo: '' } } : null,
+      ),
+    unsubscribe: ({ token, how }) =>
+      Promise.resolve(token.startsWith('a') ? { outcome: 'done', undo: how === 'page' ? 'a.1.0.mac' : null } : { outcome: 'missed' }),
+    undo: (_token, permit) => Promise.resolve(permit === 'a.1.0.mac'),
+  },
   readCommitStamp: resolve('1'),
 }

@@ -13,11 +13,12 @@ import type { Context } from '../../service/context.ts'
 import { createQueueApi, type QueueApi } from '../../service/deliver/queue-api.ts'
 import type { ExportService } from '../../service/export/exports.ts'
 import type { ForwardService } from '../../service/forward/forward-domains.ts'
-import { unsubscribe, type UnsubscribeRequest } from '../../service/lists/unsubscribe.ts'
 import type { WebhookService } from '../../service/notify/webhooks.ts'
 import { createRegister, type Register } from '../../service/submit/register.ts'
 import { createReportAttempts, type ReportAttempts } from '../../service/submit/reported-attempts.ts'
 import type { EngagementService } from '../../service/track/engagement-service.ts'
+import { createTrackingLinks, type TrackingLinks } from '../../service/track/tracking-links.ts'
+import { createUnsubscribeLinks, type UnsubscribeLinks } from '../../service/track/unsubscribe-links.ts'
 import { createTrackHtml, type TrackHtml } from '../../service/track/track-content.ts'
 import type { Submit } from '../../service/submit/submit.ts'
 import { readCommitStamp } from '../../store/engine/commit-stamp.ts'
@@ -68,10 +69,11 @@ export type HttpServices = DaemonServices & {
   readonly eraseAddress: EraseAddress
   readonly statistics: StatisticsService
   readonly labels: LabelService
+  readonly trackingLinks: TrackingLinks
   readonly queue: QueueApi
   /** The rules in force. */
   readonly getRules: () => RuleTable
-  readonly unsubscribe: (request: UnsubscribeRequest) => Promise<'done' | 'missed'>
+  readonly unsubscribeLinks: UnsubscribeLinks
   /** A value that changes with every commit to the store. */
   readonly readCommitStamp: () => Promise<string>
 }
@@ -97,9 +99,10 @@ export function createHttpServices(context: Context, verifier: SignatureVerifier
     eraseAddress: createEraseAddress(context),
     statistics: createStatisticsService(read),
     labels: createLabelService(context),
+    trackingLinks: createTrackingLinks(context, daemonServices.engagement),
     queue: createQueueApi(context),
     getRules: context.rules,
-    unsubscribe: (request) => unsubscribe(context, request),
+    unsubscribeLinks: createUnsubscribeLinks(context),
     readCommitStamp: () => readCommitStamp(read),
   }
 }

@@ -9,14 +9,15 @@
  */
 import type { MatchedReport } from './report-input.ts'
 import { type SuppressionTarget, addUnsubscribeFacts } from './unsubscribe.ts'
-import type { FactBatch } from '../facts/fact-batch.ts'
+import { createFactBatch, type FactBatch } from '../facts/fact-batch.ts'
 import { changeEntry, type ListEntryKey, removeListEntry } from '../suppress/list-entry.ts'
 import type { Proof } from '../facts/decision.ts'
 import type { Fact } from '../facts/fact.ts'
 import { DAY_MS } from '../suppress/address-history.ts'
 import { createFact, aboutDelivery } from '../facts/new-fact.ts'
 import { entryEndOf, isEntryInForce } from '../suppress/suppression.ts'
-import { suppressionKey, type SuppressionRow } from '../project/state.ts'
+import { type DeliveryRow, suppressionKey, type SuppressionRow } from '../project/state.ts'
+import type { UnsubscribeType } from '../facts/delivery-facts.ts'
 
 /** RFC 5965 §7.3: the recipient asks to be removed from one list, or from all. */
 const OPT_OUT_TYPES: readonly string[] = ['opt-out', 'opt-out-list']
@@ -29,9 +30,10 @@ export const feedbackTypeOf = ({ complaint }: MatchedReport['report']): string =
 
 export const isOptOutType = (feedbackType: string): boolean => OPT_OUT_TYPES.includes(feedbackType)
 
-/** The part of a matched report that a list needs. */
-type ComplaintListInput = Pick<MatchedReport, 'ledger' | 'report' | 'reporter' | 'settings' | 'tie' | 'moment'> & {
+/** The part of a complaint that a list needs. */
+type ComplaintListInput = Pick<MatchedReport, 'ledger' | 'reporter' | 'settings' | 'tie' | 'moment'> & {
   readonly delivery: SuppressionTarget
+  readonly feedbackType: string
 }
 
 /** Adds the facts of a complaint of any feedback type except not-spam and auth-failure. */
@@ -55,7 +57,57 @@ export function decideComplaint(input: MatchedReport, batch: FactBatch): void {
     digest,
     settingsVersion: settings.version,
   })
-  batch.addWithConsequences(fact, () => (listed ? updateComplaintList(input, fact.id) : [createFeedbackTypeAlarm(input, feedbackType)]))
+  batch.addWithConsequences(fact, () =>
+    listed ? updateComplaintList({ ...input, feedbackType }, fact.id) : [createFeedbackTypeAlarm(input, feedbackType)],
+  )
+}
+
+/** The reasons of the unsubscribe page that are complaints, and their feedback types. */
+const COMPLAINT_OF_REASON: Readonly<Partial<Record<UnsubscribeType, string>>> = { 2: 'abuse', 3: 'fraud' }
+
+type ReasonComplaintInput = Omit<ComplaintListInput, 'delivery' | 'reporter' | 'tie' | 'feedbackType'> & {
+  /** The reason that the recipient gave. */
+  readonly type: UnsubscribeType
+}
+
+/**
+ * The facts of a complaint that a recipient makes by the reason of an unsubscribe. Its proof is the token of the link, so an account that wants
+ * signed complaints takes none, and neither does one whose setting `complaintByReason` is off.
+ */
+export function decideReasonComplaint(input: ReasonComplaintInput & { readonly delivery: DeliveryRow }): readonly Fact[] {
+  const listInput = reasonComplaintOf(input)
+  if (listInput === null) return []
+  const { delivery, ledger, settings, moment } = input
+  const { feedbackType, reporter, tie } = listInput
+  const fact = createFact('complaint', aboutDelivery(delivery), moment, {
+    feedbackType,
+    reporter,
+    episode: delivery.notSpamEpisode,
+    listed: true,
+    userAgent: null,
+    sourceIp: null,
+    arrivalAt: null,
+    tie,
+    digest: '',
+    settingsVersion: settings.version,
+  })
+  const batch = createFactBatch(ledger)
+  batch.addWithConsequences(fact, () => updateComplaintList(listInput, fact.id))
+  return batch.facts
+}
+
+/** The same for a retired delivery: only the list changes. */
+export function decideRetiredReasonComplaint(input: ReasonComplaintInput & { readonly delivery: SuppressionTarget }): readonly Fact[] {
+  const listInput = reasonComplaintOf(input)
+  return listInput === null ? [] : updateComplaintList(listInput, null)
+}
+
+function reasonComplaintOf(input: ReasonComplaintInput & { readonly delivery: SuppressionTarget }): ComplaintListInput | null {
+  const { type, settings } = input
+  const feedbackType = COMPLAINT_OF_REASON[type]
+  const isTaken = settings.complaintByReason && settings.complaintProof === 'token'
+  if (feedbackType === undefined || !isTaken || !settings.complaintTypes.includes(feedbackType)) return null
+  return { ...input, feedbackType, reporter: '', tie: { via: 'link', proof: 'token' } }
 }
 
 function createFeedbackTypeAlarm({ delivery, reporter, moment }: MatchedReport, feedbackType: string): Fact {
@@ -65,7 +117,7 @@ function createFeedbackTypeAlarm({ delivery, reporter, moment }: MatchedReport, 
 
 /** The change of the complaint list; none if an entry holds at least as long. `cause`: the fact of the complaint. */
 export function updateComplaintList(
-  { ledger, report, reporter, delivery, settings, tie, moment }: ComplaintListInput,
+  { ledger, feedbackType, reporter, delivery, settings, tie, moment }: ComplaintListInput,
   cause: string | null,
 ): readonly Fact[] {
   const key = complaintEntryKey(delivery)
@@ -79,7 +131,7 @@ export function updateComplaintList(
     n: (previous?.n ?? 0) + 1,
     from: moment.at,
     until,
-    reason: feedbackTypeOf(report),
+    reason: feedbackType,
     rule: reporterRule(reporter),
     site: delivery.site,
     deliveryId: delivery.deliveryId,
@@ -106,7 +158,13 @@ export function decideNotSpam(input: MatchedReport, batch: FactBatch): void {
 }
 
 /** The entry that a not-spam report removes: that of the same reporter's complaint about the same delivery. Null: none. */
-export function entryRemovedByNotSpam({ ledger, reporter, delivery, tie, moment }: ComplaintListInput): SuppressionRow | null {
+export function entryRemovedByNotSpam({
+  ledger,
+  reporter,
+  delivery,
+  tie,
+  moment,
+}: Omit<ComplaintListInput, 'feedbackType'>): SuppressionRow | null {
   const key = complaintEntryKey(delivery)
   const entry = key === null ? null : (ledger.suppressions.get(suppressionKey(key)) ?? null)
   return entry !== null && isFromDelivery(entry, { delivery, moment }) && mayRemove(tie.proof, reporter, entry) ? entry : null

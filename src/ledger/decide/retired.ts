@@ -14,7 +14,7 @@
  * Pure. See also: ledger/project/retired-delivery, ledger/decide/complaint, ledger/decide/unsubscribe.
  */
 import type { ReportInput } from './report-input.ts'
-import { feedbackTypeOf, isOptOutType, entryRemovedByNotSpam, updateComplaintList } from './complaint.ts'
+import { decideRetiredReasonComplaint, feedbackTypeOf, isOptOutType, entryRemovedByNotSpam, updateComplaintList } from './complaint.ts'
 import { type SuppressionTarget, updateUnsubscribeList, type UnsubscribeListInput } from './unsubscribe.ts'
 import { removeListEntry } from '../suppress/list-entry.ts'
 import type { MatchProvenance } from '../facts/decision.ts'
@@ -46,11 +46,12 @@ export function decideRetiredReport(input: ReportInput): readonly Fact[] | null 
   )
 }
 
-/** The facts of an unsubscribe request by page or one-click POST. */
+/** The facts of an unsubscribe request by page or one-click POST, and of the complaint that its reason may be. */
 export function decideRetiredUnsubscribe(
   input: Omit<UnsubscribeListInput, 'delivery'> & { readonly retired: RetiredDelivery },
 ): readonly Fact[] {
-  return updateUnsubscribeList({ ...input, delivery: suppressionTargetOf(input.retired) }, null)
+  const delivery = suppressionTargetOf(input.retired)
+  return [...updateUnsubscribeList({ ...input, delivery }, null), ...decideRetiredReasonComplaint({ ...input, delivery })]
 }
 
 const suppressionTargetOf = (retired: RetiredDelivery): SuppressionTarget => ({ ...retired, recipient: null, site: null, registered: true })
@@ -65,7 +66,7 @@ function decideRetiredComplaint(input: RetiredDeliveryReport): readonly Fact[] |
   const entry = key === null ? undefined : ledger.suppressions.get(key)
   // The complaint's fact was removed with the delivery, so the entry itself shows whether this complaint was recorded.
   const isRecorded = entry !== undefined && entry.deliveryId === delivery.deliveryId && isEntryInForce(entry, moment.at)
-  return isRecorded ? [] : updateComplaintList(input, null)
+  return isRecorded ? [] : updateComplaintList({ ...input, feedbackType: type }, null)
 }
 
 function decideRetiredNotSpam(input: RetiredDeliveryReport): readonly Fact[] | null {

@@ -4,7 +4,7 @@
  * The entry has no end, and holds for the account or for the label of the mail (account setting). Unsubscribing again changes nothing. If
  * the delivery is not registered yet, the request is only recorded, because its address is not known.
  *
- * Pure. RFC 8058, RFC 2369. See also: ledger/decide/report, http/api/unsubscribe (the page and the POST).
+ * Pure. RFC 8058, RFC 2369. See also: ledger/decide/report, http/tracking/unsubscribe (the page and the POST).
  */
 import { createFactBatch, type FactBatch } from '../facts/fact-batch.ts'
 import { changeEntry, type ListEntryKey } from '../suppress/list-entry.ts'

@@ -373,55 +373,6 @@ describe('responses', () => {
   })
 })
 
-describe('one-click unsubscribe (RFC 8058)', () => {
-  const GOOD = 'a'.repeat(30)
-  const clicks: readonly (readonly [title: string, request: TestRequest, status: number, callCount: number])[] = [
-    ['GET shows the page and does not unsubscribe', { url: `/u/${GOOD}`, auth: null }, 200, 0],
-    ['GET with a query does not unsubscribe', { url: `/u/${GOOD}?x=1`, auth: null }, 200, 0],
-    [
-      'a form post',
-      {
-        method: 'POST',
-        url: `/u/${GOOD}`,
-        auth: null,
-        body: 'List-Unsubscribe=One-Click',
-        headers: { 'content-type': 'application/x-www-form-urlencoded' },
-      },
-      200,
-      1,
-    ],
-    [
-      'a multipart post',
-      {
-        method: 'POST',
-        url: `/u/${GOOD}`,
-        auth: null,
-        body: '--x\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--x--\r\n',
-        headers: { 'content-type': 'multipart/form-data; boundary=x' },
-      },
-      200,
-      1,
-    ],
-    [
-      'a post with an unknown content type',
-      { method: 'POST', url: `/u/${GOOD}`, auth: null, body: 'x', headers: { 'content-type': 'text/x-odd' } },
-      200,
-      1,
-    ],
-    ['a post without a body', { method: 'POST', url: `/u/${GOOD}`, auth: null }, 200, 1],
-    ['a forged token', { method: 'POST', url: `/u/${'b'.repeat(30)}`, auth: null }, 404, 1],
-    ['a malformed token', { method: 'POST', url: '/u/%3Cscript%3E', auth: null }, 400, 0],
-  ]
-  test.each(clicks)('%s', async (_title, request, status, callCount) => {
-    const { send, calls } = await makeBench()
-    const response = await send(request)
-    expect([response.statusCode, calls.filter(({ name }) => name === 'unsubscribe').length]).toEqual([status, callCount])
-    expect(response.headers).not.toHaveProperty('set-cookie')
-    expect(response.headers).not.toHaveProperty('location')
-    expect(response.body).not.toContain('<script>')
-  })
-})
-
 describe('internal errors', () => {
   test('an unreachable store gives 503 without details', async () => {
     const { send } = await makeBench({ register: () => Promise.reject(new Fault('store_busy', 'postgres at 10.0.0.7 refused')) })

@@ -116,7 +116,7 @@ test('cross-site request forgery: sign-in is a header and never a cookie; the un
   const preflight = await send({ method: 'GET', url: '/v1/messages', headers: { origin: 'https://evil.example' } })
   expect(preflight.headers['access-control-allow-origin']).toBeUndefined()
   expect((await send({ url: `/u/${'a'.repeat(30)}`, auth: null })).statusCode).toBe(200)
-  expect(calls.filter(({ name }) => name === 'unsubscribe')).toEqual([])
+  expect(calls.filter(({ name }) => name === 'unsubscribeLinks.unsubscribe')).toEqual([])
 })
 
 test('clickjacking and script injection: the page allows only its own style and form, and no frame', async () => {

@@ -14,7 +14,8 @@ import { changeAccountSettings } from '../../../src/service/admin/account-settin
 import { createReportAttempts } from '../../../src/service/submit/reported-attempts.ts'
 import { giveUpOverdue } from '../../../src/service/deliver/give-up.ts'
 import { reactivateAddresses, removeSuppressions } from '../../../src/service/lists/bulk-removal.ts'
-import { addUnsubscribeEntry, unsubscribe } from '../../../src/service/lists/unsubscribe.ts'
+import { addUnsubscribeEntry } from '../../../src/service/lists/unsubscribe.ts'
+import { createUnsubscribeLinks } from '../../../src/service/track/unsubscribe-links.ts'
 import { rebuild } from '../../../src/service/admin/rebuild.ts'
 import { createReceiver, type Receiver } from '../../../src/service/receive/receive.ts'
 import { createRegister, type Register, type Registration } from '../../../src/service/submit/register.ts'
@@ -332,10 +333,12 @@ describe.each(engines)('$kind', ({ open }) => {
     const { context, clock, register } = await bench()
     const { recipients } = await register(['dan@example.org'])
     const token = /\/u\/([a-z2-7]{30})/.exec(recipients[0]?.headers['List-Unsubscribe'] ?? '')?.[1] ?? ''
-    const call = { token, how: 'one-click', ip: '192.0.2.1', userAgent: null } as const
-    expect(await unsubscribe(context, { ...call, token: `${token.slice(0, 29)}${token.endsWith('a') ? 'b' : 'a'}` })).toBe('missed')
-    expect(await unsubscribe(context, call)).toBe('done')
-    expect(await unsubscribe(context, call)).toBe('done')
+    const call = { token, how: 'one-click', type: 0, ip: '192.0.2.1', userAgent: null } as const
+    const unsubscribe = async (over: { token?: string } = {}): Promise<string> =>
+      (await createUnsubscribeLinks(context).unsubscribe({ ...call, ...over })).outcome
+    expect(await unsubscribe({ token: `${token.slice(0, 29)}${token.endsWith('a') ? 'b' : 'a'}` })).toBe('missed')
+    expect(await unsubscribe()).toBe('done')
+    expect(await unsubscribe()).toBe('done')
     expect(await listsOf(context, 'dan@example.org', clock.now)).toEqual(['unsubscribe'])
     expect((await register(['dan@example.org'])).recipients[0]).toMatchObject({ status: 4, subStatus: 402 })
     expect(await removeSuppressions(context, BY, { list: 'unsubscribe' })).toBe(1)
@@ -346,7 +349,8 @@ describe.each(engines)('$kind', ({ open }) => {
       until: null,
     })
     clock.now += 401 * DAY
-    expect(await unsubscribe(context, call)).toBe('missed')
+    // The token has expired, and the delivery still names the address.
+    expect(await unsubscribe()).toBe('done')
     await expectRebuilt(context)
   })
 
