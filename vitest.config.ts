@@ -10,7 +10,7 @@ import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 const LAW = ['test/floors.test.ts', 'test/law.test.ts', 'test/words.test.ts']
-const PURE = ['test/{mail,classify,correlate,compose,ledger,queue,rules}/**/*.test.ts', 'test/simulator/*.test.ts']
+const PURE = ['test/{mail,classify,correlate,compose,tracking,ledger,queue,rules}/**/*.test.ts', 'test/simulator/*.test.ts']
 const SLOW = ['test/slow/**/*.test.ts']
 
 const SOAK = ['test/faults/soak.test.ts']
@@ -21,6 +21,7 @@ const LONG_PROPERTIES = [
   'test/queue/invariants.test.ts',
   'test/service/deliver/delivery-loop.test.ts',
   'test/store/mail/mail-bodies.test.ts',
+  'test/tracking/mail-edits.test.ts',
 ]
 
 /** Pages of the console in a real browser. `npm test` runs the smoke test alone, the slow lane all. */

@@ -123,13 +123,12 @@ function editQuotedPrintable({ body, starts, ends, text }: EncodedPart, edits: r
   for (const { start, end, insert } of edits) {
     const from = start === text.length ? body.length : (starts[start] ?? 0)
     const kept = body.slice(at, from)
-    pieces.push(kept)
     column = columnAfter(column, kept)
-    // A soft line break whose line end belongs to the boundary.
-    if (from === body.length && /=[ \t]*$/.test(kept)) {
-      pieces.push(softBreak.slice(1))
-      column = 0
-    }
+    const isBroken = from === body.length && /=[ \t]*$/.test(kept)
+    // A soft line break whose line end belongs to the boundary, or a full last line.
+    const ended = isBroken ? [kept, softBreak.slice(1)] : column > MAX_QUOTED_LINE ? breakBeforeLast(kept, softBreak) : [kept]
+    pieces.push(...ended)
+    column = ended.length === 1 ? column : (ended[2]?.length ?? 0)
     at = end > start ? (ends[end - 1] ?? from) : from
     const laid = layOut(insert, { column, softBreak, base })
     pieces.push(...laid.pieces)
@@ -141,6 +140,12 @@ function editQuotedPrintable({ body, starts, ends, text }: EncodedPart, edits: r
   }
   pieces.push(body.slice(at))
   return pieces
+}
+
+/** A line without a soft line break can have one character more. The break goes before that character, which keeps the text. */
+function breakBeforeLast(kept: string, softBreak: string): readonly string[] {
+  const last = /=[0-9A-Fa-f]{2}$|[^\n]$/.exec(kept)?.[0]
+  return last === undefined ? [kept] : [kept.slice(0, -last.length), softBreak, last]
 }
 
 function columnAfter(column: number, kept: string): number {

@@ -322,6 +322,21 @@ test('soft line breaks, odd spellings and a soft break at the end of a quoted-pr
   expect(leavesOf(Buffer.from(written, 'latin1'))[0]?.text.endsWith(PIXEL)).toBe(true)
 })
 
+test.each(['x'.repeat(76), `${'x'.repeat(73)}=C3`, `a\r\n${'x'.repeat(76)}`, 'x'.repeat(75), `${'x'.repeat(75)}=`])(
+  'what is added behind the full last line of %j keeps the length of its lines',
+  (body) => {
+    const raw = mailOf(`Content-Type: text/html\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n${body}`)
+    const written = track(raw)
+    expect(
+      written
+        .toString('latin1')
+        .split('\r\n')
+        .filter((line) => line.length > 76),
+    ).toEqual([])
+    expect(untrackHtml(leavesOf(written)[0]?.text ?? '')).toBe(leavesOf(raw)[0]?.text)
+  },
+)
+
 test('base64 keeps its line length and its last line end', () => {
   const lines = (
     Buffer.from(`<p>${'x'.repeat(100)}</p>${LINK}`)
