@@ -65,7 +65,7 @@ type HttpAppOptions = {
   readonly hostFilter?: HostFilterOptions
   /** Limits for connections and request bodies; HTTP_LIMITS by default. */
   readonly httpLimits?: HttpLimits
-  /** Whether `/console` is served; true by default. */
+  /** Whether `/console` is served; false by default. */
   readonly hasConsole?: boolean
   /** How the SendCloud API caches responses; `off` by default. */
   readonly responseCacheMode?: ResponseCacheMode
@@ -135,7 +135,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpServer
   const createBlankServer = (): Promise<HttpServer> => createHttpServer(serverOptions)
   addDocsRoutes(server, createBlankServer, addOpenApiRoutes(server, createBlankServer, addApiRoutes))
   addCompatibleRoutes(server, options, authenticator)
-  if (options.hasConsole !== false) addConsoleRoutes(server)
+  if (options.hasConsole === true) addConsoleRoutes(server)
   return server
 }
 

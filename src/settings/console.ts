@@ -8,8 +8,8 @@ import { setting } from './setting.ts'
 
 export const consoleSettings = z.strictObject({
   enabled: setting(
-    z.boolean().default(true),
+    z.boolean().default(false),
     'Serve the console at /console, and lead a browser there from /',
-    'true: nothing of it is loaded before the first request, and every page needs a sign-in; false leaves the API alone',
+    'false: it has no pages yet, only their frame; true loads nothing of it before the first request',
   ),
 })

@@ -11,7 +11,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
   const open = useBrowser()
   let daemon: Daemon
   beforeAll(async () => {
-    daemon = await startDaemon()
+    daemon = await startDaemon({ env: { BOUNCED_CONSOLE_ENABLED: 'true' } })
   })
   afterAll(() => daemon.stop())
 
