@@ -38,6 +38,8 @@ const ENCODED_WORD =
   /=\?(?:utf-?8|us-ascii|iso-8859-\d{1,2}|windows-125\d|gb2312|gbk|gb18030|big5|euc-(?:jp|kr|cn|tw)|iso-2022-jp|shift_jis|ks_c_5601-1987|koi8-[ru])\?(?:q\?[^\s?]*|b\?[A-Za-z0-9+/=]*)\?=/gi
 /** Decoded text in which each quotation mark has its partner: a lone one makes a reader that decodes first take the address for quoted text. */
 const BALANCED_QUOTES = /^(?:[^"\\]|"(?:[^"\\]|\\.)*")*$/su
+/** `@name` is a name, not an address. Some readers take the compatibility forms of the sign for the sign. */
+const HANDLE = /^@[^@\uff20\ufe6b]*$/u
 // oxlint-disable-next-line no-control-regex
 const CONTROL_CHARACTERS = /[\u0000-\u0008\u000a-\u001f\u007f\u2028\u2029]/
 
@@ -70,7 +72,7 @@ export function readShownDomains(name: string): readonly string[] | null {
   if (decoded.includes('=?') || CONTROL_CHARACTERS.test(decoded) || !BALANCED_QUOTES.test(decoded)) return null
   const domains: string[] = []
   for (const word of wordsOf(`${name.replaceAll(ENCODED_WORD, ' ')} ${decoded}`)) {
-    if (!word.includes('@', 1)) continue
+    if (!word.includes('@') || HANDLE.test(word)) continue
     const address = readStrictAddress(word)
     if (address === null) return null
     domains.push(address.domain)

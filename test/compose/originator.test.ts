@@ -88,6 +88,8 @@ describe('the sender check', () => {
     ["From: 'a@own.example' <a@own.example>", 'accepted'],
     ["From: Pat O'Neil <a@own.example>", 'accepted'],
     ['From: a@own.example".bank.example" <a@own.example>', 'foreign'],
+    ['From: @"＠;" <a@own.example>', 'ambiguousSender'],
+    ['From: ＠name <a@own.example>', 'accepted'],
     ['From: a@[192.0.2.1]', 'ambiguousSender'],
     ['From: a@own.example.', 'ambiguousSender'],
     ['From: a@own．example@bank.example', 'ambiguousSender'],
@@ -176,7 +178,7 @@ describe('whatever header is accepted', () => {
         const seen = raw === null ? [] : await addressesSeen(raw)
         expect(seen.filter((address) => !isOwn(address.slice(address.lastIndexOf('@') + 1).toLowerCase()))).toEqual([])
       }),
-      { numRuns: propertyRuns(500, 300_000) },
+      { numRuns: propertyRuns(500, 20_000) },
     )
   })
 })
