@@ -102,6 +102,12 @@ const METRICS = {
   bounced_webhook_seconds: { kind: 'histogram', help: 'Time until an endpoint responded', labels: [], buckets: LATENCY_BUCKETS_SECONDS },
   bounced_webhook_circuits_open: { kind: 'gauge', help: 'Webhook endpoints whose circuit breaker is open', labels: [] },
   bounced_retired_total: { kind: 'counter', help: 'Records removed by retention', labels: ['what'] },
+  bounced_replica_used: {
+    kind: 'gauge',
+    help: '1 while lists, statistics and exports are read from store.replica, otherwise 0',
+    labels: [],
+  },
+  bounced_replica_lag_seconds: { kind: 'gauge', help: 'How far store.replica was behind when it was last measured', labels: [] },
   bounced_clock_offset_seconds: {
     kind: 'gauge',
     help: 'How far the clock of this machine is ahead of the time that bounced uses (with PostgreSQL: the time of the server)',

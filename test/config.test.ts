@@ -106,6 +106,7 @@ test.each([
   [{ BOUNCED_STORE_STATEMENT_SECONDS: '20' }, 'store.deadlineSeconds'],
   [{ BOUNCED_STORE_DEADLINE_SECONDS: '0' }, 'BOUNCED_STORE_DEADLINE_SECONDS'],
   [{ BOUNCED_STORE_SCAN_SECONDS: '9' }, 'BOUNCED_STORE_SCAN_SECONDS'],
+  [{ BOUNCED_STORE_REPLICA: 'mysql://x' }, 'BOUNCED_STORE_REPLICA'],
 ])('time limits of the store that do not fit stop the start: %j', (env, named) => {
   expect(() => loadConfig(env)).toThrow(named)
 })

@@ -11,6 +11,7 @@ import { dirname } from 'node:path'
 import { createFirstCredentials } from './accounts.ts'
 import { checkStoreFiles, checkStoreTables } from './store-files.ts'
 import { startProcessClock, type ProcessClock } from './process-clock.ts'
+import { createReplicaListener } from './replica-status.ts'
 import { createStoreFaultListener } from './store-faults.ts'
 import type { FirstCredentials } from './accounts.ts'
 import type { RuleTable } from '../classify/rule-table.ts'
@@ -30,7 +31,7 @@ import { engineLimitsOf } from '../settings/store.ts'
 import { COPY_SOURCE } from '../store/backup/copy-store.ts'
 import { readMetadataForOperator } from '../store/engine/metadata.ts'
 import { openEngine } from '../store/engine/open-engine.ts'
-import type { Engine } from '../store/engine/engine.ts'
+import type { Engine, EngineOptions } from '../store/engine/engine.ts'
 import { migrate } from '../store/engine/migrate.ts'
 import { partitionNewStore } from '../store/partitions/conversion.ts'
 import { createPartitionsAhead } from '../store/partitions/partitions.ts'
@@ -155,6 +156,15 @@ function publicUrlOf({ publicUrl, http }: Settings, port: number): string {
   return (publicUrl ?? localUrlOf(http.host, port)).replace(/\/$/, '')
 }
 
+/** Faults: config_invalid. */
+function replicaOf(settings: Settings, telemetry: Telemetry): Pick<EngineOptions, 'replica'> {
+  const { replica: url, replicaLagSeconds } = settings.store
+  if (url === undefined) return {}
+  if (databaseUrlOf(settings).startsWith('sqlite:'))
+    throw new Fault('config_invalid', 'store.replica needs PostgreSQL: set database to the primary, or remove store.replica')
+  return { replica: { url, maxLagMillis: replicaLagSeconds * 1_000, onStatus: createReplicaListener(telemetry) } }
+}
+
 type OpenedStore = { readonly engine: Engine; readonly masterKey: Uint8Array; readonly clock: ProcessClock }
 
 /** Links in mails outlive a guess, so without a name that the operator set there is no base. */
@@ -174,7 +184,11 @@ async function openStore(settings: Settings, telemetry: Telemetry): Promise<Open
   if (file !== null) checkStoreFiles({ file, folder: settings.data, isConfirmed: settings.newStore })
   if (isEmbedded) mkdirSync(settings.data, { recursive: true, mode: 0o700 })
   const { key } = loadMasterKey({ configured: settings.masterKey ?? null, folder: settings.data, isEmbedded, mayGenerate: isNew })
-  const engine = await openEngine(url, { ...engineLimitsOf(settings.store), onFault: createStoreFaultListener(telemetry) })
+  const engine = await openEngine(url, {
+    ...engineLimitsOf(settings.store),
+    ...replicaOf(settings, telemetry),
+    onFault: createStoreFaultListener(telemetry),
+  })
   try {
     if (file !== null && !isNew && !settings.newStore) await checkStoreTables(engine, file)
     return { engine, masterKey: key, clock: await startProcessClock(engine.read, telemetry) }

@@ -150,8 +150,8 @@ function authenticatorOf({ credentialStore, limits, services, signInLimits = SIG
 
 function addCompatibleRoutes(server: HttpServer, options: HttpAppOptions, authenticator: Authenticator): void {
   const { telemetry, services, limits, responseCacheMode: mode = 'off' } = options
-  const { now, readCommitStamp } = services
-  const responseCache = createResponseCache({ mode, now, readCommitStamp })
+  const { now, readCommitStamp, readGeneration } = services
+  const responseCache = createResponseCache({ mode, now, readCommitStamp, readGeneration })
   const sendCloud = { services, authenticator, telemetry, maxStatusDays: limits.emailStatusDays, responseCache }
   addSendCloudRoutes(server, sendCloud)
   addQueueStatusRoute(server, sendCloud)

@@ -42,6 +42,20 @@ export const storeSettings = z
       'Seconds that a migration, a rebuild or the making of partitions waits for a lock on PostgreSQL',
       'whoever wants the same table queues behind the waiting one',
     ),
+    replica: setting(
+      z
+        .string()
+        .regex(/^postgres(?:ql)?:\/\//, 'must begin with postgres://')
+        .optional(),
+      'Streaming replica of the PostgreSQL database, for lists of messages, statistics and exports: postgres://USER:PASSWORD@HOST/NAME',
+      'none: all reads go to the primary; decisions and checks before sending always do',
+      true,
+    ),
+    replicaLagSeconds: setting(
+      seconds(1, 600, 5),
+      'Seconds that store.replica may be behind; beyond them, and while it is away, its reads go to the primary',
+      'a list that is five seconds old is still current for a person, and a healthy replica is behind by less than a second',
+    ),
     maintenanceIdleSeconds: setting(
       seconds(10, 86_400, 600),
       'Seconds between two statements of such work after which PostgreSQL ends its session',

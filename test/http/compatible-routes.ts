@@ -15,7 +15,12 @@ const isMethod = (text: string): text is Route['method'] => ['GET', 'POST', 'PAT
 /** Every route of the two APIs, one entry per method. */
 export async function listCompatibleRoutes(): Promise<readonly Route[]> {
   const routes: Route[] = []
-  const responseCache = createResponseCache({ mode: 'off', now: FAKE_SERVICES.now, readCommitStamp: FAKE_SERVICES.readCommitStamp })
+  const responseCache = createResponseCache({
+    mode: 'off',
+    now: FAKE_SERVICES.now,
+    readGeneration: () => 0,
+    readCommitStamp: FAKE_SERVICES.readCommitStamp,
+  })
   const { server } = await makeRouteBench((httpServer, _authorizer, { authenticator, telemetry }) => {
     httpServer.addHook('onRoute', ({ method, url }) => {
       for (const each of [method].flat()) if (isMethod(each) && !url.includes('*')) routes.push({ method: each, url })

@@ -254,4 +254,5 @@ export const FAKE_SERVICES: HttpServices = {
     undo: (_token, permit) => Promise.resolve(permit === 'a.1.0.mac'),
   },
   readCommitStamp: resolve('1'),
+  readGeneration: () => 0,
 }

@@ -10,7 +10,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -50,7 +50,11 @@ export type ServerFaults = {
   readonly thaw: () => void
   /** Ends the server without a checkpoint (`pg_ctl stop -m immediate`), and starts it again on the same data. */
   readonly crash: () => Promise<void>
+  /** Starts a streaming replica of the server, from a copy of its files. */
+  readonly startReplica: () => Promise<Replica>
 }
+
+export type Replica = { readonly url: string; readonly stop: () => Promise<void> }
 
 /** All projects of one run share one cluster. */
 let shared: { readonly cluster: Promise<Cluster | null>; users: number } | null = null
@@ -174,10 +178,12 @@ async function launch(programs: Programs, user: User | null, { durable = false }
   ]
   const flags = settings.flatMap((setting) => ['-c', setting])
   const url = `postgres://bounced@127.0.0.1:${port}`
-  const startServer = (): ChildProcess =>
-    spawn(programs.server, ['-D', data, '-p', String(port), '-k', folder, ...flags], { ...rights, stdio: ['ignore', 'ignore', 'pipe'] })
+  const startServer = (on = data, atPort = port): ChildProcess =>
+    spawn(programs.server, ['-D', on, '-p', String(atPort), '-k', folder, ...flags], { ...rights, stdio: ['ignore', 'ignore', 'pipe'] })
   let server = startServer()
+  const replicas: ChildProcess[] = []
   const stop = async (): Promise<void> => {
+    await Promise.all(replicas.map(stopServer))
     await stopServer(server)
     rmSync(folder, { recursive: true, force: true })
   }
@@ -197,8 +203,39 @@ async function launch(programs: Programs, user: User | null, { durable = false }
       server = startServer()
       await waitUntilReady(url, server)
     },
+    startReplica: async () => {
+      const [copy, copyPort] = [join(folder, `replica${replicas.length}`), await freePort()]
+      await copyCluster(url, { data, copy, user })
+      const replica = startServer(copy, copyPort)
+      replicas.push(replica)
+      const replicaUrl = `postgres://bounced@127.0.0.1:${copyPort}`
+      await waitUntilReady(replicaUrl, replica)
+      return { url: replicaUrl, stop: () => stopServer(replica) }
+    },
   }
   return { url, faults, stop }
+}
+
+/** Copies the files of a running server, for a replica that follows it. What pg_basebackup does, which is not among the programs of every distribution. */
+async function copyCluster(
+  url: string,
+  { data, copy, user }: { readonly data: string; readonly copy: string; readonly user: User | null },
+): Promise<void> {
+  const sql = postgres(`${url}/postgres`, { max: 1, onnotice: () => undefined })
+  try {
+    await sql.unsafe("select pg_backup_start('replica', true)")
+    // Files may come and go meanwhile: the log of the backup covers that.
+    spawnSync('cp', ['-a', data, copy])
+    const [row] = await sql.unsafe('select labelfile from pg_backup_stop(false)')
+    writeFileSync(join(copy, 'backup_label'), String(row?.['labelfile']))
+  } finally {
+    await sql.end()
+  }
+  rmSync(join(copy, 'postmaster.pid'), { force: true })
+  writeFileSync(join(copy, 'standby.signal'), '')
+  if (user !== null) for (const name of ['backup_label', 'standby.signal']) chownSync(join(copy, name), user.uid, user.gid)
+  const { hostname, port } = new URL(url)
+  appendFileSync(join(copy, 'postgresql.conf'), `\nprimary_conninfo = 'host=${hostname} port=${port} user=bounced'\n`)
 }
 
 /** Signals a process and its children. Linux only: reads the parents from /proc. */

@@ -25,6 +25,8 @@ type ResponseCacheOptions = {
   readonly mode: ResponseCacheMode
   readonly now: () => number
   readonly readCommitStamp: () => Promise<string>
+  /** Names the server that stamps and data are read from. */
+  readonly readGeneration: () => number
 }
 
 /** SendCloud's cache time. */
@@ -36,18 +38,19 @@ const MAX_CACHE_BYTES = 16 * 1024 * 1024
 type CachedResponse = { readonly envelope: SendCloudEnvelope; readonly storedAt: number; readonly commitStamp: string }
 
 /** Creates a cache. `readCommitStamp` returns a value that changes with every commit. */
-export function createResponseCache({ mode, now, readCommitStamp }: ResponseCacheOptions): ResponseCache {
+export function createResponseCache({ mode, now, readCommitStamp, readGeneration }: ResponseCacheOptions): ResponseCache {
   if (mode === 'off') return { getOrLoad: (_, load) => load() }
   const cache = new LRUCache<string, CachedResponse>({
     maxSize: MAX_CACHE_BYTES,
     sizeCalculation: ({ envelope }) => JSON.stringify(envelope).length + 200,
   })
   // Read before the data, so that a commit in between makes the cached response stale.
-  const readStamp = mode === 'fresh' ? readCommitStamp : (): Promise<string> => Promise.resolve('')
+  const readStamp = async (): Promise<string> => (mode === 'fresh' ? `${readGeneration()} ${await readCommitStamp()}` : '')
   return {
     getOrLoad: async ({ account, parts }, load) => {
       const key = `${account}:${createHash('sha256').update(JSON.stringify(parts)).digest('base64')}`
       const requestedAt = now()
+      const generation = readGeneration()
       const commitStamp = await readStamp()
       const cached = cache.get(key)
       if (
@@ -58,7 +61,8 @@ export function createResponseCache({ mode, now, readCommitStamp }: ResponseCach
       )
         return cached.envelope
       const envelope = await load()
-      if (envelope.result) cache.set(key, { envelope, storedAt: requestedAt, commitStamp })
+      // A stamp of one server says nothing about the data of another.
+      if (envelope.result && readGeneration() === generation) cache.set(key, { envelope, storedAt: requestedAt, commitStamp })
       return envelope
     },
   }

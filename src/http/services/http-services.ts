@@ -74,35 +74,38 @@ export type HttpServices = DaemonServices & {
   /** The rules in force. */
   readonly getRules: () => RuleTable
   readonly unsubscribeLinks: UnsubscribeLinks
-  /** A value that changes with every commit to the store. */
+  /** A value that changes with every commit to the store that lists and statistics are read from. */
   readonly readCommitStamp: () => Promise<string>
+  /** Changes when lists and statistics are read from another server. */
+  readonly readGeneration: () => number
 }
 
 /** Builds the services on a context; the verifier checks the signatures of inbox items that are replayed. */
 export function createHttpServices(context: Context, verifier: SignatureVerifier, daemonServices: DaemonServices): HttpServices {
-  const { read } = context.engine
+  const { read, replica } = context.engine
   return {
     ...daemonServices,
     now: context.now,
     register: createRegister(context),
     trackHtml: createTrackHtml(context),
     reportAttempts: createReportAttempts(context),
-    messages: createMessageService(read),
+    messages: createMessageService({ read, listRead: replica.read }),
     suppressions: createSuppressionService(context),
     blockAllow: createBlockAllowService(context),
     inbox: createInboxService(context, verifier),
     accounts: createAccountService(context),
-    readBroadcastResults: createReadBroadcastResults(read),
+    readBroadcastResults: createReadBroadcastResults(replica.read),
     eventFeed: createEventFeedService(context),
     accessBlocks: createAccessBlockService(context),
     massBounceReviews: createMassBounceReviewService(context),
     eraseAddress: createEraseAddress(context),
-    statistics: createStatisticsService(read),
+    statistics: createStatisticsService(replica.read),
     labels: createLabelService(context),
     trackingLinks: createTrackingLinks(context, daemonServices.engagement),
     queue: createQueueApi(context),
     getRules: context.rules,
     unsubscribeLinks: createUnsubscribeLinks(context),
-    readCommitStamp: () => readCommitStamp(read),
+    readCommitStamp: () => readCommitStamp(replica.read),
+    readGeneration: replica.generation,
   }
 }

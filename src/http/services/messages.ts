@@ -53,23 +53,26 @@ export type MessageService = {
   readonly findUnbilled: (account: number, rows: readonly DeliveryRow[]) => Promise<ReadonlySet<string>>
 }
 
-/** Creates the service on a reader. */
-export function createMessageService(reader: DatabaseReader): MessageService {
+/** `listRead` may be some seconds behind: a client asks for one message right after it has sent it. */
+type MessageReaders = { readonly read: DatabaseReader; readonly listRead: DatabaseReader }
+
+/** Creates the service on its readers. */
+export function createMessageService({ read, listRead }: MessageReaders): MessageService {
   return {
     find: async (account, emailId) => {
       const [[row], facts] = await Promise.all([
-        findDeliveriesByEmailIds(reader, account, [emailId]),
-        readTimelineByEmailId(reader, account, emailId),
+        findDeliveriesByEmailIds(read, account, [emailId]),
+        readTimelineByEmailId(read, account, emailId),
       ])
       return row === undefined ? null : { row, facts }
     },
     list: async (account, query) => {
-      const after = await resolveCursor(reader, account, query.after)
+      const after = await resolveCursor(listRead, account, query.after)
       const page = { start: query.offset, limit: query.limit, total: query.withTotal, ...(after === null ? {} : { after }) }
-      const { rows, total } = await listDeliveries(reader, account, toDeliveryFilters(query), page)
+      const { rows, total } = await listDeliveries(listRead, account, toDeliveryFilters(query), page)
       return { rows, total, next: nextCursor(rows, query.limit, cursorKeyOf) }
     },
-    findUnbilled: (account, rows) => findUnbilledIds(reader, account, rows),
+    findUnbilled: (account, rows) => findUnbilledIds(listRead, account, rows),
   }
 }
 

@@ -210,13 +210,17 @@ type ExportPage = { readonly rows: readonly (readonly Cell[])[]; readonly next: 
 /** Reads until a page is full, the rows end, or the number of steps is reached. */
 async function readExportPage(
   { context }: ExporterInternals,
-  { account, kind, filters, from, to, cursor }: ExportRow,
+  { account, kind, filters, from, to, cursor, startedAt }: ExportRow,
 ): Promise<ExportPage> {
+  const { bulkRead, replica } = context.engine
+  // An erasure expires the exports that run. One that has begun since must not find the address on a replica that is behind.
+  const isSafe = startedAt !== null && context.sharedNow() - startedAt > replica.maxLagMillis
+  const reader = replica.maxLagMillis > 0 && isSafe ? replica.bulkRead : bulkRead
   const rows: (readonly Cell[])[] = []
   let after = cursor
   for (let steps = 0; steps < MAX_STEPS_PER_PAGE; steps++) {
     const stride = { from, to, after, maxRows: PAGE_ROWS }
-    const step: ExportStep = await EXPORT_KINDS[kind].readStep(context.engine.bulkRead, { account, filters, now: context.now(), stride })
+    const step: ExportStep = await EXPORT_KINDS[kind].readStep(reader, { account, filters, now: context.now(), stride })
     rows.push(...step.rows)
     after = step.next
     if (after === null || rows.length >= PAGE_ROWS) break

@@ -90,12 +90,30 @@ export type TransactionOptions = {
   readonly deadlineMillis?: number
 }
 
+/**
+ * Reads that may show the state of some seconds ago: lists, statistics, exports. Never for a decision, for what is checked before mail is sent, or for
+ * what the same request has written. Without a replica they are the reads of the store itself.
+ */
+export type ReplicaReads = {
+  readonly read: DatabaseReader
+  /** For long scans. */
+  readonly bulkRead: DatabaseReader
+  /** How old the state can be; 0: there is no replica. */
+  readonly maxLagMillis: number
+  /** Changes whenever the reads go to another server. */
+  readonly generation: () => number
+}
+
+/** `lagMillis` null: unknown. `problem`: why the replica is not used. */
+export type ReplicaStatus = { readonly isUsed: boolean; readonly lagMillis: number | null; readonly problem: string | null }
+
 export type Engine = {
   readonly kind: EngineKind
   /** Reads for the API. Never waits for the writer. Sees what is committed. */
   readonly read: DatabaseReader
   /** The same for long scans (exports, retention, erasure), so that a request to the API never waits behind a page of a scan. */
   readonly bulkRead: DatabaseReader
+  readonly replica: ReplicaReads
   readonly tx: <T>(work: (db: Database) => Promise<T>, options?: TransactionOptions) => Promise<T>
   /**
    * Removes deleted and overwritten data from the files, after an erasure. SQLite's log is checkpointed and truncated; its freed pages
@@ -110,6 +128,8 @@ export type Engine = {
 }
 
 export type EngineOptions = {
+  /** A streaming replica of PostgreSQL, and what hears of its state once a second. */
+  readonly replica?: { readonly url: string; readonly maxLagMillis: number; readonly onStatus: (status: ReplicaStatus) => void }
   /** Hears of each store_busy that this store causes, with the code of the engine. */
   readonly onFault?: (fault: Fault) => void
   /** Number of connections to PostgreSQL for transactions. Half as many are for reads, and two for maintenance. */

@@ -26,6 +26,7 @@ export function reportFaults(engine: Engine, onFault: (fault: Fault) => void): E
     ...engine,
     read: reported(engine.read),
     bulkRead: reported(engine.bulkRead),
+    replica: { ...engine.replica, read: reported(engine.replica.read), bulkRead: reported(engine.replica.bulkRead) },
     tx: (work, options) => engine.tx(work, options).catch(report),
     abort: () => {
       isClosing = true

@@ -37,10 +37,13 @@ export async function openSqlite(path: string, options: EngineOptions): Promise<
     runUntilDeadline(millis, (deadline) => runExclusively(() => runTransaction(writer, work, deadline)))
   // The writer first: it creates the file, which a reader cannot.
   await transact(0, async (db) => db.run('select 1'))
+  const read = createSqliteReader((operation) => reader.execute(operation))
+  const bulkRead = createSqliteReader((operation) => bulkReader.execute(operation))
   return {
     kind: 'sqlite',
-    read: createSqliteReader((operation) => reader.execute(operation)),
-    bulkRead: createSqliteReader((operation) => bulkReader.execute(operation)),
+    read,
+    bulkRead,
+    replica: { read, bulkRead, maxLagMillis: 0, generation: () => 0 },
     tx: (work, { isMaintenance, deadlineMillis: earlier = deadlineMillis } = {}) =>
       transact(isMaintenance === true ? 0 : Math.min(deadlineMillis, earlier), work),
     truncateLog: () => runExclusively(async () => (await writer.execute({ verb: 'truncate-log' })).changes === 0),

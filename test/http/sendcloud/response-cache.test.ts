@@ -13,21 +13,23 @@ import { NOW } from '../sample-rows.ts'
 
 const TEN_MINUTES_MS = 600_000
 
-type State = { now: number; stamp: string; loads: number }
+type State = { now: number; stamp: string; loads: number; generation: number; switchesAtLoad: boolean }
 
 function createProbe(mode: ResponseCacheMode): {
   state: State
   load: (account?: number, part?: string, code?: 200 | 40006) => Promise<number>
 } {
-  const state: State = { now: 0, stamp: 'a', loads: 0 }
+  const state: State = { now: 0, stamp: 'a', loads: 0, generation: 0, switchesAtLoad: false }
   const cache: ResponseCache = createResponseCache({
     mode,
     now: () => state.now,
+    readGeneration: () => state.generation,
     readCommitStamp: () => Promise.resolve(state.stamp),
   })
   const load = async (account = 1, part = 'x', code: 200 | 40006 = 200): Promise<number> => {
     await cache.getOrLoad({ account, parts: [part] }, () => {
       state.loads += 1
+      if (state.switchesAtLoad) state.generation += 1
       return Promise.resolve(createEnvelope(code))
     })
     return state.loads
@@ -51,6 +53,16 @@ test.each(MODES)('%s', async (mode, want) => {
   state.now = TEN_MINUTES_MS
   const late = await load()
   expect([again, changed, late, await load(1, 'y'), await load(2, 'x')]).toEqual(want)
+})
+
+test('what another server than that of the stamp has answered is not cached, and a stamp of one server is none of another', async () => {
+  const { state, load } = createProbe('fresh')
+  state.switchesAtLoad = true
+  expect([await load(), await load()]).toEqual([1, 2])
+  state.switchesAtLoad = false
+  expect([await load(), await load()]).toEqual([3, 3])
+  state.generation += 1
+  expect(await load()).toBe(4)
 })
 
 test('an error is not cached', async () => {

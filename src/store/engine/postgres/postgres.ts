@@ -15,7 +15,7 @@
  * See also: store/engine/postgres/transaction, store/engine/postgres/pool, store/engine/postgres/pooler-check, store/engine/engine (the contract), store/engine/sql, store/engine/sqlite (the other engine).
  */
 import { Fault } from '../../../errors.ts'
-import type { ClaimQuery, Database, Engine, EngineOptions, KeyTuples, DatabaseReader, TransactionOptions } from '../engine.ts'
+import type { ClaimQuery, Database, Engine, EngineOptions, KeyTuples, DatabaseReader, ReplicaReads, TransactionOptions } from '../engine.ts'
 import { installDriverRaceHandler } from './driver-race-handler.ts'
 import { compressBytes } from '../compression.ts'
 import { createCounterSlots } from '../counter-slots.ts'
@@ -26,6 +26,7 @@ import type { ParameterizedQuery, PostgresConnection, QueryResult } from './conn
 import { toStartFault } from './fault.ts'
 import { DEFAULT_LIMITS, DEFAULT_MAINTENANCE_LIMITS, limitsSql, maintenanceLimitsOf, scanLimitsOf, type PostgresLimits } from './limits.ts'
 import { createPostgresPool, type PostgresPool } from './pool.ts'
+import { watchReplica } from './replica.ts'
 import { runWithDeadline, transactWithRetries } from './transaction.ts'
 import { arrayLiteral, claimSql, insertSql, translateSql, translateKeyedSql, upsertSql } from '../sql.ts'
 import { normalizeValue } from '../value.ts'
@@ -60,11 +61,15 @@ export async function openPostgres(url: string, options: EngineOptions): Promise
     throw toStartFault(error)
   }
   const pools = createPools(connect, options.connections ?? DEFAULT_CONNECTIONS, { limits, scanLimits })
-  const all = Object.values(pools)
+  const read = createPostgresReader(createPooledExecutor(pools.reads, limits.deadline))
+  const bulkRead = createPostgresReader(createPooledExecutor(pools.maintenance, scanLimits.deadline))
+  const replica = openReplica(options, { read, bulkRead }, { limits, scanLimits })
+  const all = [...Object.values(pools), ...replica.pools]
   return {
     kind: 'postgres',
-    read: createPostgresReader(createPooledExecutor(pools.reads, limits.deadline)),
-    bulkRead: createPostgresReader(createPooledExecutor(pools.maintenance, scanLimits.deadline)),
+    read,
+    bulkRead,
+    replica: replica.reads,
     truncateLog: () => Promise.resolve(true),
     tx: async (work, txOptions = {}) => {
       const [pool, used] =
@@ -77,10 +82,35 @@ export async function openPostgres(url: string, options: EngineOptions): Promise
       for (const pool of all) pool.abort(new Fault('store_busy', 'the store is closed'))
     },
     close: async () => {
+      replica.stop()
       await Promise.all(all.map((pool) => pool.close()))
       uninstallRaceHandler()
     },
   }
+}
+
+type SessionLimits = Readonly<Record<'limits' | 'scanLimits', PostgresLimits>>
+
+type OpenedReplica = { readonly reads: ReplicaReads; readonly pools: readonly PostgresPool[]; readonly stop: () => void }
+
+/** Connects to the replica, if there is one. A read that it does not answer in half of the time is repeated on the primary. */
+function openReplica(
+  { replica, connections = DEFAULT_CONNECTIONS }: EngineOptions,
+  primary: Pick<Engine, 'read' | 'bulkRead'>,
+  { limits, scanLimits }: SessionLimits,
+): OpenedReplica {
+  if (replica === undefined) return { reads: { ...primary, maxLagMillis: 0, generation: () => 0 }, pools: [], stop: () => undefined }
+  const deadline = limits.deadline / 2
+  const pools = createPools(createConnector(replica.url, Math.min(CONNECT_MILLIS, deadline / 2)), connections, { limits, scanLimits })
+  const watched = watchReplica({
+    ...replica,
+    primary,
+    replica: {
+      read: createPostgresReader(createPooledExecutor(pools.reads, deadline)),
+      bulkRead: createPostgresReader(createPooledExecutor(pools.maintenance, scanLimits.deadline)),
+    },
+  })
+  return { reads: watched, pools: Object.values(pools), stop: watched.stop }
 }
 
 /** The limits of a transaction that may set an earlier deadline. */
@@ -97,11 +127,7 @@ function limitsWithin(limits: PostgresLimits, { deadlineMillis }: TransactionOpt
 
 type Pools = { readonly transactions: PostgresPool; readonly reads: PostgresPool; readonly maintenance: PostgresPool }
 
-function createPools(
-  connect: (onEnd: () => void) => PostgresConnection,
-  size: number,
-  { limits, scanLimits }: Readonly<Record<'limits' | 'scanLimits', PostgresLimits>>,
-): Pools {
+function createPools(connect: (onEnd: () => void) => PostgresConnection, size: number, { limits, scanLimits }: SessionLimits): Pools {
   const createPool = (connections: number, session: PostgresLimits): PostgresPool =>
     createPostgresPool({
       size: connections,
