@@ -17,9 +17,21 @@ export type FaultRow = {
 /** Longer than the lease of the delivering node. */
 const SILENCE_MS = 9_000
 
-/** Shifts the clock of a process: loaded before the program. */
-const SHIFTED_CLOCK = (millis: number): string =>
-  `data:text/javascript,${encodeURIComponent(`const now=Date.now;Date.now=()=>now()+${millis};const D=Date;globalThis.Date=class extends D{constructor(...a){if(a.length===0)super(Date.now());else super(...a)}};globalThis.Date.now=()=>now()+${millis}`)}`
+const DAY_MS = 86_400_000
+
+/** As long as a disk takes under another load. */
+const SLOW_COMMIT_MS = 400
+
+/** Sets how long a commit on the primary waits, for all sessions. */
+async function setCommits({ engine }: Installation, wait: 'local' | 'for the standby'): Promise<void> {
+  const [standbys, level] = wait === 'local' ? ['', 'off'] : ['*', 'remote_apply']
+  await engine.read.all(`alter system set synchronous_standby_names = '${standbys}'`)
+  await engine.read.all('select pg_reload_conf()')
+  await engine.read.all(`alter database faults set synchronous_commit = '${level}'`)
+  await engine.read
+    .all('select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()')
+    .catch(() => [])
+}
 
 export const FAULTS: readonly FaultRow[] = [
   {
@@ -140,14 +152,47 @@ export const FAULTS: readonly FaultRow[] = [
     },
   },
   {
-    name: 'the clock of the delivering node is 600 s ahead',
+    name: 'a node starts with a clock that is 600 s ahead',
     run: async ({ deliverer }) => {
       const node = await deliverer()
       await node.daemon.stop()
-      await node.restart({ NODE_OPTIONS: `--import=${SHIFTED_CLOCK(600_000)}` })
+      node.clock.set(600_000)
+      await node.restart()
       await sleep(SILENCE_MS)
       await node.daemon.kill()
+      node.clock.set(0)
       await node.restart()
+    },
+  },
+  {
+    name: 'the clock of the delivering node jumps a day ahead, a day back, and is right again',
+    isShort: true,
+    run: async ({ deliverer }) => {
+      const node = await deliverer()
+      for (const shift of [DAY_MS, -DAY_MS, 0]) {
+        node.clock.set(shift)
+        await sleep(2_000)
+      }
+    },
+  },
+  {
+    name: 'every commit takes 400 ms for 8 s, as on a slow disk (a synchronous standby applies late)',
+    run: async (installation) => {
+      const standby = await installation.server.startReplica({ applyDelayMillis: SLOW_COMMIT_MS })
+      await setCommits(installation, 'for the standby')
+      await sleep(8_000)
+      await setCommits(installation, 'local')
+      await standby.stop()
+    },
+  },
+  {
+    name: 'the synchronous standby is lost for 8 s: no commit ends',
+    run: async (installation) => {
+      const standby = await installation.server.startReplica()
+      await setCommits(installation, 'for the standby')
+      await standby.stop()
+      await sleep(8_000)
+      await setCommits(installation, 'local')
     },
   },
   {

@@ -3,6 +3,7 @@
  *
  * The nodes deliver to a mailbox on loopback that takes its time, so that attempts are running whenever a fault begins.
  */
+import { join } from 'node:path'
 import postgres from 'postgres'
 import { openEngine } from '../../src/store/engine/open-engine.ts'
 import type { Engine } from '../../src/store/engine/engine.ts'
@@ -10,13 +11,17 @@ import { migrate } from '../../src/store/engine/migrate.ts'
 import { type Daemon, makeTemporaryFolder, startDaemon } from '../support/daemon.ts'
 import { type Mailbox, startMailbox } from '../support/mailbox.ts'
 import { type Cluster, type ServerFaults, start } from '../support/postgres.ts'
+import { createMachineClock, type MachineClock } from '../support/machine-clock.ts'
 import { createTcpProxy, targetOf, type TcpProxy } from '../support/tcp-proxy.ts'
 
 export type FaultyNode = {
   readonly name: string
   readonly proxy: TcpProxy
   daemon: Daemon
-  readonly restart: (env?: Readonly<Record<string, string>>) => Promise<void>
+  /** Its wall clock, which a test sets. */
+  readonly clock: MachineClock
+  /** `source`: the folder of the version to start; by default the one of before. */
+  readonly restart: (source?: string) => Promise<void>
 }
 
 export type Installation = {
@@ -31,12 +36,15 @@ export type Installation = {
   readonly close: () => Promise<void>
 }
 
+/** The folder of this version. */
+export const ROOT = join(import.meta.dirname, '../..')
+
 /** Short, so that a take-over needs seconds. */
 const LEASE_SECONDS = 5
 const MAILBOX_DELAY_MS = 60
 
-/** Starts the server and the nodes. Null without PostgreSQL programs of our own. */
-export async function startInstallation(nodeCount: number): Promise<Installation | null> {
+/** Starts the server and the nodes, of this version or of that in `source`. Null without PostgreSQL programs of our own. */
+export async function startInstallation(nodeCount: number, source: string = ROOT): Promise<Installation | null> {
   const cluster = await start()
   if (cluster === null || cluster.faults === null) {
     await cluster?.stop()
@@ -44,10 +52,10 @@ export async function startInstallation(nodeCount: number): Promise<Installation
   }
   const url = await createDatabase(cluster)
   const engine = await openEngine(url)
-  await migrate(engine, Date.now())
+  if (source === ROOT) await migrate(engine, Date.now())
   const mailbox = await startMailbox((to) => (to.startsWith('gone') ? { code: 550, text: '5.1.1 user unknown' } : null), MAILBOX_DELAY_MS)
   const nodes: FaultyNode[] = []
-  for (let n = 0; n < nodeCount; n++) nodes.push(await startNode(`node${n}`, url, mailbox.port))
+  for (let n = 0; n < nodeCount; n++) nodes.push(await startNode(`node${n}`, { url, mailboxPort: mailbox.port, source }))
   return {
     nodes,
     mailbox,
@@ -73,10 +81,14 @@ async function createDatabase({ url }: Cluster): Promise<string> {
   return `${url}/faults`
 }
 
-async function startNode(name: string, url: string, mailboxPort: number): Promise<FaultyNode> {
+type NodeOptions = { readonly url: string; readonly mailboxPort: number; readonly source: string }
+
+async function startNode(name: string, { url, mailboxPort, source }: NodeOptions): Promise<FaultyNode> {
+  const clock = createMachineClock()
   const proxy = await createTcpProxy(targetOf(url))
   const data = makeTemporaryFolder()
   const env = {
+    ...clock.env,
     BOUNCED_DATABASE: proxy.through(url),
     BOUNCED_DELIVERY_NODE: name,
     BOUNCED_DELIVERY_MODE: 'smarthost',
@@ -91,12 +103,15 @@ async function startNode(name: string, url: string, mailboxPort: number): Promis
     BOUNCED_LIMITS_MAILS_PER_PEER_MINUTE: '100000',
     BOUNCED_WEBHOOKS_ALLOW_PRIVATE: 'true',
   }
+  let version = source
   const node: FaultyNode = {
     name,
     proxy,
-    daemon: await startDaemon({ data, env }),
-    restart: async (more = {}) => {
-      node.daemon = await startDaemon({ data, env: { ...env, ...more } })
+    clock,
+    daemon: await startDaemon({ data, env, source }),
+    restart: async (other) => {
+      version = other ?? version
+      node.daemon = await startDaemon({ data, env, source: version })
     },
   }
   return node

@@ -19,6 +19,8 @@ export type History = {
   readonly notified: Map<string, string[]>
   /** When a node last acknowledged anything, on the monotonic clock. */
   lastAcknowledgedAt: number
+  /** The longest time between two acknowledgements since a test set it to 0. */
+  longestPauseMs: number
 }
 
 export type Load = {
@@ -36,7 +38,13 @@ const CLIENTS = 4
 
 /** Registers mails and starts the clients. */
 export async function startLoad(installation: Installation, registeredMails = REGISTERED): Promise<Load> {
-  const history: History = { submitted: new Set(), bounced: new Set(), notified: new Map(), lastAcknowledgedAt: 0 }
+  const history: History = {
+    submitted: new Set(),
+    bounced: new Set(),
+    notified: new Map(),
+    lastAcknowledgedAt: performance.now(),
+    longestPauseMs: 0,
+  }
   const receiver = { isDown: false, server: createServer() }
   const webhookUrl = await listen(receiver, history)
   const [first] = installation.nodes
@@ -92,6 +100,12 @@ async function registerMails({ daemon }: FaultyNode, count: number): Promise<rea
   return mails
 }
 
+function noteAcknowledged(history: History): void {
+  const now = performance.now()
+  history.longestPauseMs = Math.max(history.longestPauseMs, now - history.lastAcknowledgedAt)
+  history.lastAcknowledgedAt = now
+}
+
 type Client<T> = { readonly isOver: () => boolean; readonly next: () => T; readonly offset: number }
 
 /** The node to ask next: a client that got no answer tries another. */
@@ -114,7 +128,7 @@ async function submitAll(installation: Installation, history: History, { isOver,
       await sleep(50)
     }
     history.submitted.add(recipient)
-    history.lastAcknowledgedAt = performance.now()
+    noteAcknowledged(history)
     await sleep(10)
   }
 }
@@ -154,7 +168,7 @@ async function bounceAll(
       await sleep(50)
     }
     history.bounced.add(mail.recipient)
-    history.lastAcknowledgedAt = performance.now()
+    noteAcknowledged(history)
     await sleep(10)
   }
 }

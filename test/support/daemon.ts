@@ -44,8 +44,8 @@ export type Daemon = {
 /** A folder for one daemon's store. */
 export const makeTemporaryFolder = (): string => mkdtempSync(join(tmpdir(), 'bounced-daemon-'))
 
-/** Starts a daemon and waits for its `ready` line. Rejects with its output when it ends first. */
-export async function startDaemon(options: { data?: string; env?: Record<string, string> } = {}): Promise<Daemon> {
+/** `source`: the folder of another version. Starts a daemon and waits for its `ready` line. Rejects with its output when it ends first. */
+export async function startDaemon(options: { data?: string; env?: Record<string, string>; source?: string } = {}): Promise<Daemon> {
   const data = options.data ?? makeTemporaryFolder()
   const env = {
     ...childEnvironment(),
@@ -61,7 +61,11 @@ export async function startDaemon(options: { data?: string; env?: Record<string,
     ...options.env,
   }
   const startedAt = performance.now()
-  const child = spawn(process.execPath, [join(root, 'src/cli.ts'), 'serve'], { env, cwd: data, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [join(options.source ?? root, 'src/cli.ts'), 'serve'], {
+    env,
+    cwd: data,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let output = ''
   child.stderr.on('data', (chunk: Buffer) => {
     output = (output + chunk.toString()).slice(-20_000)

@@ -50,8 +50,8 @@ export type ServerFaults = {
   readonly thaw: () => void
   /** Ends the server without a checkpoint (`pg_ctl stop -m immediate`), and starts it again on the same data. */
   readonly crash: () => Promise<void>
-  /** Starts a streaming replica of the server, from a copy of its files. */
-  readonly startReplica: () => Promise<Replica>
+  /** Starts a streaming replica of the server, from a copy of its files. `applyDelayMillis`: it shows each commit so much later. */
+  readonly startReplica: (options?: { readonly applyDelayMillis?: number }) => Promise<Replica>
 }
 
 export type Replica = { readonly url: string; readonly stop: () => Promise<void> }
@@ -203,9 +203,9 @@ async function launch(programs: Programs, user: User | null, { durable = false }
       server = startServer()
       await waitUntilReady(url, server)
     },
-    startReplica: async () => {
+    startReplica: async ({ applyDelayMillis = 0 } = {}) => {
       const [copy, copyPort] = [join(folder, `replica${replicas.length}`), await freePort()]
-      await copyCluster(url, { data, copy, user })
+      await copyCluster(url, { data, copy, user, applyDelayMillis })
       const replica = startServer(copy, copyPort)
       replicas.push(replica)
       const replicaUrl = `postgres://bounced@127.0.0.1:${copyPort}`
@@ -216,11 +216,10 @@ async function launch(programs: Programs, user: User | null, { durable = false }
   return { url, faults, stop }
 }
 
+type ReplicaFiles = { readonly data: string; readonly copy: string; readonly user: User | null; readonly applyDelayMillis: number }
+
 /** Copies the files of a running server, for a replica that follows it. What pg_basebackup does, which is not among the programs of every distribution. */
-async function copyCluster(
-  url: string,
-  { data, copy, user }: { readonly data: string; readonly copy: string; readonly user: User | null },
-): Promise<void> {
+async function copyCluster(url: string, { data, copy, user, applyDelayMillis }: ReplicaFiles): Promise<void> {
   const sql = postgres(`${url}/postgres`, { max: 1, onnotice: () => undefined })
   try {
     await sql.unsafe("select pg_backup_start('replica', true)")
@@ -235,7 +234,10 @@ async function copyCluster(
   writeFileSync(join(copy, 'standby.signal'), '')
   if (user !== null) for (const name of ['backup_label', 'standby.signal']) chownSync(join(copy, name), user.uid, user.gid)
   const { hostname, port } = new URL(url)
-  appendFileSync(join(copy, 'postgresql.conf'), `\nprimary_conninfo = 'host=${hostname} port=${port} user=bounced'\n`)
+  appendFileSync(
+    join(copy, 'postgresql.conf'),
+    `\nprimary_conninfo = 'host=${hostname} port=${port} user=bounced'\nrecovery_min_apply_delay = ${applyDelayMillis}\n`,
+  )
 }
 
 /** Signals a process and its children. Linux only: reads the parents from /proc. */
