@@ -14,9 +14,11 @@ import { findAccountByApiUser } from '../daemon/accounts.ts'
 import { checkDomain, type DomainCheck, type CheckLevel } from '../compose/domain-checks.ts'
 import { loadCertificate } from '../net/certificate.ts'
 import { createDnsLookup, type DnsLookup } from '../net/dns.ts'
+import { lookUpCname } from '../net/cname.ts'
 import { lookUpDomain, type DomainLookupOptions } from '../net/domain-lookup.ts'
 import { Fault } from '../errors.ts'
 import { databaseUrlOf } from '../settings/load.ts'
+import { cnameProblemOf } from '../tracking/domain-state.ts'
 import { toALabels } from '../mail/mime/idna.ts'
 import type { Settings } from '../settings/schema.ts'
 import { listDkimKeys } from '../store/account/dkim-keys.ts'
@@ -41,8 +43,8 @@ export const doctorCommand: DefineCommand = (command) => {
       const wrong = options.ip.find((ip) => isIP(ip) === 0)
       if (wrong !== undefined) throw new Fault('bad_request', `${wrong} is not an IP address`)
       const { settings } = loadConfigFor(command)
-      const keys = await loadDkimKeys(command, { domain, named: options.account })
-      const checks = await diagnose(settings, { domain, ...options, keys })
+      const { keys, trackingDomain } = await loadAccount(command, { domain, named: options.account })
+      const checks = await diagnose(settings, { domain, ...options, keys, trackingDomain })
       printLines(...(options.json ? [JSON.stringify({ domain, checks }, null, 2)] : formatChecks(checks)))
       if (checks.some(({ level }) => level === 'fail')) process.exitCode = 1
     })
@@ -51,11 +53,16 @@ export const doctorCommand: DefineCommand = (command) => {
 type DiagnoseOptions = Pick<Options, 'ip' | 'selector'> & {
   readonly domain: string
   readonly keys: DomainLookupOptions['keys']
+  /** '': the account has none. */
+  readonly trackingDomain: string
   readonly lookUp?: DnsLookup
 }
 
 /** Runs every check on a domain. `lookUp` replaces DNS in tests. */
-async function diagnose(settings: Settings, { domain, ip, selector, keys, lookUp }: DiagnoseOptions): Promise<readonly DomainCheck[]> {
+async function diagnose(
+  settings: Settings,
+  { domain, ip, selector, keys, trackingDomain, lookUp }: DiagnoseOptions,
+): Promise<readonly DomainCheck[]> {
   const { dns, tls, smtp, delivery } = settings
   const usedLookUp =
     lookUp ?? createDnsLookup({ servers: dns.servers, timeoutMs: dns.timeoutSeconds * 1_000, cacheMs: 60_000, cacheSize: 1_000 })
@@ -73,20 +80,40 @@ async function diagnose(settings: Settings, { domain, ip, selector, keys, lookUp
     outgoingTls: delivery.tls,
     now: Date.now(),
   }
-  return checkDomain(await lookUpDomain(usedLookUp, examination))
+  return [...checkDomain(await lookUpDomain(usedLookUp, examination)), ...(await checkTracking(usedLookUp, settings, trackingDomain))]
+}
+
+/** Whether the links of the account's mails lead to this installation: its own tracking domain, and the shared one. */
+async function checkTracking(lookUp: DnsLookup, { tracking, publicUrl }: Settings, own: string): Promise<readonly DomainCheck[]> {
+  const target = tracking.domain ?? (publicUrl === undefined ? null : new URL(publicUrl).hostname)
+  if (own === '') return []
+  if (target === null) {
+    const todo = 'set tracking.domain or publicUrl: without one of them, no link of a mail is tracked'
+    return [{ id: 'tracking', level: 'fail', seen: `${own} has no host to lead to`, todo }]
+  }
+  const chain = await lookUpCname(lookUp, own)
+  const problem = cnameProblemOf(own, chain, target)
+  if (problem === null) return [{ id: 'tracking', level: 'ok', seen: `${own} leads to ${target}`, todo: null }]
+  const level = chain.kind === 'failed' ? 'warn' : 'fail'
+  return [{ id: 'tracking', level, seen: problem, todo: `publish the record; until then, links name ${target}` }]
 }
 
 const ownAddresses = (): readonly string[] =>
   Object.values(networkInterfaces()).flatMap((all) => (all ?? []).filter(({ internal }) => !internal).map(({ address }) => address))
 
-/** The account's keys of the domain, else of its organizational domain, as service/deliver/signing-keys selects them. Empty, and no store is made, where there is no store yet. */
-async function loadDkimKeys(
+type CheckedAccount = { readonly keys: DomainLookupOptions['keys']; readonly trackingDomain: string }
+
+/**
+ * The account's keys of the domain, else of its organizational domain, as service/deliver/signing-keys selects them, and its tracking domain.
+ * Nothing, and no store is made, where there is no store yet.
+ */
+async function loadAccount(
   command: Command,
   { domain, named }: { readonly domain: string; readonly named: string | undefined },
-): Promise<DomainLookupOptions['keys']> {
+): Promise<CheckedAccount> {
   const { settings } = loadConfigFor(command)
   const url = databaseUrlOf(settings)
-  if (url.startsWith('sqlite:') && !existsSync(url.slice('sqlite:'.length))) return []
+  if (url.startsWith('sqlite:') && !existsSync(url.slice('sqlite:'.length))) return { keys: [], trackingDomain: '' }
   return withStore(command, async ({ context }) => {
     const { read } = context.engine
     const apiUser = named ?? settings.apiUser
@@ -95,7 +122,10 @@ async function loadDkimKeys(
     const own = await listDkimKeys(read, account, domain)
     const registered = getDomain(domain)
     const keys = own.length > 0 || registered === null ? own : await listDkimKeys(read, account, registered)
-    return keys.map((key) => ({ domain: key.domain, selector: key.selector, state: key.state, publicKey: key.publicKey }))
+    return {
+      keys: keys.map((key) => ({ domain: key.domain, selector: key.selector, state: key.state, publicKey: key.publicKey })),
+      trackingDomain: (await context.accountCache.snapshot()).settingsOf(account).trackingDomain,
+    }
   })
 }
 

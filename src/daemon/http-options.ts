@@ -12,6 +12,7 @@ import type { HostFilterOptions } from '../http/tracking/host-filter.ts'
 import { createHttpServices } from '../http/services/http-services.ts'
 import type { SignatureVerifier } from '../mail-auth/verify-signatures.ts'
 import type { DkimKeyService } from '../service/admin/dkim.ts'
+import type { Context } from '../service/context.ts'
 import type { ExportService } from '../service/export/exports.ts'
 import type { EngagementService } from '../service/track/engagement-service.ts'
 import type { Submit } from '../service/submit/submit.ts'
@@ -29,13 +30,19 @@ export type HttpDependencies = {
 }
 
 /** The host of `publicUrl` comes first; a tracking domain of the same name changes nothing. */
-function hostFilterOf({ publicUrl, http, tracking }: Settings): HostFilterOptions {
+function hostFilterOf({ publicUrl, http, tracking }: Settings, { accountCache }: Context): HostFilterOptions {
   const isWildcard = http.host === '0.0.0.0' || http.host === '::'
   const named = [...(publicUrl === undefined ? [] : [new URL(publicUrl).host]), ...http.hosts]
   return {
     ownHosts: [...named, ...(isWildcard ? [] : [http.host])],
     isClosed: named.length > 0,
-    isTrackingDomain: (host) => Promise.resolve(host === tracking.domain),
+    // Without a store nothing of the API can be read, so a domain that is not known then shows nothing.
+    isTrackingDomain: async (host) =>
+      host === tracking.domain ||
+      (await accountCache.snapshot().then(
+        ({ trackingDomains }) => trackingDomains.has(host),
+        () => false,
+      )),
   }
 }
 
@@ -56,7 +63,7 @@ export function httpAppOptions(
     limits: { ...settings.limits, bodyBytes: settings.http.bodyBytes },
     signInLimits: settings.limits,
     trustProxy: settings.http.trustProxy,
-    hostFilter: hostFilterOf(settings),
+    hostFilter: hostFilterOf(settings, context),
     httpLimits: settings.http,
     hasConsole: settings.console.enabled,
     responseCacheMode: settings.compatible.answers,

@@ -22,6 +22,7 @@ import { removeOldSubmissionsForOperator } from '../store/mail/submissions.ts'
 import { maintainDkimKeys } from '../service/admin/dkim.ts'
 import { giveUpOverdue } from '../service/deliver/give-up.ts'
 import { retire, purgeRetiredDeliveries } from '../service/admin/retire.ts'
+import { checkTrackingDomains } from '../service/track/tracking-domains.ts'
 import type { Context } from '../service/context.ts'
 import { foldOldCounters, removeOldRawMails, removeOlderThan } from './age-retention.ts'
 import { IDEMPOTENCY_WINDOW_MS } from '../service/submit/submit.ts'
@@ -94,6 +95,7 @@ function createJobs(context: Context, settings: Settings, { lookUp, isClosing }:
     { name: 'late results', run: () => engine.tx((db) => removeOldLateResultsForOperator(db, now() - DAY_MS)) },
     { name: 'settled queue commands', run: () => engine.tx((db) => removeSettledQueueCommandsForOperator(db, now() - SETTLED_COMMAND_MS)) },
     { name: 'signing keys', run: () => maintainDkimKeys(context, lookUp) },
+    { name: 'tracking domains', run: () => checkTrackingDomains(context, lookUp) },
   ]
 }
 

@@ -1,5 +1,5 @@
 /**
- * account-cache - accounts, token keys, blocks and forward domains in memory
+ * account-cache - accounts, token keys, blocks, forward and tracking domains in memory
  *
  * Reads the store at most once a second, and after `invalidate`. A node therefore sees changes of another node within a second. An offline
  * number, under which a sender mints tokens itself, maps to the account that owns it.
@@ -12,6 +12,7 @@ import { parseVerpAddress, type VerpAddress } from '../correlate/verp.ts'
 import { DEFAULT_ACCOUNT_SETTINGS, type AccountSettings } from '../ledger/account-settings.ts'
 import { listAccountsForOperator, type Account } from '../store/account/accounts.ts'
 import { listAccessBlocksForOperator } from '../store/lists/blocks.ts'
+import { listTrackingDomainsForOperator, type TrackingDomain } from '../store/account/tracking-domains.ts'
 import type { Engine } from '../store/engine/engine.ts'
 import { listForwardDomainsForOperator } from '../store/mail/forward-domains.ts'
 import { readRetentionCutoffForOperator } from '../store/facts/retention.ts'
@@ -31,6 +32,8 @@ export type AccountSnapshot = {
   readonly blocks: BlockIndex
   /** Domains whose mail is forwarded to an account, with the number of the account. */
   readonly forwardDomains: ReadonlyMap<string, number>
+  /** Verified tracking domains, with the number of the account. */
+  readonly trackingDomains: ReadonlyMap<string, number>
   /** Deliveries requested before this moment (epoch ms) are removed, or will be soon. */
   readonly retentionStart: number
 }
@@ -72,11 +75,12 @@ export function createAccountCache(engine: Engine, derive: DeriveTokenKey, elaps
 
 async function readSnapshot(engine: Engine, derive: DeriveTokenKey): Promise<AccountSnapshot> {
   const { read } = engine
-  const [accounts, keys, blocks, forwardDomains, retentionStart] = await Promise.all([
+  const [accounts, keys, blocks, forwardDomains, trackingDomains, retentionStart] = await Promise.all([
     listAccountsForOperator(read),
     listTokenKeysForOperator(read),
     listAccessBlocksForOperator(read),
     listForwardDomainsForOperator(read),
+    listTrackingDomainsForOperator(read),
     readRetentionCutoffForOperator(read),
   ])
   const byNumber = new Map(accounts.map((account) => [account.account, account]))
@@ -105,9 +109,13 @@ async function readSnapshot(engine: Engine, derive: DeriveTokenKey): Promise<Acc
     forwardDomains: new Map(
       forwardDomains.filter(({ account }) => byNumber.get(account)?.closedAt === null).map(({ domain, account }) => [domain, account]),
     ),
+    trackingDomains: verifiedDomainsOf(trackingDomains),
     retentionStart,
   }
 }
 
 const verpAddressesOf = ({ account, settings }: Account): readonly VerpAddress[] =>
   settings.verpAddresses.flatMap((address) => parseVerpAddress(account, address) ?? [])
+
+const verifiedDomainsOf = (rows: readonly TrackingDomain[]): ReadonlyMap<string, number> =>
+  new Map(rows.flatMap(({ domain, account, verifiedAt }) => (verifiedAt === null ? [] : [[domain, account]])))

@@ -25,8 +25,6 @@ export type Context = {
   readonly publicUrl: string
   /** The base URL of tracking links for accounts without a tracking domain of their own, without a trailing slash; null: there is none. */
   readonly sharedTrackingBase: string | null
-  /** Tracking domains of accounts that lead to this installation; absent: none was checked. */
-  readonly verifiedTrackingDomains?: ReadonlySet<string>
   /** The operators of feedback loops whose signed reports are believed. */
   readonly reporters: readonly Reporter[]
   /** The local IP addresses of our own delivery queue; absent where this installation delivers nothing. */

@@ -39,6 +39,7 @@ import { FACTS, LIST_FACTS, SUPPRESSIONS, INBOX, COUNTERS, SITE_COUNTERS, SITE_S
 import { WEBHOOK_RECORDS } from './webhook/attempts.ts'
 import { ENDPOINTS } from './webhook/endpoints.ts'
 import { OUTBOX } from './webhook/outbox.ts'
+import { TRACKING_DOMAINS } from './account/tracking-domains.ts'
 import type { Table } from './engine/table.ts'
 
 export const TABLES: readonly Table[] = [
@@ -48,6 +49,7 @@ export const TABLES: readonly Table[] = [
   DKIM_KEYS,
   LABELS,
   TOKEN_KEYS,
+  TRACKING_DOMAINS,
   ALERT_ROWS,
   LEASES,
   LANE_GROUP_ROWS,

@@ -90,6 +90,18 @@ export const ALERT_RULES = {
     hours: 0,
     idle: 'clears',
   },
+  // Links name the shared domain meanwhile, but those of mails that were sent before lead nowhere.
+  'tracking-domain': {
+    scope: 'account',
+    unit: 'minutes',
+    what: 'time for which the tracking domain of the account has not led to this installation',
+    of: 'tracking domains',
+    raise: 10,
+    clear: 0,
+    minimum: 0,
+    hours: 0,
+    idle: 'clears',
+  },
   // An endpoint that is down is tried rarely, so a period without attempts proves nothing.
   'webhook-failing': {
     scope: 'account',

@@ -11,6 +11,7 @@ import type { AlertMeasurement } from '../../ledger/alert/alert-state.ts'
 import { ALERT_RULES, type AlertName } from '../../ledger/alert/alert-rules.ts'
 import type { WatchMetric } from '../../ledger/project/watch-counts.ts'
 import { QUARTER_HOUR_MS, quarterHourOf } from '../../ledger/project/state.ts'
+import { listTrackingDomainsForOperator } from '../../store/account/tracking-domains.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { readMetadataForOperator } from '../../store/engine/metadata.ts'
 import { RETIREMENT_HELD } from '../../store/facts/retention.ts'
@@ -53,6 +54,7 @@ const MEASURES = {
   'unmatched-share': (input) => counterRatio(input, 'unmatched-share', ['unmatched', 'mails']),
   'other-share': (input) => counterRatio(input, 'other-share', ['other', 'verdicts']),
   'lane-paused': pausedLanes,
+  'tracking-domain': failingTrackingDomains,
   'webhook-failing': failingWebhooks,
   'feedback-silence': feedbackSilence,
   'disk-space': ({ diskSpace, operator }) => Promise.resolve([diskShare(diskSpace, operator)]),
@@ -111,6 +113,14 @@ async function failingWebhooks({ reader, now, accounts }: MeasureInput): Promise
       const refused = countOf('webhook-refused')
       return ratioOf('webhook-failing', account, refused, refused + countOf('webhook-heard'), about)
     })
+}
+
+/** Measures how long each tracking domain of an account has not led to this installation. */
+async function failingTrackingDomains({ reader, now }: MeasureInput): Promise<readonly TimedAlertMeasurement[]> {
+  return (await listTrackingDomainsForOperator(reader)).map(({ account, domain, failingSince }) => {
+    const value = failingSince === null ? 0 : Math.max(0, now - failingSince) / MINUTE_MS
+    return { account, alert: 'tracking-domain', about: domain, value, volume: 1, from: null }
+  })
 }
 
 /** Measures how long each known feedback loop has been silent. Silence means nothing while no messages are sent. */

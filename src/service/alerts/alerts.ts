@@ -120,8 +120,12 @@ function vanishedMeasurements(rows: readonly AlertRow[]): readonly TimedAlertMea
     .map(({ account, alert, about }) => ({ account, alert, about, value: VALUE_WHEN_VANISHED[alert] ?? null, volume: 0, from: null }))
 }
 
-/** A lane that is gone is not paused, and an endpoint that is disabled does not fail. */
-const VALUE_WHEN_VANISHED: Readonly<Partial<Record<AlertRow['alert'], number>>> = { 'lane-paused': 0, 'webhook-failing': 0 }
+/** A lane that is gone is not paused, an endpoint that is disabled does not fail, and a domain that is not used is not missed. */
+const VALUE_WHEN_VANISHED: Readonly<Partial<Record<AlertRow['alert'], number>>> = {
+  'lane-paused': 0,
+  'webhook-failing': 0,
+  'tracking-domain': 0,
+}
 
 /** Leaves out alerts that were never raised, unless the row remembers when a condition began. */
 function rowsToKeep(changes: readonly AlertChange[]): readonly AlertRow[] {

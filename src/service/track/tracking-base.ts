@@ -1,7 +1,7 @@
 /**
  * tracking-base - the base URL of the links in an account's mail
  *
- * See also: tracking/tracking-link, settings/tracking, docs/TRACKING.md.
+ * See also: service/track/tracking-domains (verifies), tracking/tracking-link, settings/tracking, docs/TRACKING.md.
  */
 import type { Context } from '../context.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
@@ -12,6 +12,6 @@ import type { AccountSnapshot } from '../account-cache.ts'
  */
 export function trackingBaseOf(context: Context, snapshot: AccountSnapshot, account: number): string | null {
   const { trackingDomain } = snapshot.settingsOf(account)
-  const isVerified = trackingDomain !== '' && context.verifiedTrackingDomains?.has(trackingDomain) === true
+  const isVerified = trackingDomain !== '' && snapshot.trackingDomains.get(trackingDomain) === account
   return isVerified ? `https://${trackingDomain}` : context.sharedTrackingBase
 }

@@ -12,6 +12,7 @@ import type { Migration } from './migration.ts'
 import { OUTCOMES_BY_TIME } from './outcomes-by-time.ts'
 import { ADD_PENDING_VERIFICATIONS } from './pending-verifications.ts'
 import { RELEASED_MIGRATIONS } from './released.ts'
+import { ADD_TRACKING_DOMAINS } from './tracking-domains.ts'
 import { UNGUESSABLE_IDS } from './unguessable-ids.ts'
 
 export const MIGRATIONS: readonly Migration[] = [
@@ -24,4 +25,5 @@ export const MIGRATIONS: readonly Migration[] = [
   MARKED_BY,
   LANE_GROUPS_STEP,
   LATE_RESULTS_STEP,
+  ADD_TRACKING_DOMAINS,
 ]

@@ -176,12 +176,14 @@ describe('a tracked copy', () => {
   test('names the account’s own domain as soon as it is verified', async () => {
     const snapshot = await context.accountCache.snapshot()
     const settingsOf: typeof snapshot.settingsOf = (account) => ({ ...snapshot.settingsOf(account), trackingDomain: 'go.shop.example' })
-    const accountCache = { ...context.accountCache, snapshot: () => Promise.resolve({ ...snapshot, settingsOf }) }
-    const renderWith = async (domains: readonly string[]): Promise<string> => {
-      const own = createRenderer({ ...context, accountCache, verifiedTrackingDomains: new Set(domains) }, () => Promise.resolve([]))
+    const renderWith = async (domains: readonly (readonly [string, number])[]): Promise<string> => {
+      const changed = { ...snapshot, settingsOf, trackingDomains: new Map(domains) }
+      const accountCache = { ...context.accountCache, snapshot: () => Promise.resolve(changed) }
+      const own = createRenderer({ ...context, accountCache }, () => Promise.resolve([]))
       return String((await simpleParser((await own(copy(1), body)).raw)).html)
     }
     expect(await renderWith([])).toContain('https://t.example.com/c/')
-    expect(await renderWith(['go.shop.example'])).toContain('https://go.shop.example/c/')
+    expect(await renderWith([['go.shop.example', 2]])).toContain('https://t.example.com/c/')
+    expect(await renderWith([['go.shop.example', 1]])).toContain('https://go.shop.example/c/')
   })
 })
