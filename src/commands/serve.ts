@@ -30,9 +30,11 @@ export const serveCommand: DefineCommand = (command) => {
     handleSignals(app, telemetry, config.settings.limits.closeSeconds * 1_000 + LAST_RESORT_MS)
     if (app.firstCredentials)
       printLines(...firstCredentialsLines(app.firstCredentials), ...exampleLines(app.firstCredentials, app.httpPort, config))
-    const { smtpPort: smtp, httpPort: http, adminPort: admin, submissionPort: submission } = app
-    printLines(`ready smtp=${smtp} http=${http}${submission === null ? '' : ` submission=${submission}`} admin=${admin}`)
-    telemetry.log.info({ smtp, http, submission, admin }, 'ready')
+    const { smtpPort: smtp, httpPort: http, adminPort: admin, submissionPort: submission, httpsPort: https } = app
+    printLines(
+      `ready smtp=${smtp} http=${http}${https === null ? '' : ` https=${https}`}${submission === null ? '' : ` submission=${submission}`} admin=${admin}`,
+    )
+    telemetry.log.info({ smtp, http, https, submission, admin }, 'ready')
     trimMemory()
   })
 }

@@ -31,7 +31,7 @@ import type { Settings } from '../settings/schema.ts'
 import type { Telemetry } from '../telemetry.ts'
 import { createAdminApp } from '../http/admin.ts'
 import { createHttpApp } from '../http/app.ts'
-import { openAdminListener, openPublicListener, type HttpListener } from './http-listener.ts'
+import { openAdminListener, openPublicListener, type HttpListener, type PublicListener } from './http-listener.ts'
 import { createIntake, type Intake } from './intake.ts'
 import { createReadiness } from './readiness.ts'
 import { startScheduledJobs } from './scheduled-jobs.ts'
@@ -45,6 +45,8 @@ import { createSubmit } from '../service/submit/submit.ts'
 export type App = {
   readonly smtpPort: number
   readonly httpPort: number
+  /** Null: there is no HTTPS listener. */
+  readonly httpsPort: number | null
   readonly adminPort: number
   /** Null: there is no submission listener. */
   readonly submissionPort: number | null
@@ -80,6 +82,7 @@ export async function startApp(settings: Settings, telemetry: Telemetry, options
     return {
       smtpPort: parts.reportListener.port,
       httpPort: parts.httpListener.port,
+      httpsPort: parts.httpListener.https?.port ?? null,
       adminPort: parts.adminListener.port,
       submissionPort: parts.submissionListener?.port ?? null,
       firstCredentials: runtime.firstCredentials,
@@ -121,7 +124,7 @@ type Parts = {
   readonly outbound: OutboundServices
   readonly exporter: Exporter
   readonly deliveryService: DeliveryService
-  readonly httpListener: HttpListener
+  readonly httpListener: PublicListener
   readonly adminListener: HttpListener
   readonly reportListener: SmtpListener
   readonly submissionListener: SmtpListener | null
@@ -185,7 +188,7 @@ async function openListeners(
   const { context } = runtime
   const { outbound, submit } = http
   const appOptions = httpAppOptions(runtime, http)
-  const httpListener = await openPublicListener(await createHttpApp(appOptions), settings)
+  const httpListener = await openPublicListener(await createHttpApp(appOptions), settings, context.telemetry)
   cleanups.push(httpListener.close)
   runtime.setHttpPort(httpListener.port)
   const adminApp = await createAdminApp({ telemetry: context.telemetry, findReadinessProblem: http.readiness.check })
@@ -211,10 +214,12 @@ function startServices({ context }: Runtime, settings: Settings, parts: Parts): 
   return () => Promise.all([stopJobs(), stopWebhooks(), stopPendingVerifier(), stopExporter(), deliveryService.close()])
 }
 
-/** Reads both before either is in force. */
-function reload(runtime: Runtime, settings: Settings, { reportListener, submissionListener }: Parts): void {
+/** Reads everything before anything is in force. */
+function reload(runtime: Runtime, settings: Settings, { reportListener, submissionListener, httpListener }: Parts): void {
   const certificate = hasConfiguredCertificate(settings) ? loadOrMakeCertificate(settings) : null
+  const activateHttps = httpListener.https?.prepareReload()
   runtime.reloadRules()
+  activateHttps?.()
   if (certificate === null) return
   reportListener.reloadTls(certificate)
   submissionListener?.reloadTls(certificate)

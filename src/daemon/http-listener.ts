@@ -6,15 +6,36 @@
 import type { HttpServer } from '../http/server/http-server.ts'
 import { LISTEN_BACKLOG } from '../net/listen-backlog.ts'
 import type { Settings } from '../settings/schema.ts'
+import type { Telemetry } from '../telemetry.ts'
+import { openHttpsListener, type HttpsListener } from './https-listener.ts'
 import { explainListenErrors } from './listen-errors.ts'
 
 /** A listener that is open, and the port that it has. */
 export type HttpListener = { readonly port: number; readonly close: () => Promise<void> }
 
-/** Listens on http.host and http.port. Faults: conflict. */
-export function openPublicListener(server: HttpServer, { http }: Settings): Promise<HttpListener> {
-  const [host, port] = [bindAddressOf(http.host), http.port]
-  return explainListenErrors({ host, port, variables: 'BOUNCED_HTTP_PORT or BOUNCED_HTTP_HOST' }, () => listen(server, host, port))
+/** `https`: null where http.tlsPort is not set. */
+export type PublicListener = HttpListener & { readonly https: HttpsListener | null }
+
+/** Listens on http.host and http.port, and on http.tlsHost and http.tlsPort if it is set. Faults: config_invalid (certificates), conflict. */
+export async function openPublicListener(server: HttpServer, settings: Settings, telemetry: Telemetry): Promise<PublicListener> {
+  const { http } = settings
+  const [host, port, { tlsPort, tlsHost }] = [bindAddressOf(http.host), http.port, http]
+  const plain = await explainListenErrors({ host, port, variables: 'BOUNCED_HTTP_PORT or BOUNCED_HTTP_HOST' }, () =>
+    listen(server, host, port),
+  )
+  try {
+    const variables = 'BOUNCED_HTTP_TLS_PORT or BOUNCED_HTTP_TLS_HOST'
+    const https =
+      tlsPort === undefined
+        ? null
+        : await explainListenErrors({ host: tlsHost, port: tlsPort, variables }, () =>
+            openHttpsListener({ server, settings, telemetry, port: tlsPort }),
+          )
+    return { port: plain.port, https, close: async () => void (await Promise.all([https?.close(), plain.close()])) }
+  } catch (error) {
+    await plain.close()
+    throw error
+  }
 }
 
 /** Listens on http.adminHost and http.adminPort. Faults: conflict. */

@@ -20,7 +20,11 @@ export function loadCertificate(files: { readonly cert: string; readonly key: st
     const key = readFileSync(files.key, 'utf8')
     if (new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) return { cert, key }
   } catch (cause) {
-    throw new Fault('config_invalid', `tls.cert and tls.key cannot be read: ${cause instanceof Error ? cause.message : ''}`, { cause })
+    throw new Fault(
+      'config_invalid',
+      `${files.cert} and ${files.key} (tls.cert and tls.key, or a pair in http.tlsFolder) cannot be read: ${cause instanceof Error ? cause.message : ''}`,
+      { cause },
+    )
   }
   throw new Fault('config_invalid', `${files.key} is not the key of ${files.cert}`)
 }

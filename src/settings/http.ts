@@ -19,6 +19,21 @@ export const httpSettings = z.strictObject({
     'Allow http.host to be an address of the network although HTTP is not encrypted',
     'false: without TLS, an apiKey can be read on the network; set it if the network is private, as that of a container is',
   ),
+  tlsPort: setting(
+    portNumber.optional(),
+    'Port of the HTTPS listener; 0 picks a free one',
+    'none: HTTPS is the task of a proxy in front of http.port; set it to serve tracking domains without one',
+  ),
+  tlsHost: setting(
+    nonEmptyText.default('0.0.0.0'),
+    'Address that the HTTPS listener binds to',
+    'every address of the machine: the listener is encrypted, and recipients open the links in mails',
+  ),
+  tlsFolder: setting(
+    nonEmptyText.optional(),
+    'Folder with a subfolder for each certificate of the HTTPS listener, with fullchain.pem and privkey.pem, as certbot keeps them',
+    'none: tls.cert and tls.key serve; changed files are read within a minute, or at once on SIGHUP',
+  ),
   hosts: setting(
     z.array(nonEmptyText).default([]),
     'Further host names that the API answers on, besides the host of publicUrl, http.host and loopback',
