@@ -21,7 +21,7 @@ export const API_USER = 'tester'
 export const API_KEY = 'k'.repeat(40)
 export const MASTER_KEY = Buffer.alloc(32, 7).toString('base64')
 export const RETURN_PATH_DOMAIN = 'bounce.example.com'
-const FEEDBACK_DOMAIN = 'fbl.example.com'
+export const FEEDBACK_DOMAIN = 'fbl.example.com'
 
 export type ApiResponse = { readonly status: number; readonly body: unknown }
 
