@@ -58,6 +58,10 @@ const COMMANDS = {
     summary: 'add and list accounts, change their settings, rotate secrets',
     load: async () => (await import('./commands/account/account.ts')).accountCommand,
   },
+  user: {
+    summary: 'add and list users of the console, set their passwords and roles',
+    load: async () => (await import('./commands/account/user.ts')).userCommand,
+  },
   token: { summary: 'sign and read tokens', load: async () => (await import('./commands/account/token.ts')).tokenCommand },
   inbox: {
     summary: 'list and resolve the mails that need a decision',

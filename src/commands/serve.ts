@@ -29,7 +29,7 @@ export const serveCommand: DefineCommand = (command) => {
     const app = await startApp(config.settings, telemetry, { commands: STORE_COMMANDS })
     handleSignals(app, telemetry, config.settings.limits.closeSeconds * 1_000 + LAST_RESORT_MS)
     if (app.firstCredentials)
-      printLines(...firstCredentialsLines(app.firstCredentials), ...exampleLines(app.firstCredentials, app.httpPort, config))
+      printLines(...firstCredentialsLines(app.firstCredentials, app.publicUrl), ...exampleLines(app.firstCredentials, app.httpPort, config))
     const { smtpPort: smtp, httpPort: http, adminPort: admin, submissionPort: submission, httpsPort: https } = app
     printLines(
       `ready smtp=${smtp} http=${http}${https === null ? '' : ` https=${https}`}${submission === null ? '' : ` submission=${submission}`} admin=${admin}`,

@@ -11,6 +11,7 @@ import { DKIM_COMMANDS } from './account/dkim.ts'
 import { ERASE_COMMANDS } from './account/erase.ts'
 import { INBOUND_COMMANDS } from './account/inbound.ts'
 import { TOKEN_COMMANDS } from './account/token.ts'
+import { USER_COMMANDS } from './account/user.ts'
 import { ALERT_COMMANDS } from './lists/alerts.ts'
 import { BLOCK_COMMANDS } from './lists/block.ts'
 import { MASS_BOUNCE_COMMANDS } from './lists/mass-bounce.ts'
@@ -40,4 +41,5 @@ export const STORE_COMMANDS: readonly StoreCommand[] = [
   ...SUPPRESSION_COMMANDS,
   ...TOKEN_COMMANDS,
   ...TRACE_COMMANDS,
+  ...USER_COMMANDS,
 ]

@@ -13,6 +13,8 @@ import type { FirstCredentials } from '../daemon/accounts.ts'
 import { openContext } from '../daemon/bootstrap.ts'
 import type { CommandContext } from '../daemon/store-command.ts'
 import { databaseUrlOf } from '../settings/load.ts'
+import { consoleLinkOf } from '../http/console/page-shell.ts'
+import { LINK_HOURS } from '../service/users/users.ts'
 import type { Settings } from '../settings/schema.ts'
 import { createTelemetry } from '../telemetry.ts'
 import { loadConfigFor } from './command.ts'
@@ -42,7 +44,7 @@ export async function withStoreOf<T>(settings: Settings, work: (on: CommandConte
   const telemetry = await createTelemetry({ level: 'warn', format: settings.log.format })
   const runtime = await openContext({ settings, telemetry })
   try {
-    if (runtime.firstCredentials && showsSecrets) printLines(...firstCredentialsLines(runtime.firstCredentials))
+    if (runtime.firstCredentials && showsSecrets) printLines(...firstCredentialsLines(runtime.firstCredentials, runtime.context.publicUrl))
     return await work({ ...runtime, settings })
   } finally {
     await runtime.close()
@@ -50,10 +52,11 @@ export async function withStoreOf<T>(settings: Settings, work: (on: CommandConte
 }
 
 /** The secrets of a first start, which are shown once. An API key that the operator set is not shown. */
-export function firstCredentialsLines({ apiUser, apiKey, operatorSecret }: FirstCredentials): string[] {
+export function firstCredentialsLines({ apiUser, apiKey, operatorSecret, linkToken }: FirstCredentials, publicUrl: string): string[] {
   return [
     'This is the first start. These secrets are shown once and cannot be read again:',
     `  account   apiUser ${apiUser}   apiKey ${apiKey ?? 'as BOUNCED_API_KEY gives it'}`,
     `  operator  Bearer ${operatorSecret}`,
+    `  console   ${consoleLinkOf(publicUrl, linkToken)}   (creates the administrator; works once, for ${LINK_HOURS} hours)`,
   ]
 }

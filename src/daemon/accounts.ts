@@ -11,6 +11,7 @@ import { LRUCache } from 'lru-cache'
 import { Fault } from '../errors.ts'
 import { NEW_ACCOUNT_TRACKING, accountSettingsSchema } from '../ledger/account-settings.ts'
 import type { AccountSettings } from '../ledger/account-settings.ts'
+import { createFirstLink } from '../service/users/users.ts'
 import { createAccount, findAccount, listAccountsForOperator } from '../store/account/accounts.ts'
 import { addCredential, findCredentialsForOperator, expireCredentials } from '../store/account/credentials.ts'
 import type { Credential } from '../store/account/credentials.ts'
@@ -81,7 +82,13 @@ function makeCredential(input: { account: number; apiUser: string; secret: strin
 }
 
 /** The secrets of the first start, which are shown once. `apiKey` is null if the operator set it: then it is never shown. */
-export type FirstCredentials = { readonly apiUser: string; readonly apiKey: string | null; readonly operatorSecret: string }
+export type FirstCredentials = {
+  readonly apiUser: string
+  readonly apiKey: string | null
+  readonly operatorSecret: string
+  /** The token of the link that creates the first administrator of the console. */
+  readonly linkToken: string
+}
 
 /** Makes the first account and the operator's secret in an empty store, once over all nodes. Null if there are accounts. */
 export async function createFirstCredentials(engine: Engine, newAccount: NewAccount, now: number): Promise<FirstCredentials | null> {
@@ -91,7 +98,8 @@ export async function createFirstCredentials(engine: Engine, newAccount: NewAcco
       const { apiKey } = await createAccountWithApiUser(db, newAccount, now)
       const operatorSecret = makeSecret()
       await addCredential(db, makeCredential({ account: 0, apiUser: OPERATOR_API_USER, secret: operatorSecret, now, role: 'operator' }))
-      return { apiUser: newAccount.apiUser, apiKey: newAccount.apiKey === null ? apiKey : null, operatorSecret }
+      const linkToken = await createFirstLink(db, now)
+      return { apiUser: newAccount.apiUser, apiKey: newAccount.apiKey === null ? apiKey : null, operatorSecret, linkToken }
     },
     { lockName: 'first-start', visibility: 'latest' },
   )

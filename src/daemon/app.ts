@@ -51,6 +51,7 @@ export type App = {
   /** Null: there is no submission listener. */
   readonly submissionPort: number | null
   readonly firstCredentials: FirstCredentials | null
+  readonly publicUrl: string
   /** Reads rules and certificate again. Faults: rule_invalid, config_invalid; then the old ones stay in force. */
   readonly reload: () => void
   /** Ends in order. Idempotent. */
@@ -86,6 +87,7 @@ export async function startApp(settings: Settings, telemetry: Telemetry, options
       adminPort: parts.adminListener.port,
       submissionPort: parts.submissionListener?.port ?? null,
       firstCredentials: runtime.firstCredentials,
+      publicUrl: runtime.context.publicUrl,
       reload: () => reload(runtime, settings, parts),
       close: once(() =>
         shutDown({ ...parts, stopServices, commandServer, runtime, lock, closeTimeoutMs: settings.limits.closeSeconds * 1_000 }),

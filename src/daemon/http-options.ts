@@ -15,6 +15,7 @@ import type { DkimKeyService } from '../service/admin/dkim.ts'
 import type { Context } from '../service/context.ts'
 import type { ExportService } from '../service/export/exports.ts'
 import type { EngagementService } from '../service/track/engagement-service.ts'
+import { createSessionService } from '../service/users/sessions.ts'
 import type { Submit } from '../service/submit/submit.ts'
 import type { Settings } from '../settings/schema.ts'
 
@@ -53,7 +54,16 @@ export function httpAppOptions(
 ): Parameters<typeof createHttpApp>[0] {
   const { read } = context.engine
   const { webhooks, forwardDomains: forwarding, alerts } = outbound
-  const services = createHttpServices(context, verifier, { webhooks, forwarding, alerts, exports, submit, dkim, engagement })
+  const services = createHttpServices(context, verifier, {
+    webhooks,
+    forwarding,
+    alerts,
+    exports,
+    submit,
+    dkim,
+    engagement,
+    sessions: createSessionService(context, settings.console),
+  })
   return {
     telemetry: context.telemetry,
     services,
@@ -65,6 +75,7 @@ export function httpAppOptions(
     trustProxy: settings.http.trustProxy,
     hostFilter: hostFilterOf(settings, context),
     httpLimits: settings.http,
+    publicUrl: () => context.publicUrl,
     hasConsole: settings.console.enabled,
     responseCacheMode: settings.compatible.answers,
   }

@@ -23,9 +23,12 @@ import { addRuleRoutes } from './api/rules.ts'
 import { addTrackHtmlRoutes } from './api/track-html.ts'
 import { addSuppressionRoutes } from './api/suppressions.ts'
 import { addUnsubscribeRoutes } from './tracking/unsubscribe.ts'
+import { addSessionRoutes, type SessionRouteDependencies } from './api/session.ts'
+import { addUserRoutes, type UserRouteDependencies } from './api/users.ts'
 import { addWebhookAttemptRoutes } from './api/webhook-attempts.ts'
 import { addWebhookRoutes } from './api/webhooks.ts'
 import { addConsoleRoutes } from './console/console-routes.ts'
+import { consoleLinkOf } from './console/page-shell.ts'
 import { addEngageLabRoutes } from './engagelab/routes.ts'
 import { addQueueStatusRoute } from './sendcloud/queue-status.ts'
 import { createResponseCache, type ResponseCacheMode } from './sendcloud/response-cache.ts'
@@ -61,11 +64,13 @@ type HttpAppOptions = {
   /** SIGN_IN_LIMITS by default. */
   readonly signInLimits?: SignInLimits
   readonly trustProxy: boolean
+  /** Where a browser reaches this server. */
+  readonly publicUrl: () => string
   /** Which hosts serve the API; all of them by default. */
   readonly hostFilter?: HostFilterOptions
   /** Limits for connections and request bodies; HTTP_LIMITS by default. */
   readonly httpLimits?: HttpLimits
-  /** Whether `/console` is served; false by default. */
+  /** Whether `/console` is served and its sessions count; true by default. */
   readonly hasConsole?: boolean
   /** How the SendCloud API caches responses; `off` by default. */
   readonly responseCacheMode?: ResponseCacheMode
@@ -74,7 +79,9 @@ type HttpAppOptions = {
 /** Everything that the routes of our own API take; each route declares the part that it uses. */
 type ApiDependencies = HttpServices &
   Pick<HttpAppOptions, 'telemetry' | 'findReadinessProblem' | 'findAccount'> &
-  Pick<HttpAppOptions['limits'], 'recipientsPerRequest' | 'attemptsPerRequest'> & { readonly authorizer: Authorizer }
+  Pick<HttpAppOptions['limits'], 'recipientsPerRequest' | 'attemptsPerRequest'> &
+  Pick<SessionRouteDependencies, 'authenticator'> &
+  Pick<UserRouteDependencies, 'linkUrlOf'> & { readonly authorizer: Authorizer }
 
 /** The routes of our own API. The order is the order in the OpenAPI document. */
 const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) => void)[] = [
@@ -101,6 +108,9 @@ const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) 
   addEngagementRoutes,
 ]
 
+/** The routes that only the console needs. */
+const CONSOLE_ROUTES = [addSessionRoutes, addUserRoutes] as const satisfies typeof API_ROUTES
+
 /** Creates the server with all routes. It does not listen yet. */
 export async function createHttpApp(options: HttpAppOptions): Promise<HttpServer> {
   const { telemetry, services, limits, findAccount, findReadinessProblem } = options
@@ -121,8 +131,12 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpServer
     recipientsPerRequest,
     attemptsPerRequest,
     authorizer,
+    authenticator,
+    linkUrlOf: (token) => consoleLinkOf(options.publicUrl(), token),
   }
-  const addApiRoutes = (scope: HttpServer): void => API_ROUTES.forEach((addRoutes) => addRoutes(scope, dependencies))
+  const hasConsole = options.hasConsole !== false
+  const routes = [...API_ROUTES, ...(hasConsole ? CONSOLE_ROUTES : [])]
+  const addApiRoutes = (scope: HttpServer): void => routes.forEach((addRoutes) => addRoutes(scope, dependencies))
   const server = await createHttpServer(serverOptions)
   if (options.hostFilter !== undefined) addHostFilter(server, telemetry, options.hostFilter)
   // A scope of its own: ETags and content negotiation do not apply to the compatible APIs.
@@ -135,16 +149,25 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpServer
   const createBlankServer = (): Promise<HttpServer> => createHttpServer(serverOptions)
   addDocsRoutes(server, createBlankServer, addOpenApiRoutes(server, createBlankServer, addApiRoutes))
   addCompatibleRoutes(server, options, authenticator)
-  if (options.hasConsole === true) addConsoleRoutes(server)
+  if (hasConsole) addConsoleRoutes(server)
   return server
 }
 
-function authenticatorOf({ credentialStore, limits, services, signInLimits = SIGN_IN_LIMITS }: HttpAppOptions): Authenticator {
+function authenticatorOf({
+  credentialStore,
+  limits,
+  services,
+  signInLimits = SIGN_IN_LIMITS,
+  hasConsole,
+  publicUrl,
+}: HttpAppOptions): Authenticator {
   return {
     credentialStore,
     signInLimit: createSignInLimit(signInLimits),
     accountRequests: createFixedWindowLimit(limits.requestsPerMinute),
     now: services.now,
+    sessions: hasConsole === false ? null : services.sessions,
+    publicUrl,
   }
 }
 

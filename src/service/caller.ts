@@ -10,7 +10,10 @@ export type Caller = {
   readonly ip: string
   /** Present when the operator acts on behalf of the account. */
   readonly isOperator?: true
+  /** The user of the console who is that operator. */
+  readonly user?: string
 }
 
 /** Names the caller for audit facts. */
-export const actorOf = ({ apiUser, isOperator }: Caller): string => (isOperator === true ? `operator for ${apiUser}` : `api:${apiUser}`)
+export const actorOf = ({ apiUser, isOperator, user }: Caller): string =>
+  isOperator === true ? `${user === undefined ? 'operator' : `user:${user}`} for ${apiUser}` : `api:${apiUser}`

@@ -10,7 +10,9 @@ import { ACCOUNTS } from './account/accounts.ts'
 import { CREDENTIALS, API_USER_NAMES } from './account/credentials.ts'
 import { DKIM_KEYS } from './account/dkim-keys.ts'
 import { LABELS } from './account/labels.ts'
+import { SESSIONS } from './account/sessions.ts'
 import { TOKEN_KEYS } from './account/token-keys.ts'
+import { PASSWORD_LINKS, USERS } from './account/users.ts'
 import { ALERT_ROWS } from './alerts.ts'
 import { LEASES } from './engine/lease.ts'
 import { LANE_GROUP_ROWS } from './queue/lane-groups.ts'
@@ -50,6 +52,9 @@ export const TABLES: readonly Table[] = [
   LABELS,
   TOKEN_KEYS,
   TRACKING_DOMAINS,
+  USERS,
+  SESSIONS,
+  PASSWORD_LINKS,
   ALERT_ROWS,
   LEASES,
   LANE_GROUP_ROWS,

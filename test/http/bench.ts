@@ -67,6 +67,7 @@ export async function makeBench(
     findReadinessProblem: () => Promise.resolve(null),
     limits: LIMITS,
     trustProxy: false,
+    publicUrl: () => 'http://127.0.0.1:8080',
     ...options,
   })
   return { server, calls, send: createSend(server) }
@@ -82,6 +83,8 @@ export async function makeRouteBench(
     signInLimit: createSignInLimit(SIGN_IN_LIMITS),
     accountRequests: createFixedWindowLimit(LIMITS.requestsPerMinute),
     now: () => NOW,
+    sessions: FAKE_SERVICES.sessions,
+    publicUrl: () => 'http://127.0.0.1:8080',
   }
   const server = await createHttpServer({ telemetry, bodyBytes: LIMITS.bodyBytes, trustProxy: false })
   addRoutes(server, createAuthorizer({ authenticator, findAccount }), { authenticator, telemetry })

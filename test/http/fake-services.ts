@@ -214,6 +214,31 @@ const forwarding: HttpServices['forwarding'] = {
 const rules = loadRules()
 
 /** Every service, each as a fake. Account 1 is alice; nobody else has anything. */
+const SESSION = { kind: 'user', name: 'ann', role: 'admin', idleEndsAt: NOW + 3_600_000, endsAt: NOW + 43_200_000 } as const
+
+/** The id of the one session that the fake knows. */
+export const SESSION_ID = 's'.repeat(43)
+
+const sessions: HttpServices['sessions'] = {
+  start: (_kind, name, secret) => Promise.resolve(secret === `secret-of-${name}` ? SESSION_ID : null),
+  find: (id) => Promise.resolve(id === SESSION_ID ? SESSION : null),
+  end: resolve(undefined),
+  endAll: resolve(2),
+}
+
+const users: HttpServices['users'] = {
+  list: resolve([{ name: 'ann', role: 'admin', createdAt: NOW, disabledAt: null, signedInAt: NOW, hasPassword: true, sessions: 1 }]),
+  hasUsers: resolve(true),
+  add: resolve(undefined),
+  change: resolve(undefined),
+  setPassword: resolve(undefined),
+  createLink: resolve('t'.repeat(43)),
+  findLink: resolve({ name: 'ann' }),
+  redeemLink: resolve('ann'),
+  signOutEverywhere: resolve(2),
+  remove: resolve(undefined),
+}
+
 export const FAKE_SERVICES: HttpServices = {
   now: () => NOW,
   register,
@@ -253,6 +278,8 @@ export const FAKE_SERVICES: HttpServices = {
       Promise.resolve(token.startsWith('a') ? { outcome: 'done', undo: how === 'page' ? 'a.1.0.mac' : null } : { outcome: 'missed' }),
     undo: (_token, permit) => Promise.resolve(permit === 'a.1.0.mac'),
   },
+  sessions,
+  users,
   readCommitStamp: resolve('1'),
   readGeneration: () => 0,
 }

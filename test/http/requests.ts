@@ -3,6 +3,8 @@
  *
  * A new route fails in those tests until its request is added here, if it needs a body or other credentials.
  */
+import { csrfTokenOf } from '../../src/http/server/session-cookie.ts'
+import { SESSION_ID } from './fake-services.ts'
 import { OPERATOR, type TestRequest, type Bench } from './bench.ts'
 import { DKIM, ITEM, JOB, MAIL_HEAD, NOW, ORDER, RECORD, ROW } from './sample-rows.ts'
 
@@ -40,6 +42,7 @@ const PATH_PARAMETERS: Readonly<Record<string, string>> = {
   site: 'google',
   address: 'joe@example.com',
   event: RECORD.eventId,
+  name: 'ann',
 }
 const idFor = (path: string): string => {
   if (path.includes('/inbox/')) return ITEM.digest
@@ -49,6 +52,9 @@ const idFor = (path: string): string => {
   if (path.includes('/broadcasts/')) return 'spring'
   return path.includes('/rules/') ? 'aliyun-unknown-user' : '1'
 }
+
+/** The session of the fake services. */
+const SESSION_HEADERS = { cookie: `bounced-session=${SESSION_ID}`, 'x-csrf-token': csrfTokenOf(SESSION_ID) }
 
 const MAIL = { from: 'news@example.org', subject: 'Hello', recipients: ['joe@example.com'] }
 
@@ -81,6 +87,16 @@ const REQUESTS: Readonly<Record<string, Partial<TestRequest> & { readonly query?
   'POST /v1/dkim': { body: { domain: 'mail.example.com' } },
   'POST /v1/dkim/{domain}/rotate': { body: {} },
   'POST /v1/dkim/{domain}/{selector}/activate': { body: {} },
+  'POST /v1/session': { body: { name: 'ann', password: 'secret-of-ann' }, headers: { 'x-csrf-token': 'none' } },
+  'DELETE /v1/session': { auth: null, headers: SESSION_HEADERS },
+  'POST /v1/session/password': { auth: null, headers: SESSION_HEADERS, body: { present: 'secret-of-ann', password: 'another secret' } },
+  'POST /v1/session/link': { body: { token: 't' }, headers: { 'x-csrf-token': 'none' } },
+  'GET /v1/users': { auth: OPERATOR },
+  'POST /v1/users': { auth: OPERATOR, body: { name: 'bob', role: 'viewer' } },
+  'PATCH /v1/users/{name}': { auth: OPERATOR, body: { disabled: true } },
+  'DELETE /v1/users/{name}': { auth: OPERATOR },
+  'POST /v1/users/{name}/link': { auth: OPERATOR },
+  'DELETE /v1/users/{name}/sessions': { auth: OPERATOR },
   'POST /v1/exports': { body: { kind: 'status', since: past, until: now } },
 }
 

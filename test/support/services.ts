@@ -10,6 +10,7 @@ import { createHttpServices, type HttpServices } from '../../src/http/services/h
 import { NO_AUTHENTICATION_RESULTS, type SignatureVerifier } from '../../src/mail-auth/verify-signatures.ts'
 import type { Context } from '../../src/service/context.ts'
 import { createEngagementRecorder } from '../../src/service/track/engagement-recorder.ts'
+import { createSessionService } from '../../src/service/users/sessions.ts'
 import { createSubmit } from '../../src/service/submit/submit.ts'
 import { makeAlertService, makeDkim, makeExports, makeForwardDomains, makeWebhooks } from './context.ts'
 
@@ -25,6 +26,7 @@ export function makeServices(context: Context, verifier: SignatureVerifier = ver
     forwarding: makeForwardDomains(context),
     alerts: makeAlertService(context),
     engagement: createEngagementRecorder(context, { durable: true, waiting: 1_000 }),
+    sessions: createSessionService(context, { idleMinutes: 60, sessionHours: 12 }),
   })
 }
 
@@ -38,5 +40,6 @@ export function makeHttpApp(context: Context, verifier: SignatureVerifier = veri
     findReadinessProblem: () => Promise.resolve(null),
     limits: { bodyBytes: 100_000, requestsPerMinute: 10_000, recipientsPerRequest: 10, attemptsPerRequest: 10, emailStatusDays: 3 },
     trustProxy: false,
+    publicUrl: () => context.publicUrl,
   })
 }

@@ -36,7 +36,7 @@ export function addAccountRoutes(server: HttpServer, { accounts, authorizer }: A
     return settings
   })
   const change = { ...shared, summary: 'Change account settings', body: changeBody }
-  server.patch('/v1/account/settings', { schema: change }, async (request, reply) => {
+  server.patch('/v1/account/settings', { schema: change, config: { permission: 'administer' } }, async (request, reply) => {
     const caller = await authorizer.requireAccount(request)
     const { version = null, ...fields } = request.body
     const command = { account: caller.account, actor: actorOf(caller), byOperator: caller.isOperator === true, change: fields }

@@ -53,7 +53,7 @@ function addCollectionRoutes(server: HttpServer, { dkim, authorizer }: DkimRoute
   })
   const body = strictObject({ domain, selector: selector.optional(), algorithm: z.enum(['rsa', 'ed25519']).default('rsa'), published })
   const create = { ...shared, summary: 'Create a signing key', body, response: { 201: keyView } }
-  server.post('/v1/dkim', { schema: create }, async (request, reply) => {
+  server.post('/v1/dkim', { schema: create, config: { permission: 'administer' } }, async (request, reply) => {
     const caller = await authorizer.requireAccount(request)
     const { domain, selector = null, algorithm, published } = request.body
     const isPublished = checkPublished(caller, published)
@@ -68,7 +68,7 @@ function addRotateRoute(server: HttpServer, { dkim, authorizer }: DkimRouteDepen
     params: z.object({ domain }),
     response: { 201: keysResponse },
   }
-  server.post('/v1/dkim/:domain/rotate', { schema: rotate }, async (request, reply) => {
+  server.post('/v1/dkim/:domain/rotate', { schema: rotate, config: { permission: 'administer' } }, async (request, reply) => {
     const caller = await authorizer.requireAccount(request)
     const newKeys = await dkim.rotate({ ...toAuditFields(caller), domain: request.params.domain })
     return reply.code(201).send({ keys: newKeys.map(toKeyView) })
@@ -78,7 +78,7 @@ function addRotateRoute(server: HttpServer, { dkim, authorizer }: DkimRouteDepen
 function addKeyRoutes(server: HttpServer, { dkim, authorizer }: DkimRouteDependencies): void {
   const body = strictObject({ published })
   const activate = { ...shared, summary: 'Check the record now and activate the key', params: keyParams, body, response: { 200: keyView } }
-  server.post('/v1/dkim/:domain/:selector/activate', { schema: activate }, async (request) => {
+  server.post('/v1/dkim/:domain/:selector/activate', { schema: activate, config: { permission: 'administer' } }, async (request) => {
     const caller = await authorizer.requireAccount(request)
     const isPublished = checkPublished(caller, request.body.published)
     return toKeyView(await dkim.activate({ ...toAuditFields(caller), ...request.params, isPublished }))
@@ -89,7 +89,7 @@ function addKeyRoutes(server: HttpServer, { dkim, authorizer }: DkimRouteDepende
     params: keyParams,
     response: { 204: z.null() },
   }
-  server.delete('/v1/dkim/:domain/:selector', { schema: remove }, async (request, reply) => {
+  server.delete('/v1/dkim/:domain/:selector', { schema: remove, config: { permission: 'administer' } }, async (request, reply) => {
     const caller = await authorizer.requireAccount(request)
     const removedCount = await dkim.remove({ ...toAuditFields(caller), ...request.params })
     if (removedCount === 0) throw new Fault('not_found', 'this domain has no key with this selector')

@@ -59,10 +59,10 @@ function addDomainRoutes(server: HttpServer, { forwarding, authorizer }: Forward
   const body = strictObject({ domain: z.string().min(1).max(254) })
   const changed = z.object({ domain: z.string(), changed: z.boolean() })
   const add = { summary: 'Assign a domain to an account (operator only)', tags, querystring, body, response: { 200: changed } }
-  server.post('/v1/route-domains', { schema: add }, async (request) => {
-    await authorizer.requireOperator(request)
+  server.post('/v1/route-domains', { schema: add, config: { permission: 'administer' } }, async (request) => {
+    const { actor } = await authorizer.requireOperator(request)
     const { account } = await authorizer.requireAccount(request)
-    return { domain: request.body.domain, changed: await forwarding.addDomain(account, request.body.domain) }
+    return { domain: request.body.domain, changed: await forwarding.addDomain(account, request.body.domain, actor) }
   })
   const params = z.object({ domain: z.string().min(1).max(254) })
   const remove = {
@@ -72,9 +72,9 @@ function addDomainRoutes(server: HttpServer, { forwarding, authorizer }: Forward
     params,
     response: { 200: changed },
   }
-  server.delete('/v1/route-domains/:domain', { schema: remove }, async (request) => {
-    await authorizer.requireOperator(request)
-    return { domain: request.params.domain, changed: await forwarding.removeDomain(request.params.domain) }
+  server.delete('/v1/route-domains/:domain', { schema: remove, config: { permission: 'administer' } }, async (request) => {
+    const { actor } = await authorizer.requireOperator(request)
+    return { domain: request.params.domain, changed: await forwarding.removeDomain(request.params.domain, actor) }
   })
 }
 

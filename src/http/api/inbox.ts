@@ -97,7 +97,7 @@ function addActionRoutes(server: HttpServer, { inbox, authorizer }: InboxRouteDe
   const shared = { tags, params, querystring, response: { 200: resolvedItemView } }
   const toCommandFields = async (request: FastifyRequest, digest: string) => {
     const caller = await authorizer.requireAccountOrOperator(request)
-    return { digest, account: caller?.account ?? null, actor: caller === null ? 'operator' : actorOf(caller) }
+    return { digest, account: caller?.account ?? null, actor: caller === null ? authorizer.operatorOf(request).actor : actorOf(caller) }
   }
   const accept = { ...shared, summary: ACTION_SUMMARIES.accept, body: acceptBody }
   server.post('/v1/inbox/:id/accept', { schema: accept }, async (request) => {

@@ -43,6 +43,7 @@ type OperatorRouteDependencies = {
 }
 
 const tags = ['operator']
+const config = { permission: 'administer' } as const
 const emptyQuery = strictObject({})
 
 export function addOperatorRoutes(server: HttpServer, dependencies: OperatorRouteDependencies): void {
@@ -70,22 +71,22 @@ function addAccessBlockRoutes(server: HttpServer, { accessBlocks, authorizer, fi
   })
   const changed = { 200: z.object({ kind: z.enum(ACCESS_BLOCK_KINDS), name: z.string(), changed: z.boolean() }) }
   const add = { summary: 'Block a peer, a token or an account', tags, querystring: emptyQuery, body: addBlockBody, response: changed }
-  server.post('/v1/cuts', { schema: add }, async (request) => {
-    await authorizer.requireOperator(request)
+  server.post('/v1/cuts', { schema: add, config }, async (request) => {
+    const { actor } = await authorizer.requireOperator(request)
     const { reason, ...body } = request.body
     const [kind, givenName] = ACCESS_BLOCK_KINDS.flatMap((each) => (body[each] === undefined ? [] : [[each, body[each]] as const]))[0] ?? [
       'peer',
       '',
     ]
-    const call = { kind, name: await resolveName(kind, givenName), actor: 'operator' }
+    const call = { kind, name: await resolveName(kind, givenName), actor }
     return { kind, name: call.name, changed: await accessBlocks.add(call, reason) }
   })
   const querystring = strictObject({ kind: z.enum(ACCESS_BLOCK_KINDS), name: nameSchema })
   const remove = { summary: 'Remove an access block', tags, querystring, response: changed }
-  server.delete('/v1/cuts', { schema: remove }, async (request) => {
-    await authorizer.requireOperator(request)
+  server.delete('/v1/cuts', { schema: remove, config }, async (request) => {
+    const { actor } = await authorizer.requireOperator(request)
     const { kind, name: givenName } = request.query
-    const call = { kind, name: await resolveName(kind, givenName), actor: 'operator' }
+    const call = { kind, name: await resolveName(kind, givenName), actor }
     return { kind, name: call.name, changed: await accessBlocks.remove(call) }
   })
 }
@@ -133,8 +134,8 @@ function addMassBounceRoutes(server: HttpServer, { massBounceReviews, authorizer
   for (const action of RELEASE_ACTIONS) {
     const schema = { summary: RESOLUTION_SUMMARIES[action], tags, params, querystring: emptyQuery, response: { 200: resolutionResponse } }
     server.post(`/v1/brakes/:site/${action}`, { schema }, async (request) => {
-      await authorizer.requireOperator(request)
-      return massBounceReviews.resolve({ site: request.params.site, action, actor: 'operator' })
+      const { actor } = await authorizer.requireOperator(request)
+      return massBounceReviews.resolve({ site: request.params.site, action, actor })
     })
   }
 }
@@ -148,8 +149,8 @@ function addErasureRoute(server: HttpServer, { eraseAddress, authorizer }: Opera
     mails: z.int().describe('The number of raw mails that contained the address and were deleted'),
   })
   const schema = { summary: 'Erase an address in all accounts', tags, params, querystring: emptyQuery, response: { 200: erasureResponse } }
-  server.delete('/v1/addresses/:address', { schema }, async (request) => {
-    await authorizer.requireOperator(request)
-    return eraseAddress(request.params.address, 'operator')
+  server.delete('/v1/addresses/:address', { schema, config }, async (request) => {
+    const { actor } = await authorizer.requireOperator(request)
+    return eraseAddress(request.params.address, actor)
   })
 }

@@ -124,8 +124,8 @@ function addLaneCommandRoutes(server: HttpServer, { queue, authorizer, now }: Qu
 
 function addOperatorCommandRoutes(server: HttpServer, { queue, authorizer, now }: QueueCommandRouteDependencies): void {
   const submitCommand = async (request: FastifyRequest, reply: FastifyReply, command: OperatorCommand) => {
-    await authorizer.requireOperator(request)
-    return sendCommand(queue, reply, { account: 0, actor: 'operator', command })
+    const { actor } = await authorizer.requireOperator(request)
+    return sendCommand(queue, reply, { account: 0, actor, command })
   }
   const emptyQuery = strictObject({})
   const warmUp = { summary: 'Start or end the warm-up of an egress IP', tags, querystring: emptyQuery, body: warmUpBody, response }

@@ -126,7 +126,7 @@ function addCheckRoute(server: HttpServer, { suppressions, authorizer, now }: Su
     querystring: strictObject(operatorQuery),
     response: { 200: checkResponse },
   }
-  server.post('/v1/suppressions/check', { schema }, async (request) => {
+  server.post('/v1/suppressions/check', { schema, config: { permission: 'read' } }, async (request) => {
     const caller = await authorizer.requireAccount(request)
     const { addresses } = request.body
     const rowsByAddress = await suppressions.checkAddresses(caller.account, addresses)

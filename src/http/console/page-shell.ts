@@ -11,6 +11,9 @@ import type { ConsoleFiles } from './console-files.ts'
 
 export const CONSOLE_ROOT = '/console'
 
+/** The page on which the token of a one-time link sets a password. The token is in the fragment: no server and no log sees it. */
+export const consoleLinkOf = (publicUrl: string, token: string): string => `${publicUrl}${CONSOLE_ROOT}/welcome#${token}`
+
 type PageShell = { readonly html: string; readonly policy: string }
 
 /** The URL of a file of the console. */

@@ -1,18 +1,24 @@
 /**
- * authenticate - identifies the caller of a request: an account or the operator
+ * authenticate - identifies the caller of a request: an account, the operator, or a user of the console
  *
- * HTTP Basic with `apiUser:apiKey`, or Bearer with the operator's secret or `apiUser:apiKey`. The store compares secrets in constant time. After
- * too many failures in one minute, a request is rejected before its secret is checked.
+ * HTTP Basic with `apiUser:apiKey`, or Bearer with the operator's secret or `apiUser:apiKey`; without an Authorization header, the cookie of a
+ * session, with which a change must carry the session's token. The store compares secrets in constant time. After too many failures in one minute, a request is rejected before its secret is checked.
  *
- * RFC 7617, RFC 6750. See also: net/sign-in-limit, store/account/credentials.
+ * RFC 7617, RFC 6750. See also: net/sign-in-limit, store/account/credentials, http/server/session-cookie.
  */
 import type { FastifyRequest } from 'fastify'
 import { Fault } from '../../errors.ts'
 import type { FixedWindowLimit } from '../../net/rate-limit.ts'
 import type { SignInLimit, SignInRefusal } from '../../net/sign-in-limit.ts'
+import type { Session, SessionService } from '../../service/users/sessions.ts'
+import type { Role } from '../../store/account/users.ts'
+import { hasCsrfToken, readSessionId } from './session-cookie.ts'
 
 /** `apiUser` is the name that signed in. */
-type Identity = { readonly kind: 'account'; readonly account: number; readonly apiUser: string } | { readonly kind: 'operator' }
+export type Identity =
+  | { readonly kind: 'account'; readonly account: number; readonly apiUser: string }
+  | { readonly kind: 'operator' }
+  | { readonly kind: 'user'; readonly name: string; readonly role: Role }
 
 /** Checks secrets in the store. An unknown secret gives null or false. */
 export type CredentialStore = {
@@ -24,6 +30,10 @@ export type Authenticator = {
   readonly credentialStore: CredentialStore
   readonly signInLimit: SignInLimit
   readonly accountRequests: FixedWindowLimit
+  /** Null: the console is off, and cookies count for nothing. */
+  readonly sessions: Pick<SessionService, 'find'> | null
+  /** Where the console is reached; tells whether TLS is expected. */
+  readonly publicUrl: () => string
   readonly now: () => number
 }
 
@@ -43,8 +53,10 @@ function splitCredentials(text: string): PresentedCredentials | null {
   return colon < 0 ? null : { user: text.slice(0, colon), secret: text.slice(colon + 1) }
 }
 
-/** Identifies the caller by the Authorization header. Faults: unauthenticated, rate_limited. */
+/** Identifies the caller by the Authorization header or the session. Faults: unauthenticated, rate_limited, forbidden (the token of a change). */
 export async function authenticateRequest(authenticator: Authenticator, request: FastifyRequest): Promise<Identity> {
+  if (request.headers.authorization === undefined && readSessionId(request, authenticator.publicUrl()) !== null)
+    return identityOf(authenticator, (await requireSession(authenticator, request)).session)
   const credentials = readAuthorization(request.headers.authorization)
   if (credentials === null) throw new Fault('unauthenticated', 'sign in with HTTP Basic apiUser:apiKey or with a Bearer token')
   return authenticateCredentials(authenticator, credentials, request.ip)
@@ -56,20 +68,66 @@ export async function authenticateCredentials(
   credentials: PresentedCredentials,
   ip: string,
 ): Promise<Identity> {
-  const { credentialStore, signInLimit, accountRequests, now } = authenticator
   const attempt = { address: ip, name: credentials.user ?? '' }
+  const identity = await limitSignIn(authenticator, attempt, () => findIdentity(authenticator.credentialStore, credentials))
+  countRequest(authenticator, identity)
+  return identity
+}
+
+/**
+ * Runs one check of a secret within the limits on failures. A check that resolves to null or throws `forbidden` or `not_found` has failed.
+ * Faults: unauthenticated (null), rate_limited, and those of the check.
+ */
+export async function limitSignIn<T>(
+  { signInLimit, now }: Pick<Authenticator, 'signInLimit' | 'now'>,
+  attempt: { readonly address: string; readonly name: string },
+  check: () => Promise<T | null>,
+): Promise<T> {
   const refusal = signInLimit.refusalOf(attempt, now())
   if (refusal !== null) throw createFailureLimitFault(refusal)
-  const identity = await findIdentity(credentialStore, credentials)
-  if (identity === null) {
+  let fault = new Fault('unauthenticated', 'the name or the secret is wrong')
+  const found = await check().catch((error: unknown) => {
+    if (!(error instanceof Fault) || (error.code !== 'forbidden' && error.code !== 'not_found')) throw error
+    fault = error
+    return null
+  })
+  if (found === null) {
     // Counted after the lookup, because many valid requests from one address may be in progress.
     const exceeded = signInLimit.countFailure(attempt, now())
-    if (exceeded !== null) throw createFailureLimitFault(exceeded)
-    throw new Fault('unauthenticated', 'the apiUser, the apiKey or the secret is wrong')
+    throw exceeded === null ? fault : createFailureLimitFault(exceeded)
   }
   signInLimit.noteSuccess(attempt, now())
+  return found
+}
+
+/** Faults: rate_limited. */
+function countRequest({ accountRequests, now }: Authenticator, identity: Identity): void {
   if (identity.kind === 'account' && !accountRequests.consume(String(identity.account), now()))
     throw new Fault('rate_limited', 'too many requests from this account in one minute (limits.requestsPerMinute)')
+}
+
+/** GET and HEAD change nothing (RFC 9110 §9.2.1). */
+export const isSafeMethod = ({ method }: Pick<FastifyRequest, 'method'>): boolean => method === 'GET' || method === 'HEAD'
+
+/** The session of the request's cookie. Faults: unauthenticated (there is none, or it has ended), forbidden (a change without its token). */
+export async function requireSession(
+  { sessions, publicUrl }: Pick<Authenticator, 'sessions' | 'publicUrl'>,
+  request: FastifyRequest,
+): Promise<{ readonly id: string; readonly session: Session }> {
+  const id = readSessionId(request, publicUrl())
+  const session = id === null ? null : ((await sessions?.find(id)) ?? null)
+  if (id === null || session === null) throw new Fault('unauthenticated', 'the session has ended; sign in again')
+  if (!isSafeMethod(request) && !hasCsrfToken(request, id))
+    throw new Fault('forbidden', 'the token of the session is missing (X-CSRF-Token)')
+  return { id, session }
+}
+
+function identityOf(authenticator: Authenticator, session: Session): Identity {
+  const identity: Identity =
+    session.kind === 'user'
+      ? { kind: 'user', name: session.name, role: session.role }
+      : { kind: 'account', account: session.account, apiUser: session.name }
+  countRequest(authenticator, identity)
   return identity
 }
 

@@ -53,7 +53,9 @@ async function buildOwnDocument(createBlankServer: () => Promise<HttpServer>, ad
     openapi: {
       openapi: '3.1.0',
       info: { title: 'bounced', version: '1', description: API_DESCRIPTION },
-      components: { securitySchemes: { basic: { type: 'http', scheme: 'basic' }, bearer: { type: 'http', scheme: 'bearer' } } },
+      components: {
+        securitySchemes: { basic: { type: 'http', scheme: 'basic' }, bearer: { type: 'http', scheme: 'bearer' }, session: SESSION_SCHEME },
+      },
       security: [{ basic: [] }, { bearer: [] }],
     },
     transform: (route) => addProblemResponse(jsonSchemaTransform(route), toOperationId(route.route.method, route.url)),
@@ -64,6 +66,9 @@ async function buildOwnDocument(createBlankServer: () => Promise<HttpServer>, ad
   await blankServer.close()
   return document
 }
+
+/** The cookie of a page of the console (http/server/session-cookie). */
+const SESSION_SCHEME = { type: 'apiKey', in: 'cookie', name: '__Host-bounced' } as const
 
 /** The tags of routes that need no sign-in. */
 const OPEN_TAGS: ReadonlySet<unknown> = new Set(['health', 'unsubscribe'])

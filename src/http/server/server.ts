@@ -1,8 +1,8 @@
 /**
  * server - creates the HTTP server: schema validation, error handling, request IDs, metrics, body limits and security headers
  *
- * An error that a route throws becomes a problem (http/server/problem); the compatible APIs set error handlers of their own. Responses set no
- * cookies, do not reflect input, and must not be framed or sniffed.
+ * An error that a route throws becomes a problem (http/server/problem); the compatible APIs set error handlers of their own. Responses do
+ * not reflect input, and must not be framed or sniffed.
  *
  * See also: http/app (adds the routes).
  */
@@ -19,6 +19,7 @@ import { HTTP_LIMITS, type HttpLimits } from './http-limits.ts'
 import type { HttpServer } from './http-server.ts'
 import { collectMethods } from './methods.ts'
 import { sendProblem } from './problem.ts'
+import { addChallengeFilter } from './session-cookie.ts'
 
 export type HttpServerOptions = {
   readonly telemetry: Telemetry
@@ -79,6 +80,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   addConnectionLimits(server, { telemetry, limits: httpLimits, isBehindProxy: options.trustProxy, now: () => performance.now() })
   addMetricsHooks(server, telemetry)
   addBodyLimits(server, { telemetry, limits: httpLimits, now: () => performance.now() })
+  addChallengeFilter(server)
   await server.register((await import('@fastify/formbody')).default)
   addFormParser(server)
   return server

@@ -16,6 +16,8 @@ import type { ForwardService } from '../../service/forward/forward-domains.ts'
 import type { WebhookService } from '../../service/notify/webhooks.ts'
 import { createRegister, type Register } from '../../service/submit/register.ts'
 import { createReportAttempts, type ReportAttempts } from '../../service/submit/reported-attempts.ts'
+import type { SessionService } from '../../service/users/sessions.ts'
+import { createUserService, type UserService } from '../../service/users/users.ts'
 import type { EngagementService } from '../../service/track/engagement-service.ts'
 import { createTrackingLinks, type TrackingLinks } from '../../service/track/tracking-links.ts'
 import { createUnsubscribeLinks, type UnsubscribeLinks } from '../../service/track/unsubscribe-links.ts'
@@ -49,6 +51,7 @@ type DaemonServices = {
   readonly forwarding: ForwardService
   readonly alerts: AlertService
   readonly engagement: EngagementService
+  readonly sessions: SessionService
 }
 
 /** Every service of the HTTP routes, by area. */
@@ -70,6 +73,7 @@ export type HttpServices = DaemonServices & {
   readonly statistics: StatisticsService
   readonly labels: LabelService
   readonly trackingLinks: TrackingLinks
+  readonly users: UserService
   readonly queue: QueueApi
   /** The rules in force. */
   readonly getRules: () => RuleTable
@@ -102,6 +106,7 @@ export function createHttpServices(context: Context, verifier: SignatureVerifier
     statistics: createStatisticsService(replica.read),
     labels: createLabelService(context),
     trackingLinks: createTrackingLinks(context, daemonServices.engagement),
+    users: createUserService(context),
     queue: createQueueApi(context),
     getRules: context.rules,
     unsubscribeLinks: createUnsubscribeLinks(context),

@@ -32,9 +32,9 @@ export type ForwardService = {
   readonly rawMail: (account: number, digest: string) => Promise<Uint8Array | null>
   readonly isValidLink: MailLinkSigner['isValid']
   /** Resolves to false if the account has the domain already. Faults: bad_request (malformed, or receives reports), conflict (taken). */
-  readonly addDomain: (account: number, domain: string) => Promise<boolean>
+  readonly addDomain: (account: number, domain: string, actor: string) => Promise<boolean>
   /** Resolves to false if no account has the domain. */
-  readonly removeDomain: (domain: string) => Promise<boolean>
+  readonly removeDomain: (domain: string, actor: string) => Promise<boolean>
 }
 
 export function createForwardService(context: Context, links: Pick<MailLinkSigner, 'isValid'>): ForwardService {
@@ -44,15 +44,15 @@ export function createForwardService(context: Context, links: Pick<MailLinkSigne
     mails: (account, page) => listForwardedMails(engine.read, account, page),
     rawMail: async (account, digest) => (await findForwardedMail(engine.read, account, digest))?.body ?? null,
     isValidLink: links.isValid,
-    addDomain: (account, domain) => addForwardDomain(context, account, domain),
-    removeDomain: (domain) => removeForwardDomain(context, domain),
+    addDomain: (account, domain, actor) => addForwardDomain(context, account, domain, actor),
+    removeDomain: (domain, actor) => removeForwardDomain(context, domain, actor),
   }
 }
 
 const DOMAIN_PATTERN = /^(?=.{1,253}$)(?!-)[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*$/
 
 /** Assigns a domain to an account, as {@link ForwardService.addDomain}. One transaction; idempotent. */
-export async function addForwardDomain(context: Context, account: number, name: string): Promise<boolean> {
+export async function addForwardDomain(context: Context, account: number, name: string, actor = 'operator'): Promise<boolean> {
   const domain = canonicalName(name)
   const { returnPath, feedback } = context.domains
   if (!DOMAIN_PATTERN.test(domain)) throw new Fault('bad_request', 'this is not a domain in ASCII form (A-labels)')
@@ -62,19 +62,19 @@ export async function addForwardDomain(context: Context, account: number, name: 
     const isNew = await insertForwardDomain(db, { account, domain, createdAt: moment.at })
     const ownDomain = (await listForwardDomains(db, account)).find((each) => each.domain === domain)
     if (ownDomain === undefined) throw new Fault('conflict', `${domain} belongs to another account`)
-    return { result: isNew, facts: isNew ? [auditOf(account, moment, { action: 'route.add', domain })] : [] }
+    return { result: isNew, facts: isNew ? [auditOf(account, moment, { action: 'route.add', domain, actor })] : [] }
   })
   context.accountCache.invalidate()
   return isAdded
 }
 
 /** Removes a domain from its account, as {@link ForwardService.removeDomain}. One transaction; idempotent. */
-export async function removeForwardDomain(context: Context, name: string): Promise<boolean> {
+export async function removeForwardDomain(context: Context, name: string, actor = 'operator'): Promise<boolean> {
   const domain = canonicalName(name)
   const isRemoved = await transact(context, {}, async ({ db, moment }) => {
     const account = await deleteForwardDomainForOperator(db, domain)
     if (account === null) return { result: false }
-    return { result: true, facts: [auditOf(account, moment, { action: 'route.remove', domain })] }
+    return { result: true, facts: [auditOf(account, moment, { action: 'route.remove', domain, actor })] }
   })
   context.accountCache.invalidate()
   return isRemoved
@@ -82,7 +82,7 @@ export async function removeForwardDomain(context: Context, name: string): Promi
 
 const canonicalName = (name: string): string => name.trim().toLowerCase().replace(/\.$/, '')
 
-type ForwardAudit = { readonly action: string; readonly domain: string }
+type ForwardAudit = { readonly action: string; readonly domain: string; readonly actor: string }
 
-const auditOf = (account: number, moment: FactMoment, { action, domain }: ForwardAudit): Fact =>
-  createAuditFact(account, action, { domain }, { actor: 'operator', moment })
+const auditOf = (account: number, moment: FactMoment, { action, domain, actor }: ForwardAudit): Fact =>
+  createAuditFact(account, action, { domain }, { actor, moment })

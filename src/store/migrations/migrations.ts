@@ -13,6 +13,7 @@ import { OUTCOMES_BY_TIME } from './outcomes-by-time.ts'
 import { ADD_PENDING_VERIFICATIONS } from './pending-verifications.ts'
 import { RELEASED_MIGRATIONS } from './released.ts'
 import { ADD_TRACKING_DOMAINS } from './tracking-domains.ts'
+import { USERS_STEP } from './users.ts'
 import { UNGUESSABLE_IDS } from './unguessable-ids.ts'
 
 export const MIGRATIONS: readonly Migration[] = [
@@ -26,4 +27,5 @@ export const MIGRATIONS: readonly Migration[] = [
   LANE_GROUPS_STEP,
   LATE_RESULTS_STEP,
   ADD_TRACKING_DOMAINS,
+  USERS_STEP,
 ]
