@@ -150,7 +150,7 @@ test('pure folders use no clock, random numbers, environment or I/O', () => {
 /** Files that read the wall clock, and why a jump of it does no harm there. Everything else takes `now` and `elapsed` of its context. */
 const WALL_CLOCK_READERS: Readonly<Record<string, string>> = {
   'daemon/process-clock.ts': 'makes the clocks of the process from it',
-  'daemon/smtp-listeners.ts': 'the validity of a self-signed certificate, which others judge by their clocks',
+  'daemon/listeners/smtp-listeners.ts': 'the validity of a self-signed certificate, which others judge by their clocks',
   'telemetry.ts': 'log lines and traces show the clock of the machine',
   'simulator/smtp/provider-network.ts': 'simulated providers are other machines',
   'simulator/smtp/provider-server.ts': 'simulated providers are other machines',

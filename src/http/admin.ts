@@ -4,7 +4,7 @@
  * It has a listener of its own, on loopback by default, so that monitoring works while strangers fill the public one, and so that the metrics
  * are not public. It has no keys, no account's data and nothing that changes anything.
  *
- * See also: http/app (the public server), daemon/http-listener (listens), settings/http (http.adminPort).
+ * See also: http/app (the public server), daemon/listeners/http-listener (listens), settings/http (http.adminPort).
  */
 import type { Telemetry } from '../telemetry.ts'
 import { addHealthRoutes, addMetricsRoute } from './server/health.ts'

@@ -6,7 +6,7 @@
  *
  * The names in a certificate decide which requests it serves, not the name of its folder. The folder is read whole or not at all.
  *
- * RFC 6066 §3 (SNI), RFC 9525 §6.3 (wildcards). See also: daemon/https-listener, net/certificate.
+ * RFC 6066 §3 (SNI), RFC 9525 §6.3 (wildcards). See also: daemon/listeners/https-listener, net/certificate.
  */
 import { X509Certificate } from 'node:crypto'
 import { existsSync, readdirSync, statSync } from 'node:fs'

@@ -1,12 +1,12 @@
 /**
  * http-listener - opens the HTTP listeners of the daemon: the public one, and the one for operators
  *
- * See also: daemon/app (opens and closes them), http/app, http/admin, daemon/smtp-listeners.
+ * See also: daemon/app (opens and closes them), http/app, http/admin, daemon/listeners/smtp-listeners.
  */
-import type { HttpServer } from '../http/server/http-server.ts'
-import { LISTEN_BACKLOG } from '../net/listen-backlog.ts'
-import type { Settings } from '../settings/schema.ts'
-import type { Telemetry } from '../telemetry.ts'
+import type { HttpServer } from '../../http/server/http-server.ts'
+import { LISTEN_BACKLOG } from '../../net/listen-backlog.ts'
+import type { Settings } from '../../settings/schema.ts'
+import type { Telemetry } from '../../telemetry.ts'
 import { openHttpsListener, type HttpsListener } from './https-listener.ts'
 import { explainListenErrors } from './listen-errors.ts'
 

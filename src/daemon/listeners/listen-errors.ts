@@ -1,9 +1,9 @@
 /**
  * listen-errors - explains why a listener cannot be opened
  *
- * See also: daemon/http-listener, daemon/smtp-listeners.
+ * See also: daemon/listeners/http-listener, daemon/smtp-listeners.
  */
-import { Fault } from '../errors.ts'
+import { Fault } from '../../errors.ts'
 
 /** Explanations of the errors that keep a listener from opening. */
 const LISTEN_ERRORS: Readonly<Record<string, string>> = {

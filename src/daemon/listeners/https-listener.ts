@@ -4,15 +4,15 @@
  * A connection that has completed its handshake goes to the plain server, so routes, host names and limits are the same. Certificates are read
  * again on SIGHUP, and by themselves within a minute after a file has changed; a folder that cannot be read leaves the old ones in force.
  *
- * RFC 8446. See also: daemon/http-listener, net/certificate-folder, settings/http, docs/TRACKING.md.
+ * RFC 8446. See also: daemon/listeners/http-listener, net/certificate-folder, settings/http, docs/TRACKING.md.
  */
 import { createServer } from 'node:tls'
-import type { HttpServer } from '../http/server/http-server.ts'
-import { certificateStampOf, loadCertificates } from '../net/certificate-folder.ts'
-import { loadCertificate, type Certificate } from '../net/certificate.ts'
-import { LISTEN_BACKLOG } from '../net/listen-backlog.ts'
-import type { Settings } from '../settings/schema.ts'
-import type { Telemetry } from '../telemetry.ts'
+import type { HttpServer } from '../../http/server/http-server.ts'
+import { certificateStampOf, loadCertificates } from '../../net/certificate-folder.ts'
+import { loadCertificate, type Certificate } from '../../net/certificate.ts'
+import { LISTEN_BACKLOG } from '../../net/listen-backlog.ts'
+import type { Settings } from '../../settings/schema.ts'
+import type { Telemetry } from '../../telemetry.ts'
 
 export type HttpsListener = {
   readonly port: number
