@@ -105,6 +105,10 @@ const COMMANDS = {
     summary: 'watch one peer, domain or delivery in the running daemon',
     load: async () => (await import('./commands/trace.ts')).traceCommand,
   },
+  reclassify: {
+    summary: 'check, apply or undo what rules would change in the stored replies',
+    load: async () => (await import('./commands/reading/reclassify.ts')).reclassifyCommand,
+  },
   rules: {
     summary: 'list the rules, or try one reply on them',
     load: async () => (await import('./commands/reading/rules.ts')).rulesCommand,

@@ -122,6 +122,11 @@ const METRICS = {
   bounced_stored_mail_bytes: { kind: 'gauge', help: 'Bytes that received mails occupy in the store, compressed', labels: [] },
   bounced_exports_total: { kind: 'counter', help: 'Exports, by outcome', labels: ['outcome'] },
   bounced_export_rows_total: { kind: 'counter', help: 'Rows written by exports', labels: [] },
+  bounced_reclassified_total: {
+    kind: 'counter',
+    help: 'Verdicts that a reclassification found to differ (checking) or replaced (applying)',
+    labels: ['state'],
+  },
   bounced_http_requests_total: { kind: 'counter', help: 'HTTP requests, by route and status', labels: ['route', 'status'] },
   bounced_http_connections: { kind: 'gauge', help: 'Open HTTP connections', labels: [] },
   bounced_http_connections_closed_total: { kind: 'counter', help: 'HTTP connections closed by a limit, by reason', labels: ['reason'] },

@@ -77,6 +77,8 @@ const MAIL = {
   sessionId: 'replayed',
 }
 
+const RECLASSIFY = { files: null, since: null, account: null, undo: null, apply: false, lists: 'none', webhooks: false }
+
 const STEPS: readonly (readonly [command: string, input: unknown, expected: RegExp])[] = [
   ['account add', { apiUser: 'bob', trust: null }, /apiUser bob/],
   ['account add', { apiUser: 'bob', trust: null }, /conflict: .*taken/],
@@ -117,6 +119,13 @@ const STEPS: readonly (readonly [command: string, input: unknown, expected: RegE
   ['queue change', { operation: 'fly', options: {} }, /bad_request: operation: /],
   ['rebuild', { check: true }, /0 differences/],
   ['rebuild', { check: false }, /are rebuilt/],
+  ['reclassify', { ...RECLASSIFY, since: 1 }, /would change[\s\S]*nothing was changed/],
+  ['reclassify', { ...RECLASSIFY, apply: true, lists: 'all' }, /to take it back: bounced reclassify --undo/],
+  ['reclassify', { ...RECLASSIFY, undo: '0192f000-0000-7000-8000-00000000000e' }, /not_found: there is no such reclassification/],
+  ['reclassify', { ...RECLASSIFY, undo: 'x' }, /bad_request: undo/],
+  ['reclassify', { ...RECLASSIFY, account: 'nobody' }, /not_found: no account/],
+  ['reclassify list', {}, /2 reclassifications/],
+  ['reclassify cancel', { id: '0192f000-0000-7000-8000-00000000000e' }, /not_found: there is no such reclassification/],
   ['retire', { dryRun: true }, /would be removed/],
   ['retire', { dryRun: false }, /were removed/],
   ['suppression reactivate', { site: 'google' }, /0 entries removed/],

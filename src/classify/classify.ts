@@ -17,7 +17,7 @@ import type { Rule, RuleTable } from './rule-table.ts'
 import type { ClassifierInput, Verdict } from './verdict.ts'
 
 /** The rule id of a verdict without a rule. */
-const UNMATCHED = 'unmatched'
+export const UNMATCHED = 'unmatched'
 
 /** A rule that matched: in which text, by which phrases or codes, and whether the report's own Status was its only basis. */
 type RuleMatch = { readonly rule: Rule; readonly text: string; readonly matched: readonly string[]; readonly restsOnReportStatus: boolean }

@@ -18,6 +18,7 @@ import { MASS_BOUNCE_COMMANDS } from './lists/mass-bounce.ts'
 import { SUPPRESSION_COMMANDS } from './lists/suppression.ts'
 import { QUEUE_STORE_COMMANDS } from './queue/queue.ts'
 import { INBOX_COMMANDS } from './reading/inbox.ts'
+import { RECLASSIFY_COMMANDS } from './reading/reclassify.ts'
 import { REPLAY_COMMANDS } from './reading/replay-mail.ts'
 import { EXPORT_JOB_COMMANDS } from './store/export-jobs.ts'
 import { TRACE_COMMANDS } from './trace.ts'
@@ -36,6 +37,7 @@ export const STORE_COMMANDS: readonly StoreCommand[] = [
   ...MASS_BOUNCE_COMMANDS,
   ...QUEUE_STORE_COMMANDS,
   ...REBUILD_COMMANDS,
+  ...RECLASSIFY_COMMANDS,
   ...REPLAY_COMMANDS,
   ...RETIRE_COMMANDS,
   ...SUPPRESSION_COMMANDS,

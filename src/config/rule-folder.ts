@@ -16,8 +16,13 @@ export const SHIPPED_RULES = join(import.meta.dirname, '..', 'rules')
 export function readRuleFolder(folder: string, layer: RuleLayer): ParsedRuleFile[] {
   return listTomlFiles(folder).map((name) => {
     const path = join(folder, name)
-    return readRuleFile({ file: layer === 'shipped' ? name : path, layer }, parseToml(path, readFileSync(path, 'utf8')))
+    return parseRuleFile({ file: layer === 'shipped' ? name : path, layer }, readFileSync(path, 'utf8'))
   })
+}
+
+/** Parses the text of one rule file. Throws Fault rule_invalid with the file and, for invalid TOML, the line. */
+export function parseRuleFile(origin: { readonly file: string; readonly layer: RuleLayer }, text: string): ParsedRuleFile {
+  return readRuleFile(origin, parseToml(origin.file, text))
 }
 
 function listTomlFiles(folder: string): string[] {

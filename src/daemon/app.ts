@@ -37,6 +37,8 @@ import { createReadiness } from './readiness.ts'
 import { startScheduledJobs } from './scheduled-jobs.ts'
 import { createDkimKeyService } from '../service/admin/dkim.ts'
 import { createExporter, startExporter, type Exporter } from '../service/export/exporter.ts'
+import { createReclassifier, startReclassifier, type BackgroundReclassifier } from '../service/reclassify/reclassifier.ts'
+import { createReclassificationService } from '../service/reclassify/reclassifications.ts'
 import { createExportService } from '../service/export/exports.ts'
 import { createPendingVerifier } from '../service/receive/pending-verifier.ts'
 import type { Receiver } from '../service/receive/receive.ts'
@@ -125,6 +127,7 @@ type Parts = {
   readonly intake: Intake
   readonly outbound: OutboundServices
   readonly exporter: Exporter
+  readonly reclassifier: BackgroundReclassifier
   readonly deliveryService: DeliveryService
   readonly httpListener: PublicListener
   readonly adminListener: HttpListener
@@ -153,6 +156,7 @@ async function openParts(
   const outbound = createOutboundServices(runtime, settings, uncachedLookUp)
   cleanups.push(outbound.close)
   const exporter = createExporter(context, settings.exports)
+  const reclassifier = createReclassifier(context)
   const deliveryService = createDeliveryService(runtime, settings, network)
   const submit = createSubmit(context, { onQueued: deliveryService.nudge, recipientsPerDay: settings.submission.recipientsPerDay ?? null })
   const state = { isClosing: false }
@@ -162,6 +166,7 @@ async function openParts(
       verifier: verifier.verify,
       outbound,
       exports: createExportService(context, settings.exports, () => void exporter.tick()),
+      reclassifications: createReclassificationService(context, () => void reclassifier.tick()),
       submit,
       dkim: createDkimKeyService(context, { vault: runtime.vault, lookUp: uncachedLookUp }),
       readiness: await createReadiness({ ...context, file: databaseFileOf(settings), isOpen: () => !state.isClosing }),
@@ -171,7 +176,7 @@ async function openParts(
     network,
     cleanups,
   })
-  return { state, network, verifier, intake, outbound, exporter, deliveryService, uncachedLookUp, ...listeners }
+  return { state, network, verifier, intake, outbound, exporter, reclassifier, deliveryService, uncachedLookUp, ...listeners }
 }
 
 type ListenerDependencies = {
@@ -206,14 +211,15 @@ async function openListeners(
 
 /** Starts what runs by itself. The result stops all of it. */
 function startServices({ context }: Runtime, settings: Settings, parts: Parts): () => Promise<unknown> {
-  const { verifier, outbound, deliveryService, exporter, uncachedLookUp } = parts
+  const { verifier, outbound, deliveryService, exporter, reclassifier, uncachedLookUp } = parts
   const stopJobs = startScheduledJobs(context, settings, { lookUp: uncachedLookUp, evaluateAlerts: outbound.evaluateAlerts })
   const stopWebhooks = outbound.start()
   const { pendingHours } = settings.verification
   const stopPendingVerifier = createPendingVerifier(context, { verify: verifier.verify, pendingHours }).start()
   deliveryService.start()
   const stopExporter = startExporter(exporter)
-  return () => Promise.all([stopJobs(), stopWebhooks(), stopPendingVerifier(), stopExporter(), deliveryService.close()])
+  const stopReclassifier = startReclassifier(reclassifier)
+  return () => Promise.all([stopJobs(), stopWebhooks(), stopPendingVerifier(), stopExporter(), stopReclassifier(), deliveryService.close()])
 }
 
 /** Reads everything before anything is in force. */

@@ -15,8 +15,9 @@ import type { DkimKeyService } from '../service/admin/dkim.ts'
 import type { Context } from '../service/context.ts'
 import type { ExportService } from '../service/export/exports.ts'
 import type { EngagementService } from '../service/track/engagement-service.ts'
-import { createSessionService } from '../service/users/sessions.ts'
+import type { ReclassificationService } from '../service/reclassify/reclassifications.ts'
 import type { Submit } from '../service/submit/submit.ts'
+import { createSessionService } from '../service/users/sessions.ts'
 import type { Settings } from '../settings/schema.ts'
 
 export type HttpDependencies = {
@@ -24,6 +25,7 @@ export type HttpDependencies = {
   readonly verifier: SignatureVerifier
   readonly outbound: OutboundServices
   readonly exports: ExportService
+  readonly reclassifications: ReclassificationService
   readonly submit: Submit
   readonly dkim: DkimKeyService
   readonly readiness: Readiness
@@ -50,7 +52,7 @@ function hostFilterOf({ publicUrl, http, tracking }: Settings, { accountCache }:
 /** The options of `createHttpApp`. */
 export function httpAppOptions(
   { context }: Runtime,
-  { settings, verifier, outbound, exports, submit, dkim, readiness, engagement }: HttpDependencies,
+  { settings, verifier, outbound, exports, reclassifications, submit, dkim, readiness, engagement }: HttpDependencies,
 ): Parameters<typeof createHttpApp>[0] {
   const { read } = context.engine
   const { webhooks, forwardDomains: forwarding, alerts } = outbound
@@ -59,6 +61,7 @@ export function httpAppOptions(
     forwarding,
     alerts,
     exports,
+    reclassifications,
     submit,
     dkim,
     engagement,

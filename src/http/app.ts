@@ -19,6 +19,7 @@ import { addMessageRoutes } from './api/messages.ts'
 import { addOperatorRoutes } from './api/operator.ts'
 import { addQueueCommandRoutes } from './api/queue-commands.ts'
 import { addQueueRoutes } from './api/queue.ts'
+import { addReclassificationRoutes } from './api/reclassifications.ts'
 import { addRuleRoutes } from './api/rules.ts'
 import { addTrackHtmlRoutes } from './api/track-html.ts'
 import { addSuppressionRoutes } from './api/suppressions.ts'
@@ -90,6 +91,7 @@ const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) 
   addTrackHtmlRoutes,
   addBroadcastRoutes,
   addRuleRoutes,
+  addReclassificationRoutes,
   addAttemptRoutes,
   addSuppressionRoutes,
   addInboxRoutes,

@@ -37,6 +37,7 @@ import { LANE_SNAPSHOTS, LANE_THROUGHPUT } from './queue/lane-snapshots.ts'
 import { LATE_RESULTS } from './queue/late-results.ts'
 import { QUEUED_BODIES } from './queue/queued-bodies.ts'
 import { QUEUED_MESSAGES } from './queue/queued-mail.ts'
+import { RECLASSIFICATIONS } from './reclassifications.ts'
 import { FACTS, LIST_FACTS, SUPPRESSIONS, INBOX, COUNTERS, SITE_COUNTERS, SITE_STATES } from './schema.ts'
 import { WEBHOOK_RECORDS } from './webhook/attempts.ts'
 import { ENDPOINTS } from './webhook/endpoints.ts'
@@ -84,6 +85,7 @@ export const TABLES: readonly Table[] = [
   LANE_THROUGHPUT,
   QUEUED_MESSAGES,
   QUEUED_BODIES,
+  RECLASSIFICATIONS,
   FACTS,
   LIST_FACTS,
   SUPPRESSIONS,

@@ -6,7 +6,23 @@ import { Fault } from '../../src/errors.ts'
 import type { HttpServices } from '../../src/http/services/http-services.ts'
 import { DEFAULT_ACCOUNT_SETTINGS } from '../../src/ledger/account-settings.ts'
 import { DEFAULT_ALERT_THRESHOLDS } from '../../src/ledger/alert/alert-rules.ts'
-import { ALERT, DKIM, ENDPOINT, ENTRY, FAILED, ITEM, JOB, LABEL, LANE, MAIL_HEAD, NOW, ORDER, RECORD, ROW } from './sample-rows.ts'
+import {
+  ALERT,
+  DKIM,
+  ENDPOINT,
+  ENTRY,
+  FAILED,
+  ITEM,
+  JOB,
+  LABEL,
+  LANE,
+  MAIL_HEAD,
+  NOW,
+  ORDER,
+  RECLASSIFICATION,
+  RECORD,
+  ROW,
+} from './sample-rows.ts'
 
 const resolve =
   <T>(value: T) =>
@@ -118,6 +134,18 @@ const readBroadcastResults: HttpServices['readBroadcastResults'] = (account, bro
 const eventFeed: HttpServices['eventFeed'] = {
   open: resolve({ next: resolve([]) }),
   findDeliveryNames: resolve(new Map()),
+}
+
+const reclassifications: HttpServices['reclassifications'] = {
+  request: resolve({ ...RECLASSIFICATION, state: 'checking', samples: [] }),
+  undo: resolve({ ...RECLASSIFICATION, state: 'checking', undoes: RECLASSIFICATION.jobId }),
+  apply: (jobId, actor, consequences) =>
+    jobId === RECLASSIFICATION.jobId
+      ? Promise.resolve({ ...RECLASSIFICATION, ...consequences, state: 'applying', appliedBy: actor })
+      : notFound(),
+  cancel: resolve({ ...RECLASSIFICATION, state: 'cancelled' }),
+  find: (jobId) => (jobId === RECLASSIFICATION.jobId ? Promise.resolve(RECLASSIFICATION) : notFound()),
+  list: resolve([RECLASSIFICATION]),
 }
 
 const accessBlocks: HttpServices['accessBlocks'] = {
@@ -261,6 +289,7 @@ export const FAKE_SERVICES: HttpServices = {
   labels,
   queue,
   exports,
+  reclassifications,
   alerts,
   trackingLinks: {
     open: resolve(undefined),

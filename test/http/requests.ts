@@ -6,7 +6,7 @@
 import { csrfTokenOf } from '../../src/http/server/session-cookie.ts'
 import { SESSION_ID } from './fake-services.ts'
 import { OPERATOR, type TestRequest, type Bench } from './bench.ts'
-import { DKIM, ITEM, JOB, MAIL_HEAD, NOW, ORDER, RECORD, ROW } from './sample-rows.ts'
+import { DKIM, ITEM, JOB, MAIL_HEAD, NOW, ORDER, RECLASSIFICATION, RECORD, ROW } from './sample-rows.ts'
 
 type Response = { readonly content?: Readonly<Record<string, { readonly schema: Record<string, unknown> }>> }
 export type Operation = {
@@ -48,6 +48,7 @@ const idFor = (path: string): string => {
   if (path.includes('/inbox/')) return ITEM.digest
   if (path.includes('/orders/')) return ORDER.commandId
   if (path.includes('/route-mails/')) return MAIL_HEAD.digest
+  if (path.includes('/reclassifications/')) return RECLASSIFICATION.jobId
   if (path.includes('/exports/')) return JOB.exportId
   if (path.includes('/broadcasts/')) return 'spring'
   return path.includes('/rules/') ? 'aliyun-unknown-user' : '1'
@@ -74,6 +75,12 @@ const REQUESTS: Readonly<Record<string, Partial<TestRequest> & { readonly query?
   'POST /v1/brakes/{site}/apply': { auth: OPERATOR },
   'POST /v1/brakes/{site}/discard': { auth: OPERATOR },
   'DELETE /v1/addresses/{address}': { auth: OPERATOR },
+  'GET /v1/reclassifications': { auth: OPERATOR },
+  'POST /v1/reclassifications': { auth: OPERATOR, body: {} },
+  'GET /v1/reclassifications/{id}': { auth: OPERATOR },
+  'POST /v1/reclassifications/{id}/apply': { auth: OPERATOR, body: { lists: 'remove' } },
+  'POST /v1/reclassifications/{id}/undo': { auth: OPERATOR },
+  'POST /v1/reclassifications/{id}/cancel': { auth: OPERATOR },
   'POST /v1/webhooks': { body: { url: 'https://good.example/hook' } },
   'PATCH /v1/webhooks/{id}': { body: { enabled: false } },
   'POST /v1/queue/pause': { body: {} },

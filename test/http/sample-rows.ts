@@ -7,6 +7,7 @@ import type { Fact } from '../../src/ledger/facts/fact.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../../src/ledger/project/state.ts'
 import type { DkimView } from '../../src/service/admin/dkim.ts'
 import type { Label } from '../../src/store/account/labels.ts'
+import type { ReclassificationRow } from '../../src/store/reclassifications.ts'
 import type { ExportRow } from '../../src/store/exports.ts'
 import type { QueueCommand } from '../../src/store/queue/commands.ts'
 import type { LaneSnapshotRow } from '../../src/store/queue/lane-snapshots.ts'
@@ -264,6 +265,55 @@ export const JOB: ExportRow = {
   chunks: 2,
   attempts: 0,
   cursor: null,
+  lease: '',
+  leaseUntil: 0,
+  error: null,
+}
+
+const OTHER = { status: 4, subStatus: 409, reason: 'other', permanence: 'permanent' } as const
+const NOT_EXIST = { status: 4, subStatus: 406, reason: 'not-exist', permanence: 'permanent' } as const
+const READ = { table: 't1', text: '550 no <*@example.com>', code: 550, replyStatus: null } as const
+const TALLY = {
+  examined: 2,
+  changed: 1,
+  unreadable: 0,
+  groups: [{ account: 1, from: OTHER, to: NOT_EXIST, n: 1, deliveries: 1 }],
+  lists: [{ account: 1, action: 'add', n: 1 }],
+} as const
+
+export const RECLASSIFICATION: ReclassificationRow = {
+  jobId: '0192f000-0000-7000-8000-00000000001e',
+  state: 'checked',
+  undoes: null,
+  since: NOW - 86_400_000,
+  until: NOW,
+  onlyAccount: 1,
+  rules: '[]',
+  tableVersion: 't1',
+  askedBy: 'operator',
+  createdAt: NOW,
+  startedAt: NOW,
+  endedAt: NOW,
+  lists: 'none',
+  webhooks: false,
+  appliedBy: null,
+  cursor: null,
+  done: 2,
+  total: 2,
+  preview: TALLY,
+  outcome: TALLY,
+  samples: [
+    {
+      account: 1,
+      emailId: ROW.emailId,
+      domain: 'example.com',
+      at: NOW,
+      from: { ...OTHER, ...READ, rule: 'unmatched', matched: [] },
+      to: { ...NOT_EXIST, ...READ, rule: 'draft', matched: ['no'] },
+      isStatusChanged: true,
+    },
+  ],
+  attempts: 0,
   lease: '',
   leaseUntil: 0,
   error: null,

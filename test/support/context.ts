@@ -21,6 +21,7 @@ import type { Context } from '../../src/service/context.ts'
 import { createFactIds } from '../../src/service/fact-ids.ts'
 import { createForwardService, type ForwardService } from '../../src/service/forward/forward-domains.ts'
 import { createCounterBuffer } from '../../src/service/alerts/counter-buffer.ts'
+import { createReclassificationService, type ReclassificationService } from '../../src/service/reclassify/reclassifications.ts'
 import { createWebhookService, type WebhookService } from '../../src/service/notify/webhooks.ts'
 
 export const RETURN_PATH = 'bounce.example.com'
@@ -42,6 +43,11 @@ export async function makeContext(engine: Engine, clock: Clock, accounts: readon
       await createAccount(db, { name: `account ${n + 1}`, createdAt: clock.now, settings: { ...DEFAULT_ACCOUNT_SETTINGS, ...settings } })
     await addTokenKey(db, { account: 0, index: 0, sealed: Buffer.from('sealed'), createdAt: clock.now, retiredAt: null })
   })
+  return openTestContext(engine, clock)
+}
+
+/** A context over a store that {@link makeContext} has filled, in this process or in another. */
+export async function openTestContext(engine: Engine, clock: Clock): Promise<Context> {
   const now = (): number => clock.now
   return {
     engine,
@@ -86,3 +92,6 @@ export function makeDkim(context: Context, lookUp: DnsLookup = () => Promise.rej
 
 /** Alerts with the default thresholds. */
 export const makeAlertService = (context: Context): AlertService => createAlertService(context, { rules: [], mailTo: [] })
+
+/** Reclassifications that nothing runs by itself. */
+export const makeReclassifications = (context: Context): ReclassificationService => createReclassificationService(context, () => undefined)

@@ -12,7 +12,7 @@ import type { Context } from '../../src/service/context.ts'
 import { createEngagementRecorder } from '../../src/service/track/engagement-recorder.ts'
 import { createSessionService } from '../../src/service/users/sessions.ts'
 import { createSubmit } from '../../src/service/submit/submit.ts'
-import { makeAlertService, makeDkim, makeExports, makeForwardDomains, makeWebhooks } from './context.ts'
+import { makeAlertService, makeDkim, makeExports, makeForwardDomains, makeReclassifications, makeWebhooks } from './context.ts'
 
 const verifyNothing: SignatureVerifier = () => Promise.resolve(NO_AUTHENTICATION_RESULTS)
 
@@ -23,6 +23,7 @@ export function makeServices(context: Context, verifier: SignatureVerifier = ver
     dkim: makeDkim(context),
     webhooks: makeWebhooks(context),
     exports: makeExports(context),
+    reclassifications: makeReclassifications(context),
     forwarding: makeForwardDomains(context),
     alerts: makeAlertService(context),
     engagement: createEngagementRecorder(context, { durable: true, waiting: 1_000 }),

@@ -14,6 +14,7 @@ import { createQueueApi, type QueueApi } from '../../service/deliver/queue-api.t
 import type { ExportService } from '../../service/export/exports.ts'
 import type { ForwardService } from '../../service/forward/forward-domains.ts'
 import type { WebhookService } from '../../service/notify/webhooks.ts'
+import type { ReclassificationService } from '../../service/reclassify/reclassifications.ts'
 import { createRegister, type Register } from '../../service/submit/register.ts'
 import { createReportAttempts, type ReportAttempts } from '../../service/submit/reported-attempts.ts'
 import type { SessionService } from '../../service/users/sessions.ts'
@@ -50,6 +51,7 @@ type DaemonServices = {
   readonly exports: ExportService
   readonly forwarding: ForwardService
   readonly alerts: AlertService
+  readonly reclassifications: ReclassificationService
   readonly engagement: EngagementService
   readonly sessions: SessionService
 }

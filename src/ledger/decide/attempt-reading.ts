@@ -127,10 +127,11 @@ export function verdictOfBlockingKey(table: RuleTable, domain: string, blockingK
   const { reply } = blockingKey
   const text = redactLocalParts(reply?.text ?? '')
   const error = blockingKey.class === 'network' ? 'connect' : null
-  return classifyAttempt(table, domain, { ...NO_REPLY, text, status: parseReply(text).status, code: reply?.code ?? null, error })
+  return classifyAttempt(table, domain, { ...NO_REPLY_ATTEMPT, text, status: parseReply(text).status, code: reply?.code ?? null, error })
 }
 
-const NO_REPLY: ObservedAttempt = {
+/** An attempt of which nothing is known. */
+export const NO_REPLY_ATTEMPT: ObservedAttempt = {
   n: null,
   code: null,
   status: null,
@@ -147,7 +148,7 @@ const NO_REPLY: ObservedAttempt = {
 export function readUncertainAttempt(subject: Pick<AttemptSubject, 'attempt' | 'domain'>, table: RuleTable): RecordedAttempt {
   const text = 'the sending node ended before it recorded the reply'
   const { site } = siteOf(table, { domain: subject.domain })
-  const attempt: ObservedAttempt = { ...NO_REPLY, n: subject.attempt, text, error: 'unknown', site }
+  const attempt: ObservedAttempt = { ...NO_REPLY_ATTEMPT, n: subject.attempt, text, error: 'unknown', site }
   return { attempt, verdict: classifyAttempt(table, subject.domain, attempt) }
 }
 
@@ -157,6 +158,6 @@ export const NOT_COMPOSED_TEXT = 'the sending node could not compose this mail; 
 /** The last attempt of a message that could not be composed. */
 export function readUncomposedAttempt(subject: Pick<AttemptSubject, 'attempt' | 'domain'>, table: RuleTable): RecordedAttempt {
   const { site } = siteOf(table, { domain: subject.domain })
-  const attempt: ObservedAttempt = { ...NO_REPLY, n: subject.attempt, text: NOT_COMPOSED_TEXT, site }
+  const attempt: ObservedAttempt = { ...NO_REPLY_ATTEMPT, n: subject.attempt, text: NOT_COMPOSED_TEXT, site }
   return { attempt, verdict: classifyAttempt(table, subject.domain, attempt) }
 }

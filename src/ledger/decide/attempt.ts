@@ -7,11 +7,10 @@
  *
  * Pure. See also: ledger/decide/attempt-reading, ledger/suppress/bounce-list, ledger/decide/effect, service/submit/reported-attempts.
  */
-import { type Reason, REASONS } from '../../classify/reasons.ts'
 import type { Verdict } from '../../classify/verdict.ts'
 import { discardHeldEntries, updateBounceList } from '../suppress/bounce-list.ts'
 import { createFactBatch } from '../facts/fact-batch.ts'
-import { DELIVERED_EFFECT, effectOf, summariseVerdict } from './effect.ts'
+import { DELIVERED_EFFECT, effectOf, expiredEffectOf, summariseVerdict } from './effect.ts'
 import type { StatusEffect } from '../facts/decision.ts'
 import type { AttemptData, AttemptError } from '../facts/delivery-facts.ts'
 import type { Fact } from '../facts/fact.ts'
@@ -123,14 +122,7 @@ export function isOverdue(delivery: DeliveryRow, settings: AccountSettings, now:
 export function decideGiveUp({ delivery, lastAttempt, settings, moment, queueLifetimeDays }: GiveUpInput): readonly Fact[] {
   if (queueLifetimeDays === undefined ? !isOverdue(delivery, settings, moment.receivedAt) : delivery.status !== 18) return []
   const verdict = lastAttempt?.verdict ?? null
-  const effect = effectOf({
-    verdict: expiredVerdictOf(verdict?.reason ?? 'expired'),
-    asynchronous: false,
-    policy: settings.statusPolicy,
-    code: null,
-    forwarded: false,
-    engaged: false,
-  })
+  const effect = expiredEffectOf(verdict?.reason ?? 'expired', settings.statusPolicy)
   return [
     createFact('gave-up', aboutDelivery(delivery), moment, {
       afterDays: queueLifetimeDays ?? settings.giveUpAfterDays,
@@ -140,10 +132,4 @@ export function decideGiveUp({ delivery, lastAttempt, settings, moment, queueLif
       settingsVersion: settings.version,
     }),
   ]
-}
-
-/** Retrying until the time limit is a temporary failure, whatever its reason. */
-function expiredVerdictOf(reason: Reason): Pick<Verdict, 'reason' | 'permanence' | 'subStatus' | 'fault' | 'weak'> {
-  const row = REASONS[reason]
-  return { reason, permanence: 'temporary', subStatus: row.temporary, fault: row.fault, weak: false }
 }

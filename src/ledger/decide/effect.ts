@@ -8,7 +8,7 @@
  *
  * Pure. See also: classify/reasons, ledger/project/status-rank.
  */
-import { REASONS } from '../../classify/reasons.ts'
+import { type Reason, REASONS } from '../../classify/reasons.ts'
 import type { Verdict } from '../../classify/verdict.ts'
 import type { StatusEffect, DeliveryStatus, VerdictSummary } from '../facts/decision.ts'
 import type { AccountSettings } from '../account-settings.ts'
@@ -30,6 +30,13 @@ export function effectOf(input: EffectInput): StatusEffect {
   const status: DeliveryStatus = subStatus < 500 ? 4 : 5
   const { reason, permanence, fault, weak } = verdict
   return { status, subStatus, asynchronous, reason, permanence, fault, weak, forwarded, engaged }
+}
+
+/** The effect of giving up with the reason of the last retry: a temporary failure, whatever the reason. */
+export function expiredEffectOf(reason: Reason, policy: AccountSettings['statusPolicy']): StatusEffect {
+  const { temporary: subStatus, fault } = REASONS[reason]
+  const verdict = { reason, permanence: 'temporary', subStatus, fault, weak: false } as const
+  return effectOf({ verdict, asynchronous: false, policy, code: null, forwarded: false, engaged: false })
 }
 
 /** The effect of a 250, and of a report of delivery. */

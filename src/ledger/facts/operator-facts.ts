@@ -27,24 +27,34 @@ export type MassBounceData = {
 
 export const MASS_BOUNCE_FIELDS = { site: 'text', actor: 'text' } as const satisfies FieldClasses<MassBounceData>
 
+/** A verdict that replaces an earlier one (ledger/decide/reclassification). The fact happened when the replaced fact happened. */
 export type ReclassifiedData = {
   /** The fact that this one replaces: the last one in the chain of replacements. */
   readonly supersedes: string
+  /** The reclassification that appended the fact. */
+  readonly job: string
+  /** The version of the rule table that decided. */
   readonly table: string
   readonly verdict: VerdictSummary | null
   readonly effect: StatusEffect | null
   readonly text: string
   readonly site: string | null
+  /** As in the replaced fact. */
+  readonly remoteSite: string | null
+  readonly reportedDomain: string | null
   readonly actor: string | null
   readonly settingsVersion: number
 }
 
 export const RECLASSIFIED_FIELDS = {
   supersedes: 'text',
+  job: 'text',
   table: 'text',
   verdict: 'text',
   text: 'text',
   site: 'text',
+  remoteSite: 'text',
+  reportedDomain: 'text',
   actor: 'text',
 } as const satisfies FieldClasses<ReclassifiedData>
 

@@ -16,6 +16,7 @@ import type { AttemptData, RequestData } from '../facts/delivery-facts.ts'
 import type { Fact, FactOf } from '../facts/fact.ts'
 import { resultOfFact, displayedResultOf } from './broadcast-result.ts'
 import { outranks, statusRank } from './status-rank.ts'
+import { findSuccessors, isFactInForce, type Successors } from './supersession.ts'
 import type { DeliveryRow } from './state.ts'
 
 /** Lists of deliveries show `sendLog`. */
@@ -41,19 +42,8 @@ export function foldDeliveryFacts(facts: readonly Fact[]): DeliveryRow | null {
   return facts.reduce((row, fact) => foldDelivery(row, fact, successors), createEmptyDelivery(first))
 }
 
-/** For each superseded fact, the fact that replaces it. Of several, the one with the highest id. */
-function findSuccessors(facts: readonly Fact[]): ReadonlyMap<string, string> {
-  const successors = new Map<string, string>()
-  for (const fact of facts) {
-    if (fact.kind !== 'reclassified') continue
-    const current = successors.get(fact.data.supersedes)
-    if (current === undefined || fact.id > current) successors.set(fact.data.supersedes, fact.id)
-  }
-  return successors
-}
-
 /** Adds one fact to a row. `successors` null: no fact of this delivery was superseded. */
-export function foldDelivery(row: DeliveryRow, fact: Fact, successors: ReadonlyMap<string, string> | null): DeliveryRow {
+export function foldDelivery(row: DeliveryRow, fact: Fact, successors: Successors | null): DeliveryRow {
   const effect = successors === null || isFactInForce(fact, successors) ? effectOfFact(fact) : null
   // All parts read the row as it was before the fact, so it is copied once.
   const fields = fieldsOfFact(row, fact)
@@ -67,11 +57,6 @@ export function foldDelivery(row: DeliveryRow, fact: Fact, successors: ReadonlyM
     modifiedAt: Math.max(row.modifiedAt, fact.receivedAt),
     result: displayedResultOf(result.resultBase ?? row.resultBase, openedAt, clickedAt),
   }
-}
-
-function isFactInForce(fact: Fact, successors: ReadonlyMap<string, string>): boolean {
-  if (successors.has(fact.id)) return false
-  return fact.kind !== 'reclassified' || successors.get(fact.data.supersedes) === fact.id
 }
 
 function effectOfFact(fact: Fact): StatusEffect | null {
@@ -95,12 +80,7 @@ function statusAfter(row: DeliveryRow, fact: Fact, effect: StatusEffect | null):
   }
 }
 
-function resultAfter(
-  row: DeliveryRow,
-  fact: Fact,
-  effect: StatusEffect | null,
-  successors: ReadonlyMap<string, string> | null,
-): Partial<DeliveryRow> {
+function resultAfter(row: DeliveryRow, fact: Fact, effect: StatusEffect | null, successors: Successors | null): Partial<DeliveryRow> {
   const isSuperseded = effect === null && successors !== null && !isFactInForce(fact, successors)
   const outcome = isSuperseded ? null : resultOfFact(fact, effect)
   if (outcome === null) return {}

@@ -13,10 +13,10 @@ import { createAuditFact } from '../../ledger/decide/operator-action.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import { parseReport } from '../../mail/report-parser.ts'
-import type { LedgerStateNeeds } from '../../store/facts/ledger-state.ts'
 import type { ReferencedBody } from '../../store/mail/mail-bodies.ts'
 import type { ReportRow } from '../../store/mail/reports.ts'
 import { createBatcher } from '../batcher.ts'
+import { dryRunTransaction } from '../dry-run.ts'
 import type { FloodMonitor } from './flood-monitor.ts'
 import { matchAndDecide, momentOf, loadNeedsOf, type MatchContext } from './match-and-decide.ts'
 import { contentDigestOf, type IncomingMail } from './incoming-mail.ts'
@@ -107,30 +107,10 @@ async function receiveBatch(context: Context, options: ReceiverOptions, items: r
   const decide = (transaction: LedgerTransaction): Promise<Decision<readonly ReceiveResult[]>> =>
     decideBatch({ context, snapshot, loaded: transaction, apply: transaction.apply }, options, items)
   const needs = loadNeedsOf(context, items, snapshot)
-  const results = options.dryRun ? await dryRun(context, needs, decide) : await transact(context, needs, decide)
+  const results = options.dryRun ? await dryRunTransaction(context, needs, decide) : await transact(context, needs, decide)
   context.telemetry.observe('bounced_batch_mails', items.length)
   context.telemetry.observe('bounced_receive_stage_seconds', (performance.now() - startedAt) / 1_000, { stage: 'commit' })
   return results
-}
-
-/** Runs a transaction and rolls it back. */
-async function dryRun<Result>(
-  context: Context,
-  needs: LedgerStateNeeds,
-  decide: (transaction: LedgerTransaction) => Promise<Decision<Result>>,
-): Promise<Result> {
-  const rollback = new Error('a dry run is rolled back')
-  const results: Result[] = []
-  try {
-    return await transact<Result>(context, needs, async (transaction) => {
-      results.splice(0, 1, (await decide(transaction)).result)
-      throw rollback
-    })
-  } catch (error) {
-    const [result] = results
-    if (error !== rollback || result === undefined) throw error
-    return result
-  }
 }
 
 type DecisionContext = Omit<MatchContext, 'item'> & Pick<LedgerTransaction, 'apply'>

@@ -11,6 +11,7 @@ import { MARKED_BY } from './marked-by.ts'
 import type { Migration } from './migration.ts'
 import { OUTCOMES_BY_TIME } from './outcomes-by-time.ts'
 import { ADD_PENDING_VERIFICATIONS } from './pending-verifications.ts'
+import { RECLASSIFICATIONS_STEP } from './reclassifications.ts'
 import { RELEASED_MIGRATIONS } from './released.ts'
 import { ADD_TRACKING_DOMAINS } from './tracking-domains.ts'
 import { USERS_STEP } from './users.ts'
@@ -28,4 +29,5 @@ export const MIGRATIONS: readonly Migration[] = [
   LATE_RESULTS_STEP,
   ADD_TRACKING_DOMAINS,
   USERS_STEP,
+  RECLASSIFICATIONS_STEP,
 ]

@@ -151,13 +151,15 @@ const small: fc.Arbitrary<Maker> = fc.oneof(
   fc.constant((moment: FactMoment) => createFact('stub', ABOUT, moment, { tie: TIE })),
 )
 
+const RECLASSIFIED = { job: 'job', verdict: null, site: null, remoteSite: null, reportedDomain: null, actor: null, ...VERSION }
+
 /** Supersedes one of the facts before it, sometimes a reclassified one. */
 const reclassified: fc.Arbitrary<Maker> = fc
   .record({ pick: fc.nat(20), effect: fc.option(effects), table: fc.constantFrom('t1', 't2') })
   .map(({ pick, effect, table }) => (moment, known) => {
     const supersedable = known.filter((fact) => fact.kind === 'failed' || fact.kind === 'attempt' || fact.kind === 'reclassified')
     const old = supersedable[pick % Math.max(1, supersedable.length)]
-    const data = { supersedes: old?.id ?? 'none', table, verdict: null, effect, text: 'again', site: null, actor: null, ...VERSION }
+    const data = { ...RECLASSIFIED, supersedes: old?.id ?? 'none', table, effect, text: 'again' }
     return createFact('reclassified', ABOUT, { ...moment, at: old?.at ?? moment.at }, data)
   })
 
@@ -293,7 +295,7 @@ test('a reclassified fact without its delivery’s facts is refused', () => {
   const first = fold([createFact('stub', ABOUT, made, { tie: TIE })])
   const ledger = createLedgerState()
   for (const [id, row] of first.deliveries) ledger.deliveries.set(id, row)
-  const data = { supersedes: 'x', table: 't', verdict: null, effect: null, text: '', site: null, actor: null, ...VERSION }
+  const data = { ...RECLASSIFIED, supersedes: 'x', table: 't', effect: null, text: '' }
   expect(() => applyFacts(ledger, [createFact('reclassified', ABOUT, made, data)])).toThrow(/were not loaded/)
 })
 
