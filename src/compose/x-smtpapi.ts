@@ -2,21 +2,28 @@
  * x-smtpapi - the X-SMTPAPI extension of a mail: separate recipients, their variables, sections, tracking
  *
  * JSON, or JSON in base64. As a header it may be folded anywhere between its tokens. `to` names recipients who do not see each other, `sub`
- * gives each variable one value for each recipient in order, `section` gives texts that values can name, `filters` switches tracking.
+ * gives each variable one value for each recipient in order, `pubsub` gives one value for all recipients, `section` gives texts that values
+ * can name, `filters` switches tracking. A value may be text, a number or a boolean; null is the empty text.
+ *
+ * A value of `pubsub` is a section under the name of its variable: it can contain variables of `sub`, and is stored once for all recipients.
  *
  * Pure, total. See also: compose/substitute, docs/SENDING.md.
  */
 import { asObject, asString, type JsonObject } from '../mail/mime/json-reader.ts'
 import type { TrackingOptions } from './composition.ts'
+import { createSubstitutionTemplate } from './substitute.ts'
 
 export type XSmtpApi = {
   /** Null: the recipients are named elsewhere. */
   readonly to: readonly string[] | null
   /** By name of the variable, one value for each recipient. */
   readonly sub: Readonly<Record<string, readonly string[]>>
+  /** By name as it stands in a text: the sections, and the variables with one value for all recipients. */
   readonly section: Readonly<Record<string, string>>
   readonly tracking: TrackingOptions
 }
+
+type Texts = Readonly<Record<string, string>>
 
 export const MAX_XSMTPAPI_RECIPIENTS = 100
 /** In characters, before and after base64: enough for 100 recipients with 20 variables of 500 characters. */
@@ -42,9 +49,12 @@ export function readXSmtpApi(text: string): XSmtpApiResult {
   if (root === null) return INVALID
   const to = readTo(root['to'])
   const sub = readTexts(root['sub'], readValues)
-  const section = readTexts(root['section'], asString)
+  const named = readTexts(root['section'], readText)
+  const shared = readTexts(root['pubsub'], readSharedValue)
   const tracking = readTracking(root['filters'])
-  if (to === undefined || sub === null || section === null || tracking === null) return INVALID
+  if (to === undefined || sub === null || named === null || shared === null || tracking === null) return INVALID
+  const section = joinSections(named, shared)
+  if (section === null) return INVALID
   if ([...Object.keys(sub), ...Object.keys(section)].reduce((sum, name) => sum + name.length, 0) > MAX_NAMES_TOTAL_LENGTH) return INVALID
   if (to !== null && to.length > MAX_XSMTPAPI_RECIPIENTS) return { ok: false, problem: 'recipients' }
   return to !== null && !hasValuesForAll(sub, to.length) ? INVALID : { ok: true, value: { to, sub, section, tracking } }
@@ -86,8 +96,58 @@ function readTo(value: unknown): readonly string[] | null | undefined {
 
 function readValues(value: unknown): readonly string[] | null {
   if (!Array.isArray(value) || value.length > MAX_XSMTPAPI_RECIPIENTS) return null
-  const found = value.map((each: unknown) => asString(each))
+  const found = value.map((each: unknown) => readText(each))
   return found.some((each) => each === null) ? null : found.map((each) => each ?? '')
+}
+
+/** Null: neither text nor a value that has one obvious text. NUL cannot stand in a mail (RFC 5321 §2.4, RFC 5322 §3.5). */
+function readText(value: unknown): string | null {
+  const text = value === null ? '' : typeof value === 'boolean' ? String(value) : asString(value)
+  return text?.includes('\0') === true ? null : text
+}
+
+/** One value, bare or as a list of one. */
+function readSharedValue(value: unknown): string | null {
+  const values = readValues(Array.isArray(value) ? value : [value])
+  return values?.length === 1 ? (values[0] ?? null) : null
+}
+
+/** A word without delimiters. */
+const BARE_NAME = /^[\p{L}\p{N}_](?:[^%\p{Cc}]*[\p{L}\p{N}\p{M}_])?$/u
+
+/**
+ * Writes bare names of sections between percent signs: texts contain `%silver%`, and the vendor's own example names the section `silver`. A
+ * name that is written in both ways has the text of the full one.
+ */
+function withFullNames(named: Texts): Texts {
+  const bare = Object.entries(named).filter(([name]) => BARE_NAME.test(name))
+  const full = Object.entries(named).filter(([name]) => !BARE_NAME.test(name))
+  return Object.fromEntries([...bare.map(([name, text]) => [`%${name}%`, text] as const), ...full])
+}
+
+/**
+ * One table of sections and values for all recipients. Sections name no sections when they are substituted, so those that name each other
+ * here are joined now. Null: too long.
+ */
+function joinSections(named: Texts, shared: Texts): Texts | null {
+  const sections = insertTexts(withFullNames(named), shared)
+  const values = sections === null ? null : insertTexts(shared, sections)
+  return sections === null || values === null ? null : { ...sections, ...values }
+}
+
+/** Inserts texts into others by name, once. Null: the result is longer than an extension may be. */
+function insertTexts(into: Texts, texts: Texts): Texts | null {
+  if (Object.keys(texts).length === 0) return into
+  const substitute = createSubstitutionTemplate({ names: [], sections: texts }, MAX_XSMTPAPI_LENGTH).bind({})
+  const found: [string, string][] = []
+  let length = 0
+  for (const [name, text] of Object.entries(into)) {
+    const inserted = substitute(text)
+    length += inserted?.length ?? Infinity
+    if (inserted === null || length > MAX_XSMTPAPI_LENGTH) return null
+    found.push([name, inserted])
+  }
+  return Object.fromEntries(found)
 }
 
 function readTexts<T>(value: unknown, read: (value: unknown) => T | null): Readonly<Record<string, T>> | null {

@@ -1,5 +1,5 @@
 /**
- * html-scan - where the links and the end of the body are in an HTML text
+ * html-scan - where the links, the start and the end of the body are in an HTML text
  *
  * The tokenizer of htmlparser2 reports offsets, so that nothing has to be parsed into a tree and written again. Comments, scripts, styles and
  * elements whose content is not markup contain no links; Outlook's conditional comments are comments.
@@ -23,6 +23,8 @@ export type HtmlScan = {
   readonly links: readonly HtmlLink[]
   /** Where content can be added at the end of the body; null: what is added there would not be read as markup. */
   readonly bodyEnd: number | null
+  /** Where content can be added at the start of the body. */
+  readonly bodyStart: number
   /** The attribute lang of the root element. */
   readonly language: string | null
 }
@@ -37,6 +39,12 @@ const SENTINEL = '<z>'
 type Attribute = { readonly name: string; readonly nameEnd: number; value: string; end: number }
 type Tag = { readonly name: string; readonly start: number; readonly attributes: Map<string, Attribute> }
 
+/** The closest known place to the start of the body, and its rank in BODY_STARTS. */
+type BodyStart = { readonly offset: number; readonly rank: number }
+
+/** What ends where content may begin, from the vaguest to the surest. */
+const BODY_STARTS = ['declaration', 'html', 'head', 'body'] as const
+
 type ScanState = {
   readonly source: string
   readonly links: HtmlLink[]
@@ -46,6 +54,7 @@ type ScanState = {
   attribute: Attribute | null
   rawTextElement: string | null
   language: string | null
+  bodyStart: BodyStart
   /** The offset of the last start tag. */
   lastTagStart: number
 }
@@ -62,14 +71,16 @@ export function scanHtml(text: string, decodeValue: ((piece: string) => string) 
     attribute: null,
     rawTextElement: null,
     language: null,
+    bodyStart: { offset: 0, rank: -1 },
     lastTagStart: -1,
   }
   const tokenizer = new Tokenizer({ xmlMode: false, decodeEntities: true }, createCallbacks(state, decodeValue ?? ((piece) => piece)))
   tokenizer.write(state.source)
   tokenizer.end()
-  const { links, endTags, language, lastTagStart, rawTextElement } = state
+  const { links, endTags, language, lastTagStart, rawTextElement, bodyStart } = state
   const isOpenAtEnd = rawTextElement === null && lastTagStart === text.length
-  return { links, bodyEnd: endTags.get('body') ?? endTags.get('html') ?? (isOpenAtEnd ? text.length : null), language }
+  const bodyEnd = endTags.get('body') ?? endTags.get('html') ?? (isOpenAtEnd ? text.length : null)
+  return { links, bodyEnd, bodyStart: Math.min(bodyStart.offset, text.length), language }
 }
 
 const ignore = (): void => undefined
@@ -90,12 +101,12 @@ function createCallbacks(state: ScanState, decodeValue: (piece: string) => strin
     onattribdata: (start, end) => append(decodeValue(source.slice(start, end))),
     onattribentity: (codepoint) => append(String.fromCodePoint(codepoint)),
     onattribend: (quote, end) => endAttribute(state, quote === QuoteType.Single || quote === QuoteType.Double ? end - 1 : end),
-    onopentagend: () => endTag(state),
-    onselfclosingtag: () => endTag(state),
-    onclosetag: (start, end) => closeElement(state, source.slice(start, end).toLowerCase(), start - 2),
+    onopentagend: (end) => endTag(state, end + 1),
+    onselfclosingtag: (end) => endTag(state, end + 1),
+    onclosetag: (start, end) => closeElement(state, source.slice(start, end).toLowerCase(), { start: start - 2, end: end + 1 }),
     oncdata: ignore,
     oncomment: ignore,
-    ondeclaration: ignore,
+    ondeclaration: (_start, end) => noteBodyStart(state, 'declaration', end + 1),
     onend: ignore,
     onprocessinginstruction: ignore,
     ontext: ignore,
@@ -110,10 +121,17 @@ function endAttribute({ tag, attribute }: ScanState, end: number): void {
   tag.attributes.set(attribute.name, attribute)
 }
 
-function endTag(state: ScanState): void {
+/** The first place of the highest rank counts. */
+function noteBodyStart(state: ScanState, what: (typeof BODY_STARTS)[number], offset: number): void {
+  const rank = BODY_STARTS.indexOf(what)
+  if (rank > state.bodyStart.rank) state.bodyStart = { offset, rank }
+}
+
+function endTag(state: ScanState, end: number): void {
   const { tag } = state
   state.tag = null
   if (tag === null || state.rawTextElement !== null) return
+  if (tag.name === 'html' || tag.name === 'body') noteBodyStart(state, tag.name, end)
   if (RAW_TEXT_ELEMENTS.has(tag.name)) state.rawTextElement = tag.name
   if (tag.name === 'html') state.language ??= tag.attributes.get('lang')?.value ?? null
   const href = LINK_ELEMENTS.has(tag.name) ? tag.attributes.get('href') : undefined
@@ -122,7 +140,8 @@ function endTag(state: ScanState): void {
   state.links.push({ start, end: href.end, href: href.value, isMarked: tag.attributes.has(NO_TRACK) })
 }
 
-function closeElement(state: ScanState, name: string, start: number): void {
+function closeElement(state: ScanState, name: string, { start, end }: { readonly start: number; readonly end: number }): void {
+  if (state.rawTextElement === null && name === 'head') noteBodyStart(state, 'head', end)
   if (state.rawTextElement === null) state.endTags.set(name, start)
   else if (state.rawTextElement === name) state.rawTextElement = null
 }

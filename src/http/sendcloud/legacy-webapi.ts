@@ -63,7 +63,6 @@ export function addLegacyWebApiRoutes(scope: HttpServer, dependencies: SendCloud
 
 async function handleSend(dependencies: SendCloudDependencies<SendNeeds>, request: FastifyRequest): Promise<object> {
   const { parameters, files } = await readSendRequest(request)
-  if (/^true$/i.test(parameters.get('use_maillist') ?? '')) return createErrorBody('address lists are not supported')
   return toLegacyResponse(await runSendCloudOperation(dependencies, createSendOperation(files), request, renameParameters(parameters)))
 }
 

@@ -11,6 +11,7 @@ import { isReservedHeader } from '../../compose/header-set.ts'
 import { readOriginator, readShownDomains, type Originator } from '../../compose/originator.ts'
 import { asObject, asString } from '../../mail/mime/json-reader.ts'
 import { parseBareAddress, parseAddress } from '../../mail/mime/address.ts'
+import type { SendCloudCode } from './envelope.ts'
 import { readList, readWhole, defineParameter } from './parameters.ts'
 
 // oxlint-disable-next-line no-control-regex
@@ -18,8 +19,6 @@ const CONTROL_CHARACTERS = /[\u0000-\u0008\u000a-\u001f\u007f\u2028\u2029]/u
 
 /** The longest line of RFC 5322 §2.1.1. */
 const MAX_LINE_LENGTH = 998
-/** The longest address of RFC 5321 §4.5.3.1: 64 + 1 + 255. */
-const MAX_ADDRESS_LENGTH = 320
 /** SendCloud's limit. */
 const MAX_REQUEST_ID_LENGTH = 128
 const MAX_REPLY_TO_ADDRESSES = 3
@@ -37,13 +36,14 @@ const readFromName = (text: string): string | null => (readLine(text) === null |
 const readAddressLine = (text: string): string | null =>
   text.length <= MAX_LINE_LENGTH && !CONTROL_CHARACTERS.test(text) && parseAddress(text) !== null ? text : null
 
-/** An invalid address is accepted; its message gets the sub status 404. */
+/** One address that is not valid makes the list invalid. */
 function readRecipients(text: string): readonly string[] | null {
-  const found = readList(MAX_LISTED_ADDRESSES)(text)
-  return found === null || found.some((each) => each.length > MAX_ADDRESS_LENGTH || CONTROL_CHARACTERS.test(each))
-    ? null
-    : found.map((each) => parseBareAddress(each) ?? each)
+  const found = readList(MAX_LISTED_ADDRESSES)(text)?.map(readRecipient) ?? [null]
+  return found.some((each) => each === null) ? null : found.flatMap((each) => each ?? [])
 }
+
+const readRecipient = (text: string): string | null =>
+  text.length <= MAX_LINE_LENGTH && !CONTROL_CHARACTERS.test(text) ? parseBareAddress(text) : null
 
 function readReplyTo(text: string): readonly string[] | null {
   const found = readList(MAX_REPLY_TO_ADDRESSES)(text)
@@ -55,7 +55,10 @@ const HEADER_NAME = /^[!-9;-~]{1,76}$/
 function readHeaders(text: string): Readonly<Record<string, string>> | null {
   const fields = parseJson(text)
   if (fields === null || Object.keys(fields).length > MAX_HEADERS) return null
-  const found = Object.entries(fields).map(([name, value]) => [name, readLine(asString(value) ?? '\n')] as const)
+  const given = Object.entries(fields).filter(([, value]) => value !== null)
+  const found = given.map(
+    ([name, value]) => [name, readLine(typeof value === 'boolean' ? String(value) : (asString(value) ?? '\n'))] as const,
+  )
   if (found.some(([name, value]) => value === null || !HEADER_NAME.test(name))) return null
   return Object.fromEntries(found.filter(([name]) => !isReservedHeader(name)).map(([name, value]) => [name, value ?? '']))
 }
@@ -85,6 +88,17 @@ type SmtpApiValue = ReturnType<typeof readSmtpApi>
 type TextList = readonly string[]
 type HeaderMap = Readonly<Record<string, string>>
 
+const createSwitch = (name: string, invalidCode: SendCloudCode) =>
+  defineParameter<boolean>({ names: [name], missingCode: null, invalidCode, read: readBoolean, defaultValue: false })
+
+/** What we do not do. Checked first: such a request must never reach a part of its recipients. */
+export const UNSUPPORTED_PARAMETERS = {
+  useAddressList: createSwitch('useAddressList', 40874),
+  use_maillist: createSwitch('use_maillist', 40874),
+  gzipCompress: createSwitch('gzipCompress', 40861),
+  gzip_compress: createSwitch('gzip_compress', 40861),
+}
+
 /** Checked before the recipients, because xsmtpapi may contain them. */
 export const SENDER_PARAMETERS = {
   from: defineParameter<Originator>({
@@ -97,7 +111,7 @@ export const SENDER_PARAMETERS = {
   fromName: defineParameter<string | null>({
     names: ['fromName', 'fromname'],
     missingCode: null,
-    invalidCode: 40802,
+    invalidCode: 40804,
     read: readFromName,
     defaultValue: null,
   }),
@@ -113,8 +127,8 @@ export const SENDER_PARAMETERS = {
 /** Checked only if xsmtpapi has no recipients. */
 export const RECIPIENT_PARAMETERS = {
   to: defineParameter<TextList>({ names: ['to'], missingCode: 40805, invalidCode: 40806, read: readRecipients, defaultValue: [] }),
-  cc: defineParameter<TextList>({ names: ['cc'], missingCode: null, invalidCode: 40806, read: readRecipients, defaultValue: [] }),
-  bcc: defineParameter<TextList>({ names: ['bcc'], missingCode: null, invalidCode: 40806, read: readRecipients, defaultValue: [] }),
+  cc: defineParameter<TextList>({ names: ['cc'], missingCode: null, invalidCode: 40853, read: readRecipients, defaultValue: [] }),
+  bcc: defineParameter<TextList>({ names: ['bcc'], missingCode: null, invalidCode: 40856, read: readRecipients, defaultValue: [] }),
 }
 
 /** Checked after the recipients. */
@@ -142,7 +156,22 @@ export const CONTENT_PARAMETERS = {
     read: readText(MAX_LABEL_LENGTH),
     defaultValue: null,
   }),
-  headers: defineParameter<HeaderMap>({ names: ['headers'], missingCode: null, invalidCode: 501, read: readHeaders, defaultValue: {} }),
+  headers: defineParameter<HeaderMap>({ names: ['headers'], missingCode: null, invalidCode: 40869, read: readHeaders, defaultValue: {} }),
+  useNotification: createSwitch('useNotification', 40829),
+  dispositionNotificationTo: defineParameter<string | null>({
+    names: ['dispositionNotificationTo'],
+    missingCode: null,
+    invalidCode: 40829,
+    read: readAddressLine,
+    defaultValue: null,
+  }),
+  contentSummary: defineParameter<string | null>({
+    names: ['contentSummary'],
+    missingCode: null,
+    invalidCode: 501,
+    read: readLine,
+    defaultValue: null,
+  }),
   sendRequestId: defineParameter<string | null>({
     names: ['sendRequestId'],
     missingCode: null,
@@ -153,7 +182,7 @@ export const CONTENT_PARAMETERS = {
   respEmailId: defineParameter<boolean>({
     names: ['respEmailId'],
     missingCode: null,
-    invalidCode: 501,
+    invalidCode: 40859,
     read: readBoolean,
     defaultValue: true,
   }),

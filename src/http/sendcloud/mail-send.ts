@@ -18,11 +18,11 @@ import {
   type XSmtpApi,
 } from '../../compose/x-smtpapi.ts'
 import { Fault } from '../../errors.ts'
-import { parseBareAddress } from '../../mail/mime/address.ts'
+import { insertPreviewText } from '../../tracking/preview-text.ts'
 import type { Submission, Submit } from '../../service/submit/submit.ts'
 import type { SendCloudOperation } from './operation.ts'
 import { createEnvelope, type SendCloudEnvelope, type SendCloudCode } from './envelope.ts'
-import { CONTENT_PARAMETERS, RECIPIENT_PARAMETERS, SENDER_PARAMETERS } from './mail-send-parameters.ts'
+import { CONTENT_PARAMETERS, RECIPIENT_PARAMETERS, SENDER_PARAMETERS, UNSUPPORTED_PARAMETERS } from './mail-send-parameters.ts'
 import { readParameters, type RequestParameters, type ParameterValues } from './parameters.ts'
 import type { MultipartForm, UploadedFile } from '../server/upload.ts'
 
@@ -90,6 +90,8 @@ const refuseSubmission = (code: SendCloudCode, message?: string): SubmissionResu
 
 /** Reads a request; the first invalid parameter decides the error. Pure. */
 function readSubmission(parameters: RequestParameters, files: readonly UploadedFile[]): SubmissionResult {
+  const unsupported = findUnsupported(parameters)
+  if (unsupported !== null) return unsupported
   const sender = readParameters(SENDER_PARAMETERS, parameters)
   if (!sender.ok) return refuseSubmission(sender.code)
   const { xsmtpapi } = sender.values
@@ -108,14 +110,27 @@ function readSubmission(parameters: RequestParameters, files: readonly UploadedF
   const html = parameters.get('html') ?? ''
   const plain = parameters.get('plain') ?? ''
   if (html.trim() === '' && plain.trim() === '') return refuseSubmission(40870)
+  // RFC 5322 §3.5: no NUL in a mail. Programs cut or drop what contains one.
+  if (html.includes('\0')) return refuseSubmission(40871, 'html is invalid: it contains NUL')
+  if (plain.includes('\0')) return refuseSubmission(40831, 'plain is invalid: it contains NUL')
   const recipients = allRecipients.map((recipient, index) => ({ recipient, variables: variablesOfRecipient(smtpApi.sub, index) }))
-  const visibleRecipients = { to: isSeparate ? null : to.filter(isAddress), cc: cc.filter(isAddress) }
+  const visibleRecipients = { to: isSeparate ? null : to, cc }
   const submission = { ...toSubmission(sender.values, content.values, { smtpApi, visibleRecipients, html, plain, files }), recipients }
   return { ok: true, submission, returnsEmailIds: content.values.respEmailId }
 }
 
-/** Invalid addresses are left out of the To and Cc headers. */
-const isAddress = (text: string): boolean => parseBareAddress(text) !== null
+/** Address lists and compressed content: asked for, or asked for in a way that cannot be read. */
+function findUnsupported(parameters: RequestParameters): SubmissionResult | null {
+  const read = readParameters(UNSUPPORTED_PARAMETERS, parameters)
+  if (!read.ok) return refuseSubmission(read.code, `${read.name} is invalid: true or false`)
+  const { useAddressList, use_maillist: useMailList, gzipCompress, gzip_compress: gzipBody } = read.values
+  if (useAddressList || useMailList)
+    return refuseSubmission(
+      40820,
+      `${useAddressList ? 'useAddressList' : 'use_maillist'}: address lists are not supported; name the recipients in to`,
+    )
+  return gzipCompress || gzipBody ? refuseSubmission(40861) : null
+}
 
 const NO_RECIPIENTS: ParameterValues<typeof RECIPIENT_PARAMETERS> = { to: [], cc: [], bcc: [] }
 const EMPTY_XSMTPAPI: XSmtpApi = { to: null, sub: {}, section: {}, tracking: ACCOUNT_DEFAULT_TRACKING }
@@ -130,9 +145,10 @@ type SubmissionParts = {
 
 function toSubmission(
   { from, fromName }: ParameterValues<typeof SENDER_PARAMETERS>,
-  { subject, replyTo, labelId, labelName, headers, sendRequestId }: ParameterValues<typeof CONTENT_PARAMETERS>,
+  content: ParameterValues<typeof CONTENT_PARAMETERS>,
   { smtpApi, visibleRecipients, html, plain, files }: SubmissionParts,
 ): Omit<Submission, 'recipients'> {
+  const { subject, replyTo, labelId, labelName, headers, sendRequestId, contentSummary } = content
   const messageIdHeader = Object.entries(headers).find(([name]) => name.toLowerCase() === 'message-id')?.[1]
   return {
     body: {
@@ -141,9 +157,12 @@ function toSubmission(
       replyTo,
       ...visibleRecipients,
       subject,
-      html: html.trim() === '' ? null : html,
+      html: html.trim() === '' ? null : contentSummary === null ? html : insertPreviewText(html, contentSummary),
       plain: plain.trim() === '' ? null : plain,
-      headers: Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'message-id')),
+      headers: Object.fromEntries([
+        ...Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'message-id'),
+        ...notificationFields(content, from.address),
+      ]),
       attachments: files.map(({ name, type, content }) => ({ name, type, content: content.toString('base64'), cid: null })),
       sections: smtpApi.section,
       raw: null,
@@ -156,4 +175,14 @@ function toSubmission(
     userHeaders: headers,
     requestId: sendRequestId,
   }
+}
+
+/** The request for a read receipt (RFC 8098 §2.1), unless `headers` contains one. */
+function notificationFields(
+  { headers, useNotification, dispositionNotificationTo }: ParameterValues<typeof CONTENT_PARAMETERS>,
+  from: string,
+): readonly (readonly [string, string])[] {
+  const to = dispositionNotificationTo ?? (useNotification ? from : null)
+  const isGiven = Object.keys(headers).some((name) => name.toLowerCase() === 'disposition-notification-to')
+  return to === null || isGiven ? [] : [['Disposition-Notification-To', to]]
 }

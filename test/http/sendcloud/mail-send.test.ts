@@ -29,21 +29,23 @@ const CASES = [
   [{ from: 'list: b@victim.example;' }, 40802],
   [{ from: '"b@victim.example"@example.com' }, 40802],
   [{ from: 'news@example.com\u0000' }, 40802],
-  [{ fromName: '=?utf-7?q?b+AEA-victim.example?=' }, 40802],
-  [{ fromName: 'News\nX: y' }, 40802],
+  [{ fromName: '=?utf-7?q?b+AEA-victim.example?=' }, 40804],
+  [{ fromName: 'News\nX: y' }, 40804],
   [{ fromName: 'Neuigkeiten für Sie' }, 200],
   [{ to: '' }, 40805],
   [{ to: undefined }, 40805],
   [{ to: ';;' }, 40806],
   [{ to: 'a@example.net\r\nx' }, 40806],
   [{ to: 'x'.repeat(321) }, 40806],
-  [{ to: 'nobody' }, 200],
+  [{ to: 'nobody' }, 40806],
+  [{ to: 'joe@example.net;nobody' }, 40806],
   [{ to: many(100).join(';') }, 200],
   [{ to: many(101).join(';') }, 40807],
   [{ to: many(99).join(';'), cc: 'c@example.net', bcc: 'b@example.net' }, 40807],
   [{ to: many(98).join(';'), cc: 'c@example.net', bcc: 'b@example.net' }, 200],
-  [{ cc: ';' }, 40806],
-  [{ bcc: 'b\n@example.net' }, 40806],
+  [{ cc: ';' }, 40853],
+  [{ cc: 'Words' }, 40853],
+  [{ bcc: 'b\n@example.net' }, 40856],
   [{ subject: '' }, 40808],
   [{ subject: undefined }, 40808],
   [{ subject: 'Hello\r\nBcc: b@example.com' }, 40809],
@@ -63,16 +65,35 @@ const CASES = [
   [{ labelName: 'news' }, 200],
   [{ labelName: 'x'.repeat(129) }, 40015],
   [{ headers: '{"SC-Custom-Id":"7"}' }, 200],
-  [{ headers: 'x' }, 501],
-  [{ headers: '{"X":"a\\r\\nb"}' }, 501],
-  [{ headers: '{"X Y":"a"}' }, 501],
-  [{ headers: '{"X":{}}' }, 501],
+  [{ headers: 'x' }, 40869],
+  [{ headers: '{"X":"a\\r\\nb"}' }, 40869],
+  [{ headers: '{"X Y":"a"}' }, 40869],
+  [{ headers: '{"X":{}}' }, 40869],
+  [{ headers: '{"X":null,"Y":7,"Z":true}' }, 200],
   [{ sendRequestId: 'x'.repeat(128) }, 200],
   [{ sendRequestId: 'x'.repeat(129) }, 501],
   [{ sendRequestId: 'spent' }, 40913],
   [{ from: 'a@victim.example' }, 40802],
   [{ respEmailId: 'false' }, 200],
-  [{ respEmailId: 'perhaps' }, 501],
+  [{ respEmailId: 'perhaps' }, 40859],
+  [{ html: '<p>H\0i</p>' }, 40871],
+  [{ plain: 'H\0i' }, 40831],
+  [{ useAddressList: 'true' }, 40820],
+  [{ useAddressList: 'TRUE', to: 'all@maillist.example' }, 40820],
+  [{ use_maillist: '1' }, 40820],
+  [{ useAddressList: 'yes' }, 40874],
+  [{ useAddressList: 'false', use_maillist: 'false' }, 200],
+  [{ useAddressList: 'false', use_maillist: 'true' }, 40820],
+  [{ useAddressList: 'true', from: '' }, 40820],
+  [{ gzipCompress: 'true' }, 40861],
+  [{ gzipCompress: 'false' }, 200],
+  [{ useNotification: 'true' }, 200],
+  [{ useNotification: 'perhaps' }, 40829],
+  [{ dispositionNotificationTo: 'nobody' }, 40829],
+  [{ contentSummary: 'In short' }, 200],
+  [{ contentSummary: 'In\nshort' }, 501],
+  [{ xsmtpapi: api({ sub: { '%n%': ['A\0nn'] } }) }, 40813],
+  [{ xsmtpapi: api({ sub: { '%n%': [null] }, pubsub: { '%p%': 7 }, section: { s: null } }) }, 200],
   [{ xsmtpapi: 'x' }, 40813],
   [{ xsmtpapi: '{"to":[]}' }, 40813],
   [{ xsmtpapi: api({ to: many(101) }) }, 40807],
@@ -168,10 +189,24 @@ test('a request becomes a submission', async () => {
   })
 })
 
-test('an invalid address gets a response and is in no header', async () => {
-  await WAYS[0][1](given({ to: 'nobody;joe@example.net', cc: 'Words;c@example.net', headers: '{"Resent-To":"x@example.net","X-A":"1"}' }))
-  expect(submitted()?.body).toMatchObject({ to: ['joe@example.net'], cc: ['c@example.net'], headers: { 'X-A': '1' } })
-  expect(submitted()?.recipients.map(({ recipient }) => recipient)).toEqual(['nobody', 'joe@example.net', 'Words', 'c@example.net'])
+test('an error of useAddressList names the parameter and mails nobody', async () => {
+  const response = await WAYS[0][1](given({ useAddressList: 'true' }))
+  expect(response.message).toContain('useAddressList')
+  expect(submitted()).toBe(undefined)
+})
+
+test('a read receipt is asked for once, and the summary stands at the start of the body', async () => {
+  const html = '<html><body class="x"><p>Hi</p></body></html>'
+  await WAYS[0][1](given({ useNotification: 'true', contentSummary: 'A < B', html }))
+  expect(submitted()?.body).toMatchObject({
+    headers: { 'Disposition-Notification-To': 'news@example.com' },
+    html: expect.stringMatching(/<body class="x"><div style="display:none[^>]*>A &lt; B<\/div><p>Hi/),
+  })
+})
+
+test('a Disposition-Notification-To in headers counts', async () => {
+  await WAYS[0][1](given({ useNotification: 'true', headers: '{"disposition-notification-to":"desk@example.com"}' }))
+  expect(submitted()?.body.headers).toEqual({ 'disposition-notification-to': 'desk@example.com' })
 })
 
 test('an invalid sendRequestId is named in the message', async () => {
