@@ -36,10 +36,13 @@ export const ACCOUNTS = createTableMapping<Account>('accounts', ['account_id'], 
 
 const COLUMNS = ACCOUNTS.columns('a')
 
+/** Reads settings that another version of bounced has stored: what it had and this one has not is left out. */
+const storedSettingsSchema = accountSettingsSchema.strip()
+
 /** A setting that did not exist when the row was stored takes its default. */
 function decodeAccount(row: SqlRow): Account {
   const account = ACCOUNTS.decode(row)
-  return { ...account, settings: accountSettingsSchema.parse({ ...account.settings, version: account.settingsVersion }) }
+  return { ...account, settings: storedSettingsSchema.parse({ ...account.settings, version: account.settingsVersion }) }
 }
 
 /** Creates an account with the next free number, never 0. Returns it. */
@@ -73,11 +76,15 @@ export async function listAccountsForOperator(reader: DatabaseReader): Promise<r
   return (await reader.all(`select ${COLUMNS} from accounts a order by a.account_id`)).map(decodeAccount)
 }
 
-/** Saves settings with the next version. Throws Fault conflict if `settings.version` is no longer the stored version. */
+/**
+ * Saves settings with the next version. What a newer version of bounced has stored beside them stays, because its nodes may run beside this one. Throws
+ * Fault conflict if `settings.version` is no longer the stored version.
+ */
 export async function saveAccountSettings(db: Database, account: number, settings: AccountSettings): Promise<AccountSettings> {
   const next = { ...settings, version: settings.version + 1 }
+  const stored = await db.one(`select ${COLUMNS} from accounts a where a.account_id = $1`, [account])
   const changed = await db.run('update accounts set settings = $1, settings_version = $2 where account_id = $3 and settings_version = $4', [
-    JSON.stringify(next),
+    JSON.stringify({ ...(stored === null ? {} : ACCOUNTS.decode(stored).settings), ...next }),
     next.version,
     account,
     settings.version,

@@ -109,6 +109,16 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     expect((await findAccount(engine.read, 1))?.settings).toEqual({ ...DEFAULT_ACCOUNT_SETTINGS, zone: 'Europe/Berlin' })
   })
 
+  test('leaves out settings that only another version knows, and keeps them when it changes others', async () => {
+    await tx(async (db) => createAccount(db, { name: 'a', createdAt: T0, settings: DEFAULT_ACCOUNT_SETTINGS }))
+    await tx(async (db) => db.run('update accounts set settings = $1', ['{"zone":"Europe/Berlin","ofAnotherVersion":7}']))
+    const [account] = await listAccountsForOperator(engine.read)
+    expect(account?.settings).toEqual({ ...DEFAULT_ACCOUNT_SETTINGS, zone: 'Europe/Berlin' })
+    await tx(async (db) => saveAccountSettings(db, 1, { ...DEFAULT_ACCOUNT_SETTINGS, zone: 'Asia/Shanghai' }))
+    const stored: unknown = JSON.parse(String((await engine.read.one('select settings from accounts'))?.['settings']))
+    expect(stored).toMatchObject({ zone: 'Asia/Shanghai', ofAnotherVersion: 7, version: 2 })
+  })
+
   test('keeps a rotated key until it expires', async () => {
     await tx(async (db) => addCredential(db, credential()))
     await tx(async (db) => addCredential(db, credential({ keyHash: hashOf('new'), createdAt: T0 + 1 })))
