@@ -137,7 +137,6 @@ function createContext(settings: Settings, telemetry: Telemetry, { engine, maste
     counterBuffer: createCounterBuffer(now),
     now,
     elapsed,
-    sharedNow: now,
     ids: createFactIds(now),
   }
 }

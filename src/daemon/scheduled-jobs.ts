@@ -99,8 +99,8 @@ function createJobs(context: Context, settings: Settings, { lookUp, isClosing }:
   ]
 }
 
-async function bringForward({ engine, sharedNow, telemetry }: Context): Promise<void> {
-  const rows = await engine.tx((db) => bringForwardForOperator(db, sharedNow()), { visibility: 'latest' })
+async function bringForward({ engine, now, telemetry }: Context): Promise<void> {
+  const rows = await engine.tx((db) => bringForwardForOperator(db, now()), { visibility: 'latest' })
   if (rows > 0)
     telemetry.log.warn(
       { rows },

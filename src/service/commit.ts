@@ -13,10 +13,8 @@ import { saveLedgerState, type AccompanyingRows } from '../store/facts/ledger-st
 import { recordLateFeedback } from './deliver/late-feedback.ts'
 
 type CommitOptions = Pick<AccompanyingRows, 'reports' | 'rawMails' | 'pendingVerifications'> & {
-  /** When the outbox rows are created (epoch ms). */
+  /** When the outbox rows are created, and due (epoch ms). */
   readonly now: number
-  /** When they are due, by the clock of the store; by default `now`. */
-  readonly dueAt?: number
   /** Whether a fact may notify webhook endpoints. A replay or a reclassification notifies none. */
   readonly notify: (fact: Fact) => boolean
   /** Local IP addresses of the delivery queue, which then receives late bounces and complaints. Absent where nothing is delivered. */
@@ -30,7 +28,7 @@ export type QueuedWebhook = { readonly fact: Fact; readonly endpointId: number }
 export async function commitLedgerState(
   db: Database,
   ledgerState: LedgerState,
-  { now, dueAt = now, notify, egressIps, ...extras }: CommitOptions,
+  { now, notify, egressIps, ...extras }: CommitOptions,
 ): Promise<readonly QueuedWebhook[]> {
   const notifiedFacts = ledgerState.newFacts.filter((fact) => fact.account !== 0 && notify(fact))
   const endpoints =
@@ -38,7 +36,7 @@ export async function commitLedgerState(
   const queued = notifiedFacts.flatMap((fact) =>
     endpoints.filter((each) => isSubscribed(each, fact, ledgerState)).map(({ endpointId }) => ({ fact, endpointId })),
   )
-  const outbox = queued.map(({ fact, endpointId }) => ({ ...createOutboxRow(fact, endpointId, now), dueAt }))
+  const outbox = queued.map(({ fact, endpointId }) => createOutboxRow(fact, endpointId, now))
   await saveLedgerState(db, ledgerState, { ...extras, outbox })
   await recordLateFeedback(db, ledgerState, egressIps)
   return queued

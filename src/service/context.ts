@@ -33,11 +33,12 @@ export type Context = {
   readonly diskSpace: DiskSpace
   /** Counts committed facts for the alerts. */
   readonly counterBuffer: CounterBuffer
-  /** The current time, epoch ms. Never decreases, and ignores jumps of the clock that last for minutes only (steady-clock). */
+  /**
+   * The current time by the clock of the store, epoch ms: due times and claims can be compared with those of other nodes. Never decreases, and ignores jumps of
+   * the clock that last for minutes only (steady-clock, store/engine/shared-clock).
+   */
   readonly now: () => number
   /** Milliseconds since any moment: for intervals, leases and deadlines, which no clock may stretch. */
   readonly elapsed: () => number
-  /** The time by the clock of the store (epoch ms): for due times and claims, which other nodes compare with theirs. */
-  readonly sharedNow: () => number
   readonly ids: FactIdGenerator
 }

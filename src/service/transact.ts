@@ -69,7 +69,6 @@ export async function transact<Result>(
     const { reports, rawMails, pendingVerifications, notify = () => true } = decision
     const queued = await commitLedgerState(db, ledgerState, {
       now,
-      dueAt: context.sharedNow(),
       notify,
       egressIps: context.egressIps,
       ...(reports === undefined ? {} : { reports }),

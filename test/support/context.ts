@@ -62,7 +62,6 @@ export async function openTestContext(engine: Engine, clock: Clock): Promise<Con
     counterBuffer: createCounterBuffer(now),
     now,
     elapsed: now,
-    sharedNow: now,
     ids,
   }
 }

@@ -145,7 +145,7 @@ async function logAlerts({ telemetry, engine }: Context, facts: readonly FactOf<
 
 async function sendAlertMails(context: Context, { rules, mailer }: AlertOptions): Promise<void> {
   if (mailer === null) return
-  const now = context.sharedNow()
+  const now = context.now()
   const due = await context.engine.tx((db) => claimAlertMailsForOperator(db, now, now + MAIL_LEASE_MS), { visibility: 'latest' })
   const snapshot = await context.accountCache.snapshot()
   const facts = await findFactsBySubject(

@@ -118,7 +118,7 @@ export function startExporter(exporter: Exporter): () => Promise<void> {
 }
 
 async function claimJob({ context, rules, lease }: ExporterInternals): Promise<ExportRow | null> {
-  const now = context.sharedNow()
+  const now = context.now()
   // Check without a lock first: usually there is no job.
   const waiting = await context.engine.read.one("select 1 as one from exports where state in ('queued', 'running') limit 1")
   if (waiting === null) return null
@@ -153,7 +153,7 @@ async function runJob(internals: ExporterInternals, job: ExportRow): Promise<voi
     const end = await writeFile(internals, job)
     const at = context.now()
     if (end === 'stopped') await signalJob(internals, job, 'released', { at })
-    if (end === 'yielded') await signalJob(internals, job, 'released', { at, claimableAt: context.sharedNow() })
+    if (end === 'yielded') await signalJob(internals, job, 'released', { at, claimableAt: at })
     if (end === 'done') context.telemetry.count('bounced_exports_total', { outcome: 'ended' })
   } catch (error) {
     await failJob(internals, job, error)
@@ -175,7 +175,7 @@ async function failJob(internals: ExporterInternals, job: ExportRow, error: unkn
   const at = context.now()
   const failure: ExportChange = { at, error: message.slice(0, 500), expiresAt: at + rules.keepDays * DAY_MS }
   try {
-    if (isRetryable(error)) await signalJob(internals, job, 'released', { at, claimableAt: context.sharedNow() + RETRY_DELAY_MS })
+    if (isRetryable(error)) await signalJob(internals, job, 'released', { at, claimableAt: at + RETRY_DELAY_MS })
     else await signalJob(internals, job, 'failed', failure)
   } catch (cause) {
     // The lease expires, and the job is claimed again.
@@ -203,7 +203,7 @@ async function writeFile(internals: ExporterInternals, first: ExportRow): Promis
 }
 
 const isOtherAccountWaiting = ({ context }: ExporterInternals, { account }: ExportRow): Promise<boolean> =>
-  isOtherExportWaiting(context.engine.read, account, context.sharedNow())
+  isOtherExportWaiting(context.engine.read, account, context.now())
 
 type ExportPage = { readonly rows: readonly (readonly Cell[])[]; readonly next: ExportStep['next'] }
 
@@ -214,7 +214,7 @@ async function readExportPage(
 ): Promise<ExportPage> {
   const { bulkRead, replica } = context.engine
   // An erasure expires the exports that run. One that has begun since must not find the address on a replica that is behind.
-  const isSafe = startedAt !== null && context.sharedNow() - startedAt > replica.maxLagMillis
+  const isSafe = startedAt !== null && context.now() - startedAt > replica.maxLagMillis
   const reader = replica.maxLagMillis > 0 && isSafe ? replica.bulkRead : bulkRead
   const rows: (readonly Cell[])[] = []
   let after = cursor
@@ -240,7 +240,7 @@ async function saveExportPage(
   const chunk = text === '' && job.chunks > 0 ? null : await compressChunk(text)
   const size = job.gzip ? (chunk?.byteLength ?? 0) : Buffer.byteLength(text)
   const now = context.now()
-  const progress = { cursor: next, rows: job.rows + rows.length, bytes: job.bytes + size, leaseUntil: context.sharedNow() + LEASE_MS }
+  const progress = { cursor: next, rows: job.rows + rows.length, bytes: job.bytes + size, leaseUntil: now + LEASE_MS }
   const ending = { at: now, expiresAt: now + rules.keepDays * DAY_MS, lease: job.lease }
   const isHeld = await context.engine.tx(
     async (db) => {

@@ -115,7 +115,7 @@ async function tick(internals: NotifierInternals): Promise<void> {
   const { context, workers, state } = internals
   try {
     const elapsed = context.elapsed()
-    const due = await listDueEndpointsForOperator(context.engine.read, context.sharedNow())
+    const due = await listDueEndpointsForOperator(context.engine.read, context.now())
     const free = due.map((ref) => ({ ref, worker: workerOf(workers, ref) })).filter(({ worker }) => worker.running === null)
     for (const { worker } of free) worker.breaker = advanceBreaker(worker.breaker, elapsed)
     const ready = free.filter(({ worker }) => worker.breaker.state !== 'open').toSorted((a, b) => a.worker.lastRun - b.worker.lastRun)
@@ -177,7 +177,7 @@ async function runBatch(internals: NotifierInternals, ref: EndpointRef, worker: 
   const limit = worker.breaker.state === 'trial' ? 1 : BATCH_ROWS
   const endpoint = await findEndpoint(context.engine.read, ref.account, ref.endpointId)
   if (endpoint === null || !endpoint.enabled) return false
-  const now = context.sharedNow()
+  const now = context.now()
   const claim = { now, leaseUntil: now + LEASE_MS, limit, endpoint: ref }
   const rows = await context.engine.tx((db) => claimOutboxForOperator(db, claim), { visibility: 'latest' })
   if (rows.length === 0) return false
@@ -238,7 +238,7 @@ async function settleBatch(internals: NotifierInternals, endpoint: Endpoint, out
   const isDone = ({ result }: SendOutcome): boolean => result?.kind === 'heard' || result?.kind === 'moot'
   const done = outcomes.filter(isDone).map(({ row }) => row)
   const requeued = new Map(
-    outcomes.filter((outcome) => !isDone(outcome)).map((outcome) => [outcome.row.eventId, requeue(endpoint, outcome, context.sharedNow())]),
+    outcomes.filter((outcome) => !isDone(outcome)).map((outcome) => [outcome.row.eventId, requeue(endpoint, outcome, context.now())]),
   )
   const attempts = outcomes.flatMap(({ row, result }): LoggedAttempt[] => {
     if (result === null || !wasAttempted(result)) return []

@@ -51,8 +51,8 @@ export async function replayEvents(
   endpoint: EndpointRef,
   { after = null, ...request }: ReplayRequest,
 ): Promise<ReplayResult> {
-  const dueAt = context.sharedNow()
-  let cursor = parseCursor(after, context.now())
+  const dueAt = context.now()
+  let cursor = parseCursor(after, dueAt)
   let count = 0
   for (let n = 0; n < MAX_PAGES_PER_CALL; n++) {
     const page = await REPLAY_PARTS[cursor.part](context, { ...request, endpoint, cursor, dueAt })
@@ -71,9 +71,10 @@ export async function resumeAfterRecovery(
   { shouldReplay, shouldStop }: { readonly shouldReplay: boolean; readonly shouldStop: () => boolean },
 ): Promise<void> {
   const startedAt = context.now()
-  const dueAt = context.sharedNow()
   for (let n = PAGE_SIZE; n === PAGE_SIZE && !shouldStop();)
-    n = await context.engine.tx((db) => advanceOutboxDueTime(db, endpoint, { dueAt, limit: PAGE_SIZE }), { visibility: 'latest' })
+    n = await context.engine.tx((db) => advanceOutboxDueTime(db, endpoint, { dueAt: startedAt, limit: PAGE_SIZE }), {
+      visibility: 'latest',
+    })
   if (!shouldReplay) return
   for (let next: string | null = formatCursor({ startedAt, part: 'failed', after: null }); next !== null && !shouldStop();)
     next = (await replayEvents(context, endpoint, { events: null, onlyFailed: true, after: next })).next

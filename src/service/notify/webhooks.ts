@@ -92,12 +92,12 @@ export function createWebhookService(context: Context, { vault, guard, poster }:
 
 const endpointNotFound = (): Fault => new Fault('not_found', 'there is no such endpoint')
 
-function resendEvent({ engine, sharedNow }: Context, ref: EndpointRef, eventId: string): Promise<boolean> {
+function resendEvent({ engine, now }: Context, ref: EndpointRef, eventId: string): Promise<boolean> {
   return engine.tx(async (db) => {
     const [record] = await findWebhookRecordsForOperator(db, [{ ...ref, eventId }])
     if (record === undefined) throw new Fault('not_found', 'there is no record of this event')
-    const requeued = await requeueFailedOutbox(db, ref, { eventIds: [eventId], dueAt: sharedNow() })
-    return requeued > 0 || (await requeueWebhookRecords(db, [record], sharedNow())) > 0
+    const requeued = await requeueFailedOutbox(db, ref, { eventIds: [eventId], dueAt: now() })
+    return requeued > 0 || (await requeueWebhookRecords(db, [record], now())) > 0
   })
 }
 

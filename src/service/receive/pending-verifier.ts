@@ -58,7 +58,7 @@ export function firstTry({ mail, digest }: PreparedMail, account: number, now: n
 
 /** Creates the verifier. It does nothing until `tick` is called. */
 export function createPendingVerifier(context: Context, options: PendingVerifierOptions): PendingVerifier {
-  const { telemetry, engine, sharedNow: now } = context
+  const { telemetry, engine, now } = context
   let isStopped = false
   let currentTick: Promise<void> | null = null
   const verifyDue = async (): Promise<void> => {
@@ -116,7 +116,7 @@ async function verifyAgain(
   })
   const reason = await replay(context, runCommand, row.digest)
   if (reason === 'pending' && context.now() < row.receivedAt + pendingHours * HOUR_MS) {
-    await context.engine.tx((db) => reschedulePendingVerification(db, row, nextTryAt(context.sharedNow(), row.tries)))
+    await context.engine.tx((db) => reschedulePendingVerification(db, row, nextTryAt(context.now(), row.tries)))
     return reason
   }
   await settle(context, row, { reason: reason === 'pending' ? 'unverified' : reason, results: latest.results })

@@ -132,7 +132,7 @@ async function decideBatch(
     result: results,
     reports: kept.map(({ item, result }) => reportRow(item, result.account)),
     pendingVerifications: kept.flatMap(({ item, result }) =>
-      result.inboxReason === 'pending' ? [firstTry(item, result.account, decisionContext.context.sharedNow())] : [],
+      result.inboxReason === 'pending' ? [firstTry(item, result.account, decisionContext.context.now())] : [],
     ),
     rawMails: kept.map(({ item, result }) => rawMailOf(item, result.account)),
     notify: (fact) => notifyReplays || mailOfFact.get(fact)?.source === 'smtp',

@@ -95,7 +95,7 @@ async function runNextJob(internals: Internals): Promise<void> {
 async function claimJob({ context, lease }: Internals): Promise<ReclassificationRow | null> {
   // Check without a lock first: usually there is no job.
   if ((await countRunningReclassificationsForOperator(context.engine.read)) === 0) return null
-  const now = context.sharedNow()
+  const now = context.now()
   const claim = { now, leaseUntil: now + LEASE_MS, lease }
   return context.engine.tx((db) => claimReclassificationForOperator(db, claim), { lockName: 'reclassifications', visibility: 'latest' })
 }
@@ -172,7 +172,7 @@ function progressOf(
   return {
     cursor: next,
     done: job.done + read,
-    leaseUntil: context.sharedNow() + LEASE_MS,
+    leaseUntil: context.now() + LEASE_MS,
     summary: addToSummary(summaryOf(job), { examined, unreadable, changes }),
     samples: job.state === 'checking' ? addSamples(job.samples, changes) : null,
   }
@@ -237,7 +237,7 @@ async function failJob({ context }: Internals, job: ReclassificationRow, error: 
   try {
     await context.engine.tx(
       async (db) => {
-        if (isRetryable(error)) await releaseReclassification(db, job, context.sharedNow() + RETRY_DELAY_MS)
+        if (isRetryable(error)) await releaseReclassification(db, job, context.now() + RETRY_DELAY_MS)
         else await transitionReclassification(db, jobId, 'failed', { at: context.now(), lease: job.lease, error: message.slice(0, 500) })
       },
       { visibility: 'latest' },

@@ -234,15 +234,14 @@ describe.each([...engines])('$kind', ({ open }) => {
     )
     const options: AlertOptions = { mailer, rules: { rules: [], mailTo: ['ops@example.net'] }, operator: () => Promise.resolve(1) }
     const alerts = b.make(options)
-    // The clock of this node is ahead of the one by which mails are claimed.
-    const ahead = createAlertEvaluator({ ...b.context, now: () => b.clock.now + HOUR }, options)
+    const other = b.make(options)
     await count(b, 2, { request: 1_000, invalid: 500 })
     await alerts.evaluate()
     await alerts.sendMails()
     expect(got).toEqual([])
     isDown = false
     await alerts.sendMails()
-    await ahead.sendMails()
+    await other.sendMails()
     expect(got).toEqual([])
     b.clock.now += HOUR
     await alerts.sendMails()
