@@ -18,6 +18,7 @@ const SOAK = ['test/faults/soak.test.ts']
 /** Property tests that the slow project runs again with more cases (test/support/property-runs). */
 const LONG_PROPERTIES = [
   'test/compose/originator.test.ts',
+  'test/queue/fairness.test.ts',
   'test/queue/invariants.test.ts',
   'test/service/deliver/delivery-loop.test.ts',
   'test/store/mail/mail-bodies.test.ts',

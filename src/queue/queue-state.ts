@@ -56,7 +56,7 @@ export type MessageStream = {
   state: 'idle' | 'runnable' | 'parked'
   /** The keys at which it waits while parked. */
   blockedBy: readonly BackoffKeyId[]
-  /** The key that woke it. When this stream stops sending, that key may wake the next one. */
+  /** The key with a limited budget that woke it. As long as it does not stop, it sends one message a round, and so shares the budget. */
   wokenBy: BackoffKeyId | null
   nextPathIndex: number
 }
@@ -114,7 +114,9 @@ export type KeyState = {
   failureCohort: { failed: number; readonly size: number } | null
   /** For the network key of a site: when each of its host sets failed. */
   readonly hostSetFailedAt: Map<BackoffKeyId, number>
-  readonly waitingStreams: Set<MessageStreamId>
+  /** The streams that wait here by lane, in the order of their turns; and the woken ones that have not sent yet. */
+  readonly waitingStreams: Map<LaneId, MessageStreamId[]>
+  readonly wokenStreams: Set<MessageStreamId>
   timerAt: number | null
 }
 

@@ -41,7 +41,8 @@ export function getOrCreateKeyState(queue: QueueState, id: BackoffKeyId, now: nu
     warmUp: null,
     failureCohort: null,
     hostSetFailedAt: new Map(),
-    waitingStreams: new Set(),
+    waitingStreams: new Map(),
+    wokenStreams: new Set(),
     timerAt: null,
   }
   queue.keyStates.set(id, keyState)

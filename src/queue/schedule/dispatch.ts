@@ -2,7 +2,8 @@
  * dispatch - chooses the next messages to send: deficit round robin over lanes, and wake-up of streams at keys that open
  *
  * Each lane sends up to a quantum per round, so a lane of a million messages waits as long as a lane of one. A closed stream is examined
- * once, however many messages it holds, and not again before a key wakes it.
+ * once, however many messages it holds, and not again before a key wakes it. A stream that a key with a limited budget woke sends one message
+ * and gives up the rest of the round: lanes share what the key lets through, however many egress IPs they have.
  *
  * Mutates the queue. See also: queue/schedule/lane, queue/backoff/key-state, queue/backoff/send-budget, queue/queue.
  */
@@ -25,6 +26,7 @@ import {
   type EgressPath,
 } from '../queue-state.ts'
 import { startOfUtcDay } from '../backoff/warm-up.ts'
+import { releaseReservation, firstWaitingStream, reservedForOthers } from './waiting-streams.ts'
 
 /** Messages per round: enough to make a connection worth opening, few enough that no lane waits long. */
 const LANE_QUANTUM = 8
@@ -79,7 +81,7 @@ function serveLane(
     } else if (egressPath !== null) {
       push(lane.runnable, stream.id)
       shift(stream.ready)
-      lane.deficit -= 1
+      lane.deficit = stream.wokenBy === null ? lane.deficit - 1 : 0
       dispatchEntry(queue, { stream, lane, entry, egressPath }, batch, now)
     }
   }
@@ -95,12 +97,16 @@ function nextReadyEntry(queue: QueueState, stream: MessageStream): QueueEntry | 
   return null
 }
 
-/** Of the closed keys among these, the one that opens last; null: all are open. */
-function findClosedKey(queue: QueueState, keys: readonly BackoffKeyId[], now: number): BackoffKeyId | null {
+/** How many messages a key lets through now, without those that are kept for others than this stream. Refills its bucket. */
+const budgetFor = (queue: QueueState, keyState: KeyState, id: MessageStream['id'] | null, now: number): number =>
+  sendBudgetOf(queue, keyState, now) - reservedForOthers(keyState, id)
+
+/** Of the keys among these that are closed for a stream, the one that opens last; null: all are open. */
+function findClosedKey(queue: QueueState, { id }: MessageStream, keys: readonly BackoffKeyId[], now: number): BackoffKeyId | null {
   let last: { readonly key: BackoffKeyId; readonly at: number } | null = null
   for (const key of keys) {
     const keyState = queue.keyStates.get(key)
-    if (keyState === undefined || sendBudgetOf(queue, keyState, now) > 0) continue
+    if (keyState === undefined || budgetFor(queue, keyState, id, now) > 0) continue
     const at = opensAt(keyState, now) ?? Infinity
     if (last === null || at > last.at) last = { key, at }
   }
@@ -109,7 +115,7 @@ function findClosedKey(queue: QueueState, keys: readonly BackoffKeyId[], now: nu
 
 /** An egress IP that may be used now, in rotation. Where there is none, parks the stream and returns null. */
 function chooseEgressPath(queue: QueueState, stream: MessageStream, now: number): EgressPath | null {
-  const closedKey = findClosedKey(queue, stream.keys, now) ?? findFullShare(queue, stream)
+  const closedKey = findClosedKey(queue, stream, stream.keys, now) ?? findFullShare(queue, stream)
   if (closedKey !== null) {
     parkStream(queue, stream, [closedKey], now)
     return null
@@ -121,7 +127,7 @@ function chooseEgressPath(queue: QueueState, stream: MessageStream, now: number)
     if (egressPath === undefined) continue
     ensureWarmUpState(queue, stream, egressPath, now)
     ensureConnectionState(queue, stream, egressPath, now)
-    const key = findClosedKey(queue, egressPath.keys, now)
+    const key = findClosedKey(queue, stream, egressPath.keys, now)
     if (key === null) {
       stream.nextPathIndex = index + 1
       return egressPath
@@ -160,6 +166,7 @@ function dispatchEntry(queue: QueueState, selection: DispatchSelection, batch: D
   const keys = [...stream.keys, ...egressPath.keys, ...countedShareKeys(queue, stream)]
   entry.state = 'in-flight'
   entry.attempts += 1
+  releaseReservation(queue, stream)
   adjustWaiting(queue, stream, -1)
   lane.inFlight += 1
   const number = nextSequenceNumber(queue)
@@ -225,17 +232,11 @@ function wakeWaitingStreams(queue: QueueState, now: number): boolean {
 }
 
 function wakeStreamsOf(queue: QueueState, keyState: KeyState, now: number): boolean {
-  let budget = sendBudgetOf(queue, keyState, now)
   let hasWoken = false
-  for (const id of keyState.waitingStreams) {
-    if (budget <= 0) break
-    const stream = queue.streams.get(id)
-    if (stream === undefined) {
-      keyState.waitingStreams.delete(id)
-      continue
-    }
-    wakeStream(queue, stream, keyState.id)
-    budget -= 1
+  for (let budget = budgetFor(queue, keyState, null, now); budget > 0; budget -= 1) {
+    const stream = firstWaitingStream(queue, keyState)
+    if (stream === null) break
+    wakeStream(queue, stream, keyState, budget !== Infinity)
     hasWoken = true
   }
   return hasWoken

@@ -11,6 +11,7 @@
  */
 import { type BackoffKey, type BackoffKeyId, type Destination, formatKey, hostsOf } from '../backoff/backoff-key.ts'
 import type { FairShareKeys, MessageStream, QueueState } from '../queue-state.ts'
+import { reservedSlots } from './waiting-streams.ts'
 
 /** Postfix starts with five. Two also show whether a host replies, and then it takes fifty tarpits to fill a hundred slots. */
 const INITIAL_CONCURRENCY = 2
@@ -56,7 +57,10 @@ function slotLimitOf(queue: QueueState, id: BackoffKeyId, holder: SlotKey['holde
 
 /** The first holder of a stream that uses all its slots; null: none does. */
 export function findFullShare(queue: QueueState, stream: MessageStream): BackoffKeyId | null {
-  const full = holdersOf(queue, stream).find((holder) => slotsLeft(queue, stream.fairShareKeys[holder], holder) <= 0)
+  const full = holdersOf(queue, stream).find((holder) => {
+    const key = stream.fairShareKeys[holder]
+    return slotsLeft(queue, key, holder) - reservedSlots(queue, key, stream.id) <= 0
+  })
   return full === undefined ? null : stream.fairShareKeys[full]
 }
 

@@ -15,8 +15,17 @@ import { scopesOf } from '../backoff/key-scope.ts'
 import type { FinalOutcome, QueueEvent } from '../message.ts'
 import { emptyThroughput } from '../observe/throughput.ts'
 import { adjustWaitingShares, fairShareKeysOf } from './fair-share.ts'
-import { type QueueEntry, type Lane, nextSequenceNumber, type QueueState, type MessageStream, type EgressPath } from '../queue-state.ts'
+import {
+  type KeyState,
+  type QueueEntry,
+  type Lane,
+  nextSequenceNumber,
+  type QueueState,
+  type MessageStream,
+  type EgressPath,
+} from '../queue-state.ts'
 import { popTimer, pushTimer, type Timer } from './timer-heap.ts'
+import { addWaitingStream, releaseReservation, wakeFromKeys } from './waiting-streams.ts'
 
 function streamIdOf(to: Destination, refusedBy: readonly string[]): string {
   return [to.account, to.domain, to.senderDomain, to.site, to.mxSet, ...refusedBy].join('|')
@@ -150,29 +159,27 @@ export function adjustWaiting(queue: QueueState, stream: MessageStream, n: 1 | -
   if (lane !== undefined) lane.waiting += n
 }
 
-/** Takes a stream out of the FIFO and lets it wait at the keys that close it. The key that woke it may wake the next one. */
+/** Takes a stream out of the FIFO and lets it wait at the keys that close it. */
 export function parkStream(queue: QueueState, stream: MessageStream, keys: readonly BackoffKeyId[], now: number): void {
   deactivateStream(queue, stream, 'parked')
   stream.blockedBy = keys
   for (const key of keys) {
     const keyState = getOrCreateKeyState(queue, key, now)
-    keyState.waitingStreams.add(stream.id)
+    addWaitingStream(keyState, stream)
     setKeyTimer(queue, keyState, now)
   }
 }
 
-/** Takes a stream out of the FIFO. */
+/** Takes a stream out of the FIFO, and ends its turn at the key that woke it. */
 export function deactivateStream(queue: QueueState, stream: MessageStream, state: 'idle' | 'parked'): void {
   stream.state = state
-  if (stream.wokenBy !== null) queue.keysToWake.add(stream.wokenBy)
+  releaseReservation(queue, stream)
   stream.wokenBy = null
 }
 
-/** Wakes a stream that waited at a key. */
-export function wakeStream(queue: QueueState, stream: MessageStream, by: BackoffKeyId): void {
-  for (const key of stream.blockedBy) queue.keyStates.get(key)?.waitingStreams.delete(stream.id)
-  stream.blockedBy = []
-  stream.wokenBy = by
+/** Wakes a stream that waited at a key. `isReserved`: the key keeps one message of its budget for it. */
+export function wakeStream(queue: QueueState, stream: MessageStream, by: KeyState, isReserved: boolean): void {
+  wakeFromKeys(queue, stream, by, isReserved)
   if (sizeOf(stream.ready) > 0) makeRunnable(queue, stream)
   else deactivateStream(queue, stream, 'idle')
 }
