@@ -29,6 +29,7 @@ import { FORWARDED_MAILS } from './mail/forwarded-mails.ts'
 import { PENDING_VERIFICATIONS } from './mail/pending-verifications.ts'
 import { BODY_REFERENCES, MAIL_BODIES } from './mail/mail-bodies.ts'
 import { RAW_MAILS } from './mail/raw-mail.ts'
+import { REPORT_DIGESTS } from './mail/report-digests.ts'
 import { REPORTS } from './mail/reports.ts'
 import { SUBMISSIONS } from './mail/submissions.ts'
 import { BACKOFF_KEY_ROWS, QUEUED_FEEDBACK } from './queue/backoff-keys.ts'
@@ -76,6 +77,7 @@ export const TABLES: readonly Table[] = [
   MAIL_BODIES,
   BODY_REFERENCES,
   REPORTS,
+  REPORT_DIGESTS,
   SUBMISSIONS,
   BACKOFF_KEY_ROWS,
   QUEUED_FEEDBACK,

@@ -11,6 +11,8 @@
  * See also: store/partitions/month-retention, store/facts/retention, docs/RETENTION.md.
  */
 import { readMetadataForOperator, writeMetadataForOperator } from '../../store/engine/metadata.ts'
+import type { Database } from '../../store/engine/engine.ts'
+import type { TimeWindow } from '../../store/facts/rebuild-counters.ts'
 import { removeDeliveries } from '../../store/facts/retention.ts'
 import {
   dropMonth,
@@ -22,7 +24,7 @@ import {
   listEndedMonths,
   type DeliveryKey,
 } from '../../store/partitions/month-retention.ts'
-import type { PartitionedTable } from '../../store/partitions/partitioned-tables.ts'
+import { windowOf, type PartitionedTable } from '../../store/partitions/partitioned-tables.ts'
 import { isLockTimeout, withShortLocks } from '../../store/partitions/short-locks.ts'
 import { RETIRE_LOCK } from './retirement-clock.ts'
 import { runStep, type RetireRun } from './retirement-run.ts'
@@ -48,11 +50,18 @@ export async function retireMonths(run: RetireRun): Promise<boolean> {
   return true
 }
 
-/** Drops the months of a table that ended before the cutoff. Resolves to false if the run must stop. */
-export async function dropEndedMonths(run: RetireRun, table: PartitionedTable): Promise<boolean> {
+/**
+ * Drops the months of a table that ended before the cutoff and that `isFree` permits to drop, in the transaction that drops. Resolves to false
+ * if the run must stop.
+ */
+export async function dropEndedMonths(
+  run: RetireRun,
+  table: PartitionedTable,
+  isFree: (db: Database, month: TimeWindow) => Promise<boolean> = () => Promise.resolve(true),
+): Promise<boolean> {
   for (const month of await listEndedMonths(run.context.engine.bulkRead, table, run.before)) {
-    const drop = (): Promise<void> => withShortLocks(run.context.engine, RETIRE_LOCK, (db) => dropPartition(db, table, month))
-    if (!(await dropStep(run, drop))) return false
+    const drop = (db: Database): Promise<void> => dropPartition(db, { table, month, isFree: () => isFree(db, windowOf(month)) })
+    if (!(await dropStep(run, () => withShortLocks(run.context.engine, RETIRE_LOCK, drop)))) return false
   }
   return true
 }

@@ -8,15 +8,17 @@
  *
  * See also: service/admin/retirement-clock (the date that it goes by), store/facts/retention, daemon/scheduled-jobs (when it runs), settings (retention.months), docs/RETENTION.md.
  */
+import { monthOf } from '../../correlate/delivery-id.ts'
 import { LOOSE_FACT_KINDS } from '../../ledger/facts/fact-kinds.ts'
 import { readMetadataForOperator, writeMetadataForOperator } from '../../store/engine/metadata.ts'
+import { listReportDigestsForOperator } from '../../store/mail/report-digests.ts'
 import { removeRetiredDeliveries } from '../../store/facts/retired-deliveries.ts'
 import {
   advanceRetentionCutoffForOperator,
   listOldDeliveryIds,
   scanOldFacts,
   findNextOutboxEndpointForOperator,
-  scanOldMailsForOperator,
+  listOldMailsForOperator,
   listOldOutbox,
   listOldSiteCountersForOperator,
   removeDeliveries,
@@ -25,6 +27,7 @@ import {
   removeOutboxForOperator,
   removeSiteCountersForOperator,
 } from '../../store/facts/retention.ts'
+import { listEndedMonths } from '../../store/partitions/month-retention.ts'
 import { partitionedTable } from '../../store/partitions/partitioned-tables.ts'
 import { lowestIdAt } from '../fact-id-time.ts'
 import type { Context } from '../context.ts'
@@ -126,42 +129,25 @@ async function retireDeliveries(run: RetireRun): Promise<boolean> {
   return true
 }
 
-/** How far the scan of the mails got; their table is not ordered by time. `isEnd`: the scan for this `before` is complete. */
-type MailScanPosition = { readonly before: number; readonly after: string; readonly isEnd: boolean }
-const MAIL_POSITION_KEY = 'retired_mails'
-
+/** The reports of a month that has a partition are dropped with it, after everything else about them was removed. */
 async function retireMails(run: RetireRun): Promise<boolean> {
   const { engine } = run.context
-  let position = readMailPosition(await readMetadataForOperator(engine.bulkRead, MAIL_POSITION_KEY), run.before)
-  while (!position.isEnd) {
-    const { mails, next } = await scanOldMailsForOperator(engine.bulkRead, run.before, { after: position.after, maxRows: SCAN_ROWS })
-    const nextPosition: MailScanPosition = { before: run.before, after: next ?? '', isEnd: next === null }
-    for (let at = 0; at <= mails.length; at += PAGE_SIZE) {
-      const page = mails.slice(at, at + PAGE_SIZE)
-      const isLast = at + PAGE_SIZE >= mails.length
-      const shouldContinue = await runStep(run, () =>
-        engine.tx(
-          async (db) => {
-            if (page.length > 0) await removeReceivedMailsForOperator(db, page)
-            if (isLast) await writeMetadataForOperator(db, MAIL_POSITION_KEY, JSON.stringify(nextPosition))
-          },
-          { lockName: RETIRE_LOCK },
-        ),
-      )
-      run.counts.mails += page.length
-      if (!shouldContinue) return false
-      if (isLast) break
-    }
-    position = nextPosition
+  const dropped = new Set(await listEndedMonths(engine.bulkRead, REPORT_TABLE, run.before))
+  const isDropped = (receivedAt: number): boolean => dropped.has(monthOf(receivedAt))
+  for (let hasMore = true; hasMore;) {
+    const mails = await listOldMailsForOperator(engine.bulkRead, run.before, PAGE_SIZE)
+    hasMore = mails.length === PAGE_SIZE
+    if (mails.length === 0) break
+    const remove = (): Promise<void> => engine.tx((db) => removeReceivedMailsForOperator(db, mails, isDropped), { lockName: RETIRE_LOCK })
+    if (!(await runStep(run, remove))) return false
+    run.counts.mails += mails.length
   }
-  return true
+  return dropEndedMonths(run, REPORT_TABLE, async (db, { from, to }) => {
+    return (await listReportDigestsForOperator(db, { from, to, limit: 1 })).length === 0
+  })
 }
 
-/** The cast is sound: only `retireMails` writes this value. A position for another `before` starts again. */
-function readMailPosition(text: string | null, before: number): MailScanPosition {
-  const position = text === null ? null : (JSON.parse(text) as MailScanPosition)
-  return position?.before === before ? position : { before, after: '', isEnd: false }
-}
+const REPORT_TABLE = partitionedTable('reports')
 
 /** How far the scan of the facts got, by account. The scan of an account without an entry has not started. */
 type FactScanPositions = { readonly before: number; readonly after: Readonly<Record<string, string>> }

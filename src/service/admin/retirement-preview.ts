@@ -3,20 +3,13 @@
  *
  * See also: service/admin/retire (which removes it), commands/store/retire.
  */
-import {
-  countOldDeliveries,
-  countOldOutbox,
-  findNextOutboxEndpointForOperator,
-  scanOldMailsForOperator,
-} from '../../store/facts/retention.ts'
+import { countOldDeliveries, countOldOutbox, findNextOutboxEndpointForOperator } from '../../store/facts/retention.ts'
+import { countOldReportsForOperator } from '../../store/mail/report-digests.ts'
 import { countRetiredDeliveries } from '../../store/facts/retired-deliveries.ts'
 import type { Context } from '../context.ts'
 import { lowestIdAt } from '../fact-id-time.ts'
 import type { RetireResult } from './retire.ts'
 import { readRetirementClock } from './retirement-clock.ts'
-
-/** Rows that one scan reads. */
-const SCAN_ROWS = 5_000
 
 /** Counts what `retire` would remove, and changes nothing. */
 export async function previewRetirement(context: Context, months: number): Promise<Omit<RetireResult, 'facts' | 'isPostponed' | 'isDone'>> {
@@ -28,15 +21,7 @@ export async function previewRetirement(context: Context, months: number): Promi
     deliveries += await countOldDeliveries(bulk, account, before)
     remains += await countRetiredDeliveries(bulk, account, firstValidId)
   }
-  let mails = 0
-  for (let after: string | null = ''; after !== null;) {
-    const scanned: Awaited<ReturnType<typeof scanOldMailsForOperator>> = await scanOldMailsForOperator(bulk, before, {
-      after,
-      maxRows: SCAN_ROWS,
-    })
-    mails += scanned.mails.length
-    after = scanned.next
-  }
+  const mails = await countOldReportsForOperator(bulk, before)
   let events = 0
   for (
     let ref = await findNextOutboxEndpointForOperator(bulk, null);

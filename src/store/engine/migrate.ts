@@ -52,6 +52,9 @@ export async function migrate(engine: Engine, now: number, migrations: readonly 
   )
 }
 
+/** Begins a statement that SQLite skips. */
+const POSTGRES_ONLY = '@postgres '
+
 type AppliedMigrationCheck = { readonly version: number; readonly name: string; readonly checksum: string; readonly newest: number }
 
 function checkAppliedMigration(applied: AppliedMigrationCheck, migrations: readonly Migration[]): void {
@@ -73,7 +76,11 @@ function checkAppliedMigration(applied: AppliedMigrationCheck, migrations: reado
 }
 
 async function applyMigration(db: Database, migration: Migration, now: number): Promise<void> {
-  for (const statement of migration.statements) await db.run(translateSchema(db.kind, statement))
+  for (const statement of migration.statements) {
+    const isForPostgres = statement.startsWith(POSTGRES_ONLY)
+    if (isForPostgres && db.kind !== 'postgres') continue
+    await db.run(translateSchema(db.kind, isForPostgres ? statement.slice(POSTGRES_ONLY.length) : statement))
+  }
   await db.insertMany(APPLIED_MIGRATIONS, [
     { version: migration.version, name: migration.name, checksum: checksumOf(migration), appliedAt: now },
   ])

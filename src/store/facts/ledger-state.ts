@@ -22,7 +22,8 @@ import { OUTBOX, type OutboxRow } from '../webhook/outbox.ts'
 import { PENDING_VERIFICATIONS, type PendingVerification } from '../mail/pending-verifications.ts'
 import { saveMailBodies, type ReferencedBody } from '../mail/mail-bodies.ts'
 import { findRetiredDeliveries } from './retired-deliveries.ts'
-import { findKnownDigestsForOperator, REPORTS, type ReportRow } from '../mail/reports.ts'
+import { findKnownDigestsForOperator } from '../mail/report-digests.ts'
+import { insertReports, type ReportRow } from '../mail/reports.ts'
 import { DELIVERIES, REGISTERED_COLUMNS } from '../mail/delivery-columns.ts'
 import { COUNTERS, INBOX, SITE_COUNTERS, SITE_STATES, SUPPRESSIONS } from '../schema.ts'
 import { loadSites, type SiteMoment } from './site-window.ts'
@@ -205,10 +206,7 @@ async function loadFacts(db: Database, ledgerState: LedgerState, needs: LedgerSt
 export async function saveLedgerState(db: Database, ledgerState: LedgerState, accompanyingRows: AccompanyingRows = {}): Promise<void> {
   const { dirty } = ledgerState
   await Promise.all([
-    db.insertMany(
-      REPORTS,
-      sortedBy(accompanyingRows.reports ?? [], ({ digest }) => digest),
-    ),
+    insertReports(db, accompanyingRows.reports ?? []),
     db.insertMany(PENDING_VERIFICATIONS, accompanyingRows.pendingVerifications ?? []),
     saveMailBodies(db, accompanyingRows.rawMails ?? []),
     saveDeliveries(db, ledgerState),

@@ -20,6 +20,7 @@ import type { EndpointRef, OutboxRow } from '../webhook/outbox.ts'
 import { addRetiredDeliveries } from './retired-deliveries.ts'
 import { DELIVERIES } from '../mail/delivery-columns.ts'
 import { findReportReferencesForOperator, releaseMailBodies, type BodyReference } from '../mail/mail-bodies.ts'
+import { listReportDigestsForOperator, removeReportDigestsForOperator } from '../mail/report-digests.ts'
 import { SITE_COUNTERS } from '../schema.ts'
 import type { StoredSiteCounter } from '../schema.ts'
 import { hexToBytes, uuidToBytes, bytesToHex, bytesToUuid } from '../engine/mapping.ts'
@@ -112,50 +113,47 @@ function negateSiteCounters(rows: readonly DeliveryRow[], slot: number): readonl
     })
 }
 
-/** A received mail: its digest and its account. */
-type ReceivedMailRef = { readonly digest: string; readonly account: number; readonly receivedAt: number }
+/** A received mail. `account` is null if its report does not exist any more. */
+type ReceivedMailRef = { readonly digest: string; readonly account: number | null; readonly receivedAt: number }
 
-/**
- * Scans one page of mails in the order of their digests. Returns those received before a moment, and where the next page begins (null:
- * this was the last page).
- */
-export async function scanOldMailsForOperator(
-  reader: DatabaseReader,
-  before: number,
-  page: { readonly after: string; readonly maxRows: number },
-): Promise<{ readonly mails: readonly ReceivedMailRef[]; readonly next: string | null }> {
-  const sql = 'select r.digest, r.account_id, r.received_at from reports r where r.digest > $1 order by r.digest limit $2'
-  const rows = (await reader.all(sql, [hexToBytes(page.after), page.maxRows])).map((row) => ({
-    digest: row['digest'] instanceof Uint8Array ? bytesToHex(row['digest']) : '',
-    account: Number(row['account_id']),
-    receivedAt: Number(row['received_at']),
-  }))
-  const next = rows.length < page.maxRows ? null : (rows.at(-1)?.digest ?? null)
-  return { mails: rows.filter(({ receivedAt }) => receivedAt < before), next }
+/** Lists the oldest `limit` mails that were received before a moment. */
+export async function listOldMailsForOperator(reader: DatabaseReader, before: number, limit: number): Promise<readonly ReceivedMailRef[]> {
+  const old = await listReportDigestsForOperator(reader, { from: 0, to: before, limit })
+  const sql = 'select r.digest, r.account_id from {keys} k cross join reports r where r.digest = k.k1 and r.received_at = k.k2'
+  const keys = old.map(({ digest, receivedAt }) => [hexToBytes(digest), receivedAt])
+  const rows = await reader.inKeys(sql, { types: ['bytes', 'int'], rows: keys })
+  const accounts = new Map(
+    rows.map((row) => [row['digest'] instanceof Uint8Array ? bytesToHex(row['digest']) : '', Number(row['account_id'])]),
+  )
+  return old.map((mail) => ({ ...mail, account: accounts.get(mail.digest) ?? null }))
 }
 
-/** Removes mails with everything that is stored about them. */
-export async function removeReceivedMailsForOperator(db: Database, mails: readonly ReceivedMailRef[]): Promise<void> {
+/** Removes mails with everything that is stored about them. `keepsReport`: the report itself is in a partition that is dropped afterwards. */
+export async function removeReceivedMailsForOperator(
+  db: Database,
+  mails: readonly ReceivedMailRef[],
+  keepsReport: (receivedAt: number) => boolean = () => false,
+): Promise<void> {
   const keys: KeyTuples = { types: ['bytes'], rows: mails.map(({ digest }) => [hexToBytes(digest)]) }
   const inbox = await db.inKeys('select i.account_id, i.digest from {keys} k cross join inbox i where i.digest = k.k1', keys)
   const waiting = inbox.map(
     (row) => [Number(row['account_id']), row['digest'] instanceof Uint8Array ? bytesToHex(row['digest']) : ''] as const,
   )
-  const owners = [...mails.flatMap(({ account, digest }) => [[account, digest] as const, [0, digest] as const]), ...waiting]
+  const owners = [...mails.flatMap(({ account, digest }) => [[account ?? 0, digest] as const, [0, digest] as const]), ...waiting]
   const subjects = new Map(owners.map(([account, digest]) => [`${account}/${digest}`, [account, `mail:${digest}`]]))
-  const times: KeyTuples = { types: ['int', 'bytes'], rows: mails.map(({ receivedAt, digest }) => [receivedAt, hexToBytes(digest)]) }
+  const timesOf = (refs: readonly ReceivedMailRef[]): KeyTuples => ({
+    types: ['int', 'bytes'],
+    rows: refs.map(({ receivedAt, digest }) => [receivedAt, hexToBytes(digest)]),
+  })
   const ofSubjects = 'delete from events where (account_id, subject) in (select k.k1, k.k2 from {keys} k) and delivery_month = 0'
   await db.inKeys(ofSubjects, { types: ['int', 'text'], rows: [...subjects.values()] })
   await db.inKeys('delete from inbox where digest in (select k.k1 from {keys} k)', keys)
-  await releaseMailBodies(
-    db,
-    await findReportReferencesForOperator(
-      db,
-      mails.map(({ digest }) => digest),
-    ),
-  )
-  await db.inKeys('delete from raw_mails where (received_at, digest) in (select k.k1, k.k2 from {keys} k)', times)
-  await db.inKeys('delete from reports where digest in (select k.k1 from {keys} k)', keys)
+  const digests = mails.map(({ digest }) => digest)
+  await releaseMailBodies(db, await findReportReferencesForOperator(db, digests))
+  await db.inKeys('delete from raw_mails where (received_at, digest) in (select k.k1, k.k2 from {keys} k)', timesOf(mails))
+  const removed = timesOf(mails.filter(({ receivedAt }) => !keepsReport(receivedAt)))
+  await db.inKeys('delete from reports where (received_at, digest) in (select k.k1, k.k2 from {keys} k)', removed)
+  await removeReportDigestsForOperator(db, digests)
 }
 
 /** A fact that may belong to nothing that is retired by itself. */

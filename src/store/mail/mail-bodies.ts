@@ -103,8 +103,9 @@ export async function findReportReferencesForOperator(
   reader: DatabaseReader,
   digests: readonly string[],
 ): Promise<readonly BodyReference[]> {
-  const sql = `select ${BODY_REFERENCES.columns('f')} from {keys} k cross join reports r cross join mail_body_references f
-    where r.digest = k.k1 and f.content = r.content and f.kind = 'report' and f.account_id = r.account_id and f.digest = r.digest`
+  const sql = `select ${BODY_REFERENCES.columns('f')} from {keys} k cross join report_digests n cross join reports r
+    cross join mail_body_references f
+    where n.digest = k.k1 and r.digest = n.digest and r.received_at = n.received_at and f.content = r.content and f.kind = 'report' and f.account_id = r.account_id and f.digest = r.digest`
   return (await reader.inKeys(sql, contentKeys(digests))).map(BODY_REFERENCES.decode)
 }
 

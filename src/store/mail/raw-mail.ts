@@ -9,6 +9,7 @@
 import type { Database, DatabaseReader } from '../engine/engine.ts'
 import { decompressBytes } from '../engine/compression.ts'
 import { compressedColumn, createTableMapping, hexColumn, hexToBytes, integerColumn } from '../engine/mapping.ts'
+import { IN_ITS_MONTH } from './reports.ts'
 import { findReportReferencesForOperator, releaseMailBodies, removeOldBodyReferencesForOperator } from './mail-bodies.ts'
 
 /** A mail of version 0.1. `size` is the size of the mail, of which less may have been kept. */
@@ -36,12 +37,13 @@ async function readRawMail(
   ownerCondition: string,
   params: readonly (Uint8Array | number)[],
 ): Promise<Buffer | null> {
+  const report = `r.digest = $1 and ${IN_ITS_MONTH}`
   const sql = `select b.body from reports r cross join mail_body_references f cross join mail_bodies b
-    where r.digest = $1 ${ownerCondition} and f.content = r.content and f.kind = 'report' and f.account_id = r.account_id
+    where ${report} ${ownerCondition} and f.content = r.content and f.kind = 'report' and f.account_id = r.account_id
       and f.digest = r.digest and b.content = f.content
     union all
     select m.body from reports r cross join raw_mails m
-    where r.digest = $1 ${ownerCondition} and r.content is null and m.received_at = r.received_at and m.digest = r.digest`
+    where ${report} ${ownerCondition} and r.content is null and m.received_at = r.received_at and m.digest = r.digest`
   const body = (await reader.one(sql, params))?.['body']
   return body instanceof Uint8Array ? decompressBytes(body) : null
 }
@@ -60,6 +62,6 @@ export async function removeOldRawMailsForOperator(db: Database, before: number,
 export async function removeRawMailForOperator(db: Database, digest: string): Promise<boolean> {
   const references = await findReportReferencesForOperator(db, [digest])
   await releaseMailBodies(db, references)
-  const sql = `delete from raw_mails where digest = $1 and received_at in (select r.received_at from reports r where r.digest = $1)`
+  const sql = `delete from raw_mails where digest = $1 and received_at in (select n.received_at from report_digests n where n.digest = $1)`
   return (await db.run(sql, [hexToBytes(digest)])) + references.length > 0
 }

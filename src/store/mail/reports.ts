@@ -1,15 +1,14 @@
 /**
  * reports - one row for each received mail, by the digest of its DATA and its envelope recipient
  *
- * The row makes a second delivery of the same mail harmless: the row exists, so nothing changes.
+ * The row makes a second delivery of the same mail harmless: its digest exists, so nothing changes.
  *
- * See also: store/facts/ledger-state (which writes), store/mail/raw-mail.
+ * See also: store/mail/report-digests (which finds it, and the partition that it is in), store/facts/ledger-state (which writes), store/mail/raw-mail.
  */
 import type { Database, DatabaseReader } from '../engine/engine.ts'
 import type { AuthenticationResults } from '../../mail-auth/verify-signatures.ts'
 import {
   booleanColumn,
-  bytesToHex,
   createTableMapping,
   hexColumn,
   hexToBytes,
@@ -18,6 +17,7 @@ import {
   nullableColumn,
   textColumn,
 } from '../engine/mapping.ts'
+import { REPORT_DIGESTS } from './report-digests.ts'
 
 /** A received mail, once for each digest of its DATA and envelope recipient. */
 export type ReportRow = {
@@ -55,22 +55,26 @@ export const REPORTS = createTableMapping<ReportRow>('reports', ['digest'], {
   content: nullableColumn(hexColumn('content')),
 })
 
+/** Restricts `r` to the time, and with it the partition, of the report with the digest $1. */
+export const IN_ITS_MONTH = 'r.received_at = (select n.received_at from report_digests n where n.digest = $1)'
+
 /** Replaces the authentication results of a mail that was verified again. */
 export async function saveReportAuthentication(db: Database, account: number, digest: string, auth: AuthenticationResults): Promise<void> {
-  await db.run('update reports set auth = $3 where account_id = $1 and digest = $2', [account, hexToBytes(digest), JSON.stringify(auth)])
+  const sql = `update reports as r set auth = $3 where r.account_id = $2 and r.digest = $1 and ${IN_ITS_MONTH}`
+  await db.run(sql, [hexToBytes(digest), account, JSON.stringify(auth)])
+}
+
+/** Adds reports and their digests. Throws Fault conflict if one exists. */
+export async function insertReports(db: Database, reports: readonly ReportRow[]): Promise<void> {
+  const rows = reports.toSorted((a, b) => (a.digest < b.digest ? -1 : 1))
+  await Promise.all([db.insertMany(REPORT_DIGESTS, rows), db.insertMany(REPORTS, rows)])
 }
 
 const COLUMNS = REPORTS.columns('r')
 
-/** Finds which of these digests are stored, in any account: the account of a mail is not known yet. */
-export async function findKnownDigestsForOperator(reader: DatabaseReader, digests: readonly string[]): Promise<ReadonlySet<string>> {
-  const keys = { types: ['bytes'], rows: digests.map((digest) => [hexToBytes(digest)]) } as const
-  const rows = await reader.inKeys('select r.digest from {keys} k cross join reports r where r.digest = k.k1', keys)
-  return new Set(rows.map(({ digest }) => (digest instanceof Uint8Array ? bytesToHex(digest) : '')))
-}
-
 /** Finds the row of a mail in any account, or null. */
 export async function findReportForOperator(reader: DatabaseReader, digest: string): Promise<ReportRow | null> {
-  const row = await reader.one(`select ${COLUMNS} from reports r where r.digest = $1`, [hexToBytes(digest)])
+  const sql = `select ${COLUMNS} from reports r where r.digest = $1 and ${IN_ITS_MONTH}`
+  const row = await reader.one(sql, [hexToBytes(digest)])
   return row === null ? null : REPORTS.decode(row)
 }

@@ -6,5 +6,8 @@
  * See also: store/engine/migrate (which runs the steps).
  */
 
-/** `version` rises by one. A released step never changes: its statements are checksummed in the store. */
+/**
+ * `version` rises by one. A released step never changes: its statements are checksummed in the store. A statement that begins with `@postgres`
+ * is for PostgreSQL only.
+ */
 export type Migration = { readonly version: number; readonly name: string; readonly statements: readonly string[] }

@@ -13,6 +13,7 @@ import { OUTCOMES_BY_TIME } from './outcomes-by-time.ts'
 import { ADD_PENDING_VERIFICATIONS } from './pending-verifications.ts'
 import { RECLASSIFICATIONS_STEP } from './reclassifications.ts'
 import { RELEASED_MIGRATIONS } from './released.ts'
+import { REPORT_DIGESTS_STEP } from './report-digests.ts'
 import { ADD_TRACKING_DOMAINS } from './tracking-domains.ts'
 import { USERS_STEP } from './users.ts'
 import { UNGUESSABLE_IDS } from './unguessable-ids.ts'
@@ -30,4 +31,5 @@ export const MIGRATIONS: readonly Migration[] = [
   ADD_TRACKING_DOMAINS,
   USERS_STEP,
   RECLASSIFICATIONS_STEP,
+  REPORT_DIGESTS_STEP,
 ]

@@ -88,9 +88,17 @@ export async function listEndedMonths(reader: DatabaseReader, table: Partitioned
   return ((await listPartitionMonths(reader, table)) ?? []).filter((month) => month > 0 && endOfMonth(month) <= before)
 }
 
-/** Drops one partition, if it exists. Faults: store_busy. */
-export async function dropPartition(db: Database, table: PartitionedTable, month: number): Promise<void> {
-  await db.run(`drop table if exists ${partitionName(table, month)}`)
+/**
+ * Drops one partition, if it exists and `isFree` permits it: nobody adds a row to it after that question. Run it under a lock that all who drop
+ * take. Faults: store_busy.
+ */
+export async function dropPartition(
+  db: Database,
+  { table, month, isFree }: { readonly table: PartitionedTable; readonly month: number; readonly isFree: () => Promise<boolean> },
+): Promise<void> {
+  if ((await listPartitionMonths(db, table))?.includes(month) !== true) return
+  await db.run(`lock table ${partitionName(table, month)} in share row exclusive mode`)
+  if (await isFree()) await db.run(`drop table ${partitionName(table, month)}`)
 }
 
 const toKey = (row: Readonly<Record<string, unknown>>): DeliveryKey => ({

@@ -12,19 +12,23 @@ import { monthOf } from '../../correlate/delivery-id.ts'
 import type { EngineKind } from '../engine/engine.ts'
 
 export type PartitionedTable = {
-  readonly name: 'deliveries' | 'events' | 'counters' | 'site_counters'
+  readonly name: 'deliveries' | 'events' | 'reports' | 'counters' | 'site_counters'
   /** Decides the partition of a row. Each unique key of the table contains it. */
-  readonly column: 'delivery_month' | 'quarter'
+  readonly column: 'delivery_month' | 'received_at' | 'quarter'
   /** What the column holds: a month as yyyymm, or a time (epoch ms). */
   readonly holds: 'month' | 'time'
   /** Partitions beside those of the months: month 0, which no month ever drops. */
   readonly hasMonthZero: boolean
+  /** The primary key in place of the one that the table has unpartitioned, where that does not contain the column. */
+  readonly primaryKey?: string
 }
 
 /** In the order in which every transaction locks them. */
 export const PARTITIONED_TABLES: readonly PartitionedTable[] = [
   { name: 'deliveries', column: 'delivery_month', holds: 'month', hasMonthZero: false },
   { name: 'events', column: 'delivery_month', holds: 'month', hasMonthZero: true },
+  // A digest is unique in all months by store/mail/report-digests.
+  { name: 'reports', column: 'received_at', holds: 'time', hasMonthZero: false, primaryKey: 'digest, received_at' },
   // The quarter-hour of a counter.
   { name: 'counters', column: 'quarter', holds: 'time', hasMonthZero: false },
   { name: 'site_counters', column: 'quarter', holds: 'time', hasMonthZero: false },
@@ -45,6 +49,12 @@ const nextMonth = (month: number): number => (month % 100 === 12 ? month + 89 : 
 
 /** The moment at which a month begins (epoch ms). */
 const startOfMonth = (month: number): number => Date.UTC(Math.floor(month / 100), (month % 100) - 1, 1)
+
+/** The moments in a month: [from, to), epoch ms. */
+export const windowOf = (month: number): { readonly from: number; readonly to: number } => ({
+  from: startOfMonth(month),
+  to: endOfMonth(month),
+})
 
 /** The moment at which a month ends (epoch ms). */
 export const endOfMonth = (month: number): number => startOfMonth(nextMonth(month))

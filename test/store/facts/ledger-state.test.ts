@@ -19,7 +19,8 @@ import {
   removeRawMailForOperator,
   removeOldRawMailsForOperator,
 } from '../../../src/store/mail/raw-mail.ts'
-import { findReportForOperator, findKnownDigestsForOperator } from '../../../src/store/mail/reports.ts'
+import { findKnownDigestsForOperator } from '../../../src/store/mail/report-digests.ts'
+import { findReportForOperator } from '../../../src/store/mail/reports.ts'
 import { accountScopedKey, loadLedgerState, saveLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { engines } from '../../support/engines.ts'
 import { findDelivery, readTimeline } from '../../support/look.ts'

@@ -168,13 +168,13 @@ describe.each(engines)('$kind', ({ kind, open }) => {
     })
     await fc.assert(
       fc.asyncProperty(steps, async (all) => {
-        for (const table of ['mail_bodies', 'mail_body_references', 'reports', 'route_mails'])
+        for (const table of ['mail_bodies', 'mail_body_references', 'reports', 'report_digests', 'route_mails'])
           await engine.tx((db) => db.run(`delete from ${table}`))
         let kept: readonly Mail[] = []
         for (const { run, keep } of all) {
           await engine.tx((db) => run(db, kept)).catch((error: unknown) => (String(error).includes('crash') ? null : Promise.reject(error)))
           kept = keep(kept)
-          await engine.tx((db) => db.run(ORPHANED_REPORTS))
+          await engine.tx(async (db) => [await db.run(ORPHANED_REPORTS), await db.run(ORPHANED_DIGESTS)])
           expect(await stored(engine)).toEqual(wanted(kept))
         }
         for (const mail of kept) {
@@ -213,6 +213,7 @@ describe.each(engines)('$kind', ({ kind, open }) => {
 /** Reports whose reference is gone, so that a later step can receive the same mail again. */
 const ORPHANED_REPORTS = `delete from reports where not exists (select 1 from mail_body_references f
   where f.content = reports.content and f.kind = 'report' and f.account_id = reports.account_id and f.digest = reports.digest)`
+const ORPHANED_DIGESTS = 'delete from report_digests where digest not in (select digest from reports)'
 
 describe.each(engines.filter(({ kind }) => kind === 'postgres'))('two nodes on $kind', ({ open }) => {
   async function twoNodes(): Promise<readonly [Engine, Engine]> {

@@ -69,7 +69,13 @@ describe.each(engines.filter(({ kind }) => kind === 'postgres'))('retention of w
     expect(await rowsLeft(byMonth)).toEqual(await rowsLeft(byRow))
     const left = [202610, 202611, 202612, 202701]
     const counters = [202609, ...left]
-    expect(await partitionsOf(byMonth.engine)).toEqual({ deliveries: left, events: [0, ...left], counters, site_counters: left })
+    expect(await partitionsOf(byMonth.engine)).toEqual({
+      deliveries: left,
+      events: [0, ...left],
+      reports: left,
+      counters,
+      site_counters: left,
+    })
     expect([await countOf(byMonth.engine, 'retired_deliveries'), await differencesOf(byMonth.context)]).toEqual([3, []])
   })
 
@@ -101,7 +107,12 @@ describe.each(engines.filter(({ kind }) => kind === 'postgres'))('retention of w
     b.clock.now = Date.UTC(2027, 0, 1)
     await sendMonth(b, b.clock.now)
     expect(await retire(b.context, { months: 2 })).toMatchObject({ deliveries: 4 })
-    expect(await partitionsOf(b.engine)).toMatchObject({ deliveries: [202611], events: [0, 202611], site_counters: [202611] })
+    expect(await partitionsOf(b.engine)).toMatchObject({
+      deliveries: [202611],
+      events: [0, 202611],
+      reports: [202611],
+      site_counters: [202611],
+    })
     expect(await differencesOf(b.context)).toEqual([])
   })
 
@@ -127,7 +138,7 @@ describe.each(engines.filter(({ kind }) => kind === 'postgres'))('retention of w
   test('rows without a partition are removed row by row', async () => {
     const b = await filled({ isPartitioned: true })
     await b.engine.tx(async (db) => {
-      for (const table of ['deliveries', 'events']) {
+      for (const table of ['deliveries', 'events', 'reports']) {
         await db.run(`alter table ${table} detach partition ${table}_202609`)
         await db.run(`insert into ${table} select * from ${table}_202609`)
         await db.run(`drop table ${table}_202609`)
