@@ -95,7 +95,11 @@ const METRICS = {
     help: 'Requests of open and click links, by kind, and whether the link is valid, expired or invalid',
     labels: ['kind', 'link'],
   },
-  bounced_engagement_total: { kind: 'counter', help: 'Opens and clicks recorded', labels: ['kind'] },
+  bounced_engagement_total: {
+    kind: 'counter',
+    help: 'Opens and clicks recorded, by kind and by person or machine',
+    labels: ['kind', 'by'],
+  },
   bounced_engagement_dropped_total: { kind: 'counter', help: 'Opens and clicks answered but not recorded, by cause', labels: ['cause'] },
   bounced_registrations_total: { kind: 'counter', help: 'Recipients registered', labels: [] },
   bounced_webhooks_total: { kind: 'counter', help: 'Webhook requests, by outcome', labels: ['outcome'] },

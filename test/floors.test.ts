@@ -47,7 +47,7 @@ const PURE_IMPORTS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Values (no Node modules) that a pure file may take from a package: parsers and tables without I/O. */
-const PURE_PACKAGES = ['libmime', 'html-to-text', 'htmlparser2', 'tldts', 'zod']
+const PURE_PACKAGES = ['libmime', 'html-to-text', 'htmlparser2', 'bowser', 'ipaddr.js', 'isbot', 'tldts', 'zod']
 
 /** Uses of clock, random numbers, environment or I/O that need no import. */
 const IMPURE = [

@@ -150,8 +150,8 @@ async function openParts(
   cleanups.push(network.close)
   const verifier = createVerifierFromSettings(settings, { lookUp: network.lookUp, telemetry: context.telemetry })
   cleanups.push(verifier.close)
-  const intake = createIntake(context, settings, verifier.verify)
-  cleanups.push(intake.waitUntilIdle)
+  const intake = await createIntake(context, settings, verifier.verify)
+  cleanups.push(intake.close)
   await claimForwardDomains(runtime, settings)
   const outbound = createOutboundServices(runtime, settings, uncachedLookUp)
   cleanups.push(outbound.close)
@@ -269,7 +269,7 @@ async function shutDown(parts: RunningParts): Promise<void> {
     commandServer?.close(),
     parts.stopServices(),
   ])
-  await Promise.all([intake.waitUntilIdle(), outbound.forwarder.waitUntilIdle()])
+  await Promise.all([intake.close(), outbound.forwarder.waitUntilIdle()])
   await verifier.close()
   await network.close()
   await adminListener.close()

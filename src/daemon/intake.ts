@@ -5,6 +5,7 @@
  */
 import { FLOOD_RULES } from '../ledger/alert/flood.ts'
 import type { SignatureVerifier } from '../mail-auth/verify-signatures.ts'
+import { createPlaceLookup, type PlaceLookup } from '../net/place-database.ts'
 import type { Context } from '../service/context.ts'
 import { createFloodMonitor, type FloodRules } from '../service/receive/flood-monitor.ts'
 import { createReceiver, type Receiver } from '../service/receive/receive.ts'
@@ -14,16 +15,26 @@ import type { Settings } from '../settings/schema.ts'
 export type Intake = {
   readonly receiver: Receiver
   readonly engagement: EngagementRecorder
-  /** Resolves when nothing that was taken in waits for its commit. */
-  readonly waitUntilIdle: () => Promise<unknown>
+  /** Resolves when nothing that was taken in waits for its commit. Call it once no more comes. */
+  readonly close: () => Promise<unknown>
 }
 
-/** Creates both. They start with the first input. */
-export function createIntake(context: Context, settings: Settings, prover: SignatureVerifier): Intake {
+/** Creates both. They start with the first input. Fault: config_invalid, for a place database that cannot be read. */
+export async function createIntake(context: Context, settings: Settings, prover: SignatureVerifier): Promise<Intake> {
+  const places = createPlaces(context, settings)
+  await places.check()
   const floodMonitor = createFloodMonitor(context, floodRulesOf(settings))
   const receiver = createReceiver(context, { prover, dryRun: false, notifyReplays: false, floodMonitor })
-  const engagement = createEngagementRecorder(context, settings.tracking)
-  return { receiver, engagement, waitUntilIdle: () => Promise.all([receiver.waitUntilIdle(), engagement.waitUntilIdle()]) }
+  const engagement = createEngagementRecorder(context, { ...settings.tracking, places })
+  return { receiver, engagement, close: () => Promise.all([receiver.waitUntilIdle(), engagement.close()]) }
+}
+
+function createPlaces({ now, telemetry }: Context, { tracking }: Settings): PlaceLookup {
+  const onRead = (file: string, databaseType: string): void => telemetry.log.info({ file, databaseType }, 'place database read')
+  const onFault = (file: string, error: unknown): void =>
+    telemetry.log.warn({ file, err: error }, 'a place database cannot be read; the last good one stays in use')
+  const { countryDatabase: countryFile = null, cityDatabase: cityFile = null } = tracking
+  return createPlaceLookup({ countryFile, cityFile, now, onRead, onFault })
 }
 
 function floodRulesOf({ flood }: Settings): FloodRules {

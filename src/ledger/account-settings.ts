@@ -10,6 +10,7 @@
 import { z } from 'zod'
 import { COMPLAINT_PROOFS } from '../correlate/trust.ts'
 import { VERP_TRUSTS } from '../correlate/verp.ts'
+import { IP_PRIVACY } from '../tracking/ip-privacy.ts'
 import { parseApiUserSwitches, SWITCH_STATES } from '../tracking/switch-settings.ts'
 import { parseThresholdChange } from './alert/alert-rules.ts'
 
@@ -45,9 +46,11 @@ const TRACKING_FIELDS = {
     .max(253)
     .refine((text) => text === '' || DOMAIN.test(text), 'must be a domain in its ASCII form (A-label), or empty'),
   /** How much of the IP address of an open or a click is stored; `network`: cut to /24 (IPv4) or /48 (IPv6). */
-  engagementIp: z.enum(['whole', 'network', 'none']),
+  engagementIp: z.enum(IP_PRIVACY),
   /** `reading`: only device, browser and system are stored. */
   engagementUserAgent: z.enum(['whole', 'reading']),
+  /** Whether opens and clicks by machines are in unique counts and turn a result into Opened. */
+  machineEngagement: z.enum(['exclude', 'count']),
   /** Whether the reasons "spam" and "fraud" of the unsubscribe page are complaints. */
   complaintByReason: z.boolean(),
   /** The sender's name, colour and logo on the unsubscribe page; '': the name of the From field, our colour, no logo. */
@@ -126,6 +129,7 @@ export const accountSettingsSchema = z.strictObject({
   trackingDomain: FIELDS.trackingDomain.default(''),
   engagementIp: FIELDS.engagementIp.default('whole'),
   engagementUserAgent: FIELDS.engagementUserAgent.default('whole'),
+  machineEngagement: FIELDS.machineEngagement.default('exclude'),
   complaintByReason: FIELDS.complaintByReason.default(true),
   pageName: FIELDS.pageName.default(''),
   pageColour: FIELDS.pageColour.default(''),

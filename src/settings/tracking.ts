@@ -6,7 +6,7 @@
  * See also: settings/schema (all settings), http/tracking/host-filter, service/track/engagement-recorder, docs/TRACKING.md.
  */
 import { z } from 'zod'
-import { dnsName, positiveInteger, setting } from './setting.ts'
+import { dnsName, nonEmptyText, positiveInteger, setting } from './setting.ts'
 
 export const trackingSettings = z.strictObject({
   domain: setting(
@@ -23,5 +23,15 @@ export const trackingSettings = z.strictObject({
     positiveInteger.default(20_000),
     'Opens and clicks that wait for their commit; further ones are answered, but not recorded (with tracking.durable: 503)',
     'four seconds of 5,000 a second; each takes at most a few kilobytes of memory',
+  ),
+  countryDatabase: setting(
+    nonEmptyText.optional(),
+    'MMDB file that gives the country of an IP address; a file that is replaced is read within a minute',
+    'none: the country database that is part of the installation',
+  ),
+  cityDatabase: setting(
+    nonEmptyText.optional(),
+    'MMDB file that gives country, region and city of an IP address, such as GeoLite2 City or DB-IP City',
+    'none: only the country is stored; city databases have licences of their own',
   ),
 })

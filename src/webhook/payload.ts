@@ -4,17 +4,16 @@
  * WEBHOOK_EVENTS is the only mapping between SendCloud's events and our fact kinds. The body also contains our own fields: `eventId`, `eventTime`
  * (when the event happened; `timestamp` is when it was sent), `reason`, `fault`, `permanence` and `billable`.
  *
- * Pure. See also: webhook/payload-format, webhook/signature, webhook/user-agent, service/notify/notifier, docs/WEBHOOKS.md.
+ * Pure. See also: webhook/payload-format, webhook/signature, tracking/client-reading, service/notify/notifier, docs/WEBHOOKS.md.
  */
 import type { AlertData } from '../ledger/facts/alert-facts.ts'
 import type { StatusEffect, VerdictSummary } from '../ledger/facts/decision.ts'
-import type { EngagementData } from '../ledger/facts/delivery-facts.ts'
 import type { Fact } from '../ledger/facts/fact.ts'
 import type { FactKind } from '../ledger/facts/fact-kinds.ts'
 import type { QueueData, BackoffMove, QueueReply } from '../ledger/facts/queue-facts.ts'
 import type { DeliveryRow } from '../ledger/project/state.ts'
+import { readClient } from '../tracking/client-reading.ts'
 import { subStatusName } from './sub-status-names.ts'
-import { parseUserAgent } from './user-agent.ts'
 
 type WebhookEventRow = {
   /** SendCloud's event number; null for an event of our own. */
@@ -175,10 +174,31 @@ function bounceFields(event: WebhookEventName, fact: Fact): WebhookPayload {
 
 function engagementFields(fact: Fact): WebhookPayload {
   if (fact.kind !== 'open' && fact.kind !== 'click' && fact.kind !== 'unsubscribe') return {}
-  const { ip, userAgent }: Pick<EngagementData, 'ip' | 'userAgent'> = fact.data
-  const { browser, browserVersion, os, osVersion } = parseUserAgent(userAgent ?? '')
-  const clientFields = { ip: ip ?? '', explorerName: browser, explorerVer: browserVersion, oSName: os, oSVer: osVersion }
-  return { ...(fact.kind === 'click' ? { url: fact.data.url ?? '' } : {}), ...clientFields }
+  if (fact.kind === 'unsubscribe') return clientFields(fact.data.ip, readClient(fact.data.userAgent))
+  const { url, ip, device, browser, browserVersion, system, systemVersion, country, region, city, machine, first } = fact.data
+  return {
+    ...(fact.kind === 'click' ? { url: url ?? '' } : {}),
+    ...clientFields(ip, { browser, browserVersion, system, systemVersion }),
+    device,
+    country,
+    region,
+    city,
+    machine,
+    first,
+  }
+}
+
+type ClientNames = { readonly [Field in 'browser' | 'browserVersion' | 'system' | 'systemVersion']: string | null }
+
+/** SendCloud's names. */
+function clientFields(ip: string | null, { browser, browserVersion, system, systemVersion }: ClientNames): WebhookPayload {
+  return {
+    ip: ip ?? '',
+    explorerName: browser ?? '',
+    explorerVer: browserVersion ?? '',
+    oSName: system ?? '',
+    oSVer: systemVersion ?? '',
+  }
 }
 
 /** Our own fields, in addition to SendCloud's. */

@@ -64,6 +64,8 @@ export const ROW: DeliveryRow = {
   attempts: 0,
   opens: 0,
   clicks: 0,
+  machineOpens: 0,
+  machineClicks: 0,
   complaints: 0,
   unsubscribes: 0,
   complaintEpisode: 0,

@@ -10,7 +10,7 @@ import { decideAttempt, type ObservedAttempt } from '../../src/ledger/decide/att
 import { decideReport } from '../../src/ledger/decide/report.ts'
 import type { ReportInput } from '../../src/ledger/decide/report-input.ts'
 import { decideRequest } from '../../src/ledger/decide/request.ts'
-import type { RequestData } from '../../src/ledger/facts/delivery-facts.ts'
+import type { EngagementData, RequestData } from '../../src/ledger/facts/delivery-facts.ts'
 import type { Fact } from '../../src/ledger/facts/fact.ts'
 import { applyFacts } from '../../src/ledger/project/fold.ts'
 import type { FactMoment } from '../../src/ledger/facts/new-fact.ts'
@@ -269,3 +269,24 @@ export const COMPLAINT: ComplaintReport = {
   reportedDomains: [],
   fields: {},
 }
+
+/** The payload of a person's open or click, with some fields replaced. */
+export const engagementData = (over: Partial<EngagementData> = {}): EngagementData => ({
+  requestId: 'r1',
+  url: null,
+  ip: null,
+  userAgent: null,
+  country: null,
+  region: null,
+  city: null,
+  device: null,
+  browser: null,
+  browserVersion: null,
+  system: null,
+  systemVersion: null,
+  machine: null,
+  counted: true,
+  first: false,
+  settingsVersion: 1,
+  ...over,
+})

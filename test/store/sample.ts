@@ -1,8 +1,9 @@
 /** sample - sample rows for the tests of the store; each test states only what it is about */
+import { engagementData } from '../ledger/given.ts'
 import { createHash } from 'node:crypto'
 import { dayCodeOf, dayNumberOf, monthOfDelivery } from '../../src/correlate/delivery-id.ts'
 import type { Fact } from '../../src/ledger/facts/fact.ts'
-import type { FactData, FactKind } from '../../src/ledger/facts/fact-kinds.ts'
+import { FACT_KINDS, type FactData, type FactKind } from '../../src/ledger/facts/fact-kinds.ts'
 import { createLedgerState, inboxKey, suppressionKey } from '../../src/ledger/project/state.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow, LedgerState } from '../../src/ledger/project/state.ts'
 import type { ReportRow } from '../../src/store/mail/reports.ts'
@@ -84,6 +85,8 @@ export function sampleDelivery(over: Partial<DeliveryRow> & { readonly n: number
     attempts: 0,
     opens: 0,
     clicks: 0,
+    machineOpens: 0,
+    machineClicks: 0,
     complaints: 0,
     unsubscribes: 0,
     complaintEpisode: 0,
@@ -174,7 +177,7 @@ export function sampleFact<K extends FactKind>(input: FactInput<K>): Fact {
   const deliveryId = deliveryIdOf(n)
   const fact = {
     id: idOf(`${rest.account ?? 1}/${n}/${input.kind}`),
-    v: 1,
+    v: FACT_KINDS[input.kind].version,
     at: T0,
     receivedAt: T0,
     account: 1,
@@ -190,7 +193,7 @@ export function sampleFact<K extends FactKind>(input: FactInput<K>): Fact {
 }
 
 export const openFact = (n: number, over: Partial<Fact> = {}): Fact =>
-  sampleFact<'open'>({ ...over, n, kind: 'open', data: { requestId: `q${n}`, url: null, ip: null, userAgent: null } })
+  sampleFact<'open'>({ ...over, n, kind: 'open', data: engagementData({ requestId: `q${n}` }) })
 
 /** Ledger state with these rows, all marked as changed. */
 export function ledgerStateOf(rows: {

@@ -8,11 +8,19 @@ import { createHttpApp } from '../../src/http/app.ts'
 import type { HttpServer } from '../../src/http/server/http-server.ts'
 import { createHttpServices, type HttpServices } from '../../src/http/services/http-services.ts'
 import { NO_AUTHENTICATION_RESULTS, type SignatureVerifier } from '../../src/mail-auth/verify-signatures.ts'
+import type { PlaceLookup } from '../../src/net/place-database.ts'
 import type { Context } from '../../src/service/context.ts'
 import { createEngagementRecorder } from '../../src/service/track/engagement-recorder.ts'
 import { createSessionService } from '../../src/service/users/sessions.ts'
 import { createSubmit } from '../../src/service/submit/submit.ts'
 import { makeAlertService, makeDkim, makeExports, makeForwardDomains, makeReclassifications, makeWebhooks } from './context.ts'
+
+/** No file is read. */
+const NO_PLACES: PlaceLookup = {
+  check: () => Promise.resolve(),
+  refresh: () => Promise.resolve(),
+  find: () => ({ country: null, region: null, city: null }),
+}
 
 const verifyNothing: SignatureVerifier = () => Promise.resolve(NO_AUTHENTICATION_RESULTS)
 
@@ -26,7 +34,7 @@ export function makeServices(context: Context, verifier: SignatureVerifier = ver
     reclassifications: makeReclassifications(context),
     forwarding: makeForwardDomains(context),
     alerts: makeAlertService(context),
-    engagement: createEngagementRecorder(context, { durable: true, waiting: 1_000 }),
+    engagement: createEngagementRecorder(context, { durable: true, waiting: 1_000, places: NO_PLACES }),
     sessions: createSessionService(context, { idleMinutes: 60, sessionHours: 12 }),
   })
 }

@@ -7,7 +7,6 @@ import { expect, test } from 'vitest'
 import { advanceBreaker, CLOSED_BREAKER, recordResult, type CircuitBreaker } from '../../src/webhook/circuit-breaker.ts'
 import { retryDelayMs } from '../../src/webhook/retry-schedule.ts'
 import { decryptSecrets, rotateSecrets, encryptSecrets, webhookIdOf } from '../../src/webhook/signature.ts'
-import { parseUserAgent } from '../../src/webhook/user-agent.ts'
 import { createVault } from '../../src/config/vault.ts'
 import { buildPayload, webhookEventOf, parseWebhookEvent } from '../../src/webhook/payload.ts'
 import { formatPayload, type PayloadFormat } from '../../src/webhook/payload-format.ts'
@@ -185,11 +184,3 @@ test('secrets can be decrypted for their endpoint only, and an old one is valid 
   expect(webhookIdOf('e', endpoint)).toBe(webhookIdOf('e', endpoint))
   expect(webhookIdOf('e', endpoint)).not.toBe(webhookIdOf('e', { account: 1, endpointId: 3 }))
 })
-
-test.each([
-  ['Mozilla/5.0 (Windows NT 10.0; Win64) AppleWebKit/537.36 Chrome/120.0 Safari/537.36 Edg/120.1', 'Edge', '120.1', 'Windows', '10.0'],
-  ['Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) Version/17.1 Safari/604.1', 'Safari', '17.1', 'iOS', '17.1'],
-  ['', '', '', '', ''],
-] as const)('%s', (text, browser, browserVersion, os, osVersion) =>
-  expect(parseUserAgent(text)).toEqual({ browser, browserVersion, os, osVersion }),
-)

@@ -7,6 +7,7 @@
  * See also: service/submit/register, http/services/messages, http/server/fact-view.
  */
 import { z } from 'zod'
+import { isContradicted } from '../../ledger/decide/engagement.ts'
 import { EMAIL_TYPES } from '../../ledger/facts/delivery-facts.ts'
 import { normaliseAddress } from '../../correlate/address-hash.ts'
 import { Fault } from '../../errors.ts'
@@ -119,7 +120,13 @@ const messageView = z.object({
   sendLog: z.string().describe('The reply or text that led to the status'),
   result: z.string().describe('The result in a broadcast'),
   deliveredAt: z.string().nullable(),
-  openedAt: z.string().nullable(),
+  openedAt: z.string().nullable().describe('The first open by a person'),
+  clickedAt: z.string().nullable().describe('The first click by a person'),
+  opens: z.int().describe('All opens, those of machines included'),
+  clicks: z.int(),
+  machineOpens: z.int().describe('Opens by image proxies, scanners and prefetching'),
+  machineClicks: z.int(),
+  contradiction: z.boolean().describe('True if the message bounced although a person opened it or followed a link'),
   registered: z.boolean(),
 })
 
@@ -275,6 +282,12 @@ function toMessageView(row: DeliveryRow, billable: boolean): z.output<typeof mes
     result: row.result,
     deliveredAt: toIsoTimestamp(row.deliveredAt),
     openedAt: toIsoTimestamp(row.openedAt),
+    clickedAt: toIsoTimestamp(row.clickedAt),
+    opens: row.opens,
+    clicks: row.clicks,
+    machineOpens: row.machineOpens,
+    machineClicks: row.machineClicks,
+    contradiction: isContradicted(row),
     registered: row.registered,
   }
 }

@@ -3,9 +3,8 @@
  *
  * The browser and the device come from the User-Agent header. The location fields are empty: we do not geolocate the IP addresses of readers.
  *
- * See also: http/services/statistics, webhook/user-agent, docs/SENDCLOUD.md.
+ * See also: http/services/statistics, tracking/client-reading, docs/SENDCLOUD.md.
  */
-import { parseUserAgent } from '../../webhook/user-agent.ts'
 import type { EngagementRecord } from '../../store/facts/engagement.ts'
 import type { StatisticsService } from '../services/statistics.ts'
 import type { SendCloudOperation } from './operation.ts'
@@ -67,8 +66,7 @@ export const listSendCloudEngagement: SendCloudOperation<EngagementNeeds> = asyn
 const NO_WINDOW = { ok: true, range: null } as const
 
 function toEngagementRow({ fact, emailId, recipient, apiUser, requestedAt }: EngagementRecord, zone: string): object {
-  const { url, ip, userAgent } = fact.data
-  const { browser, browserVersion, os, osVersion } = parseUserAgent(userAgent ?? '')
+  const { url, ip, country, region, city, browser, browserVersion, system, systemVersion } = fact.data
   return {
     email: recipient ?? '',
     trackType: TRACK_TYPES[fact.kind],
@@ -76,11 +74,11 @@ function toEngagementRow({ fact, emailId, recipient, apiUser, requestedAt }: Eng
     apiUser,
     currTime: formatTime(fact.at, zone),
     ip: ip ?? '',
-    country: '',
-    province: '',
-    city: '',
-    browser: `${browser} ${browserVersion}`.trim(),
-    device: `${os} ${osVersion}`.trim(),
+    country: country ?? '',
+    province: region ?? '',
+    city: city ?? '',
+    browser: `${browser ?? ''} ${browserVersion ?? ''}`.trim(),
+    device: `${system ?? ''} ${systemVersion ?? ''}`.trim(),
     emailId: emailId ?? '',
     requestTime: formatTime(requestedAt, zone),
   }

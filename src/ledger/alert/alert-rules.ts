@@ -78,6 +78,18 @@ export const ALERT_RULES = {
     hours: 6,
     idle: 'clears',
   },
+  // A forwarder, a scanner or a rule now and then; more means that a rule or a provider calls living addresses dead.
+  'contradicted-share': {
+    scope: 'operator',
+    unit: 'share',
+    what: 'bounces whose mail a person opened while its address was on the bounce list',
+    of: 'replies',
+    raise: 0.02,
+    clear: 0.005,
+    minimum: 50,
+    hours: 24,
+    idle: 'clears',
+  },
   // Most pauses end by themselves within a quarter-hour.
   'lane-paused': {
     scope: 'account',

@@ -3,6 +3,7 @@
  *
  * Payloads of ledger/facts/fact-kinds. Pure.
  */
+import type { MachineSign } from '../../tracking/machine-reading.ts'
 import type { FieldClasses } from './fact-fields.ts'
 import type { MatchProvenance, StatusEffect, VerdictSummary } from './decision.ts'
 
@@ -160,8 +161,27 @@ export const UNSUBSCRIBE_FIELDS = {
 export type EngagementData = {
   readonly requestId: string
   readonly url: string | null
+  /** Whole, cut to its network, or null, as the account's setting was. */
   readonly ip: string | null
+  /** Null where the account stores the reading only. */
   readonly userAgent: string | null
+  /** ISO 3166-1 code; region and city in English. Null: not known. */
+  readonly country: string | null
+  readonly region: string | null
+  readonly city: string | null
+  /** The reading of the user agent (tracking/client-reading). */
+  readonly device: string | null
+  readonly browser: string | null
+  readonly browserVersion: string | null
+  readonly system: string | null
+  readonly systemVersion: string | null
+  /** Why it is a machine's; null: a person's. */
+  readonly machine: MachineSign | null
+  /** Whether it is in unique counts and is a sign of life. */
+  readonly counted: boolean
+  /** Whether it is the first of its kind that is counted, as far as was known when it was decided. */
+  readonly first: boolean
+  readonly settingsVersion: number
 }
 
 export const ENGAGEMENT_FIELDS = {
@@ -169,4 +189,22 @@ export const ENGAGEMENT_FIELDS = {
   url: 'personal',
   ip: 'personal',
   userAgent: 'personal',
+  country: 'personal',
+  region: 'personal',
+  city: 'personal',
+  device: 'personal',
+  browser: 'personal',
+  browserVersion: 'personal',
+  system: 'personal',
+  systemVersion: 'personal',
 } as const satisfies FieldClasses<EngagementData>
+
+/** Clicks that were taken for a person's, until further links of the mail were followed at the same time. */
+export type MachineClicksData = {
+  /** The ids of the facts. */
+  readonly clicks: readonly string[]
+  readonly counted: boolean
+  readonly settingsVersion: number
+}
+
+export const MACHINE_CLICKS_FIELDS = { clicks: 'text' } as const satisfies FieldClasses<MachineClicksData>

@@ -17,6 +17,8 @@ import {
   type FailedData,
   GAVE_UP_FIELDS,
   type GaveUpData,
+  MACHINE_CLICKS_FIELDS,
+  type MachineClicksData,
   REQUEST_FIELDS,
   type RequestData,
   STUB_FIELDS,
@@ -55,7 +57,7 @@ import {
 } from './report-facts.ts'
 
 type FactKindRow<Data> = {
-  /** The current version of the payload. Readers upcast older ones. */
+  /** The current version of the payload. ledger/facts/earlier-version reads older ones. */
   readonly version: number
   /** Belongs to no delivery and no report, and is removed by its own age. Facts about the operator's actions and about lists stay. */
   readonly isLoose: boolean
@@ -117,16 +119,22 @@ const ROWS = {
     dedupKey: ({ scope, change }) => `unsubscribe:${scope}:${change}`,
   }),
   open: defineKind<EngagementData>({
-    version: 1,
+    version: 2,
     isLoose: false,
     fields: ENGAGEMENT_FIELDS,
     dedupKey: ({ requestId }) => `open:${requestId}`,
   }),
   click: defineKind<EngagementData>({
-    version: 1,
+    version: 2,
     isLoose: false,
     fields: ENGAGEMENT_FIELDS,
     dedupKey: ({ requestId }) => `click:${requestId}`,
+  }),
+  'machine-clicks': defineKind<MachineClicksData>({
+    version: 1,
+    isLoose: false,
+    fields: MACHINE_CLICKS_FIELDS,
+    dedupKey: ({ clicks }) => `machine-clicks:${digestOf(clicks)}`,
   }),
   filed: defineKind<FiledData>({ version: 1, isLoose: false, fields: FILED_FIELDS, dedupKey: ({ digest }) => `filed:${digest}` }),
   list: defineKind<ListData>({ version: 1, isLoose: false, fields: LIST_FIELDS, dedupKey: ({ change }) => `list:${change}` }),

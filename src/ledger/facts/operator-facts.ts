@@ -7,7 +7,7 @@ import type { FieldClasses } from './fact-fields.ts'
 import type { StatusEffect, VerdictSummary } from './decision.ts'
 
 export type AlarmData = {
-  readonly alarm: 'complaint-type' | 'brake' | 'flood' | 'webhook' | 'queue'
+  readonly alarm: 'complaint-type' | 'brake' | 'flood' | 'webhook' | 'queue' | 'engaged-bounce'
   readonly text: string
   readonly detail: Readonly<Record<string, string | number | null>>
 }

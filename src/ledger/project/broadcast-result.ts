@@ -2,7 +2,7 @@
  * broadcast-result - the broadcast view of a delivery, from the same facts with ranks of its own
  *
  * Ranks: unsent 0; sent 1; soft bounced while still retrying 2; delivered, blocked (401, 402), failed (404, 406), bounced (other 40x), soft
- * bounced finally, duplicate and no email selected 3. At equal rank the first wins. Opened replaces delivered only. In this view delivered
+ * bounced finally, duplicate and no email selected 3. At equal rank the first wins. Opened replaces delivered and sent. In this view delivered
  * never becomes bounced.
  *
  * Pure. See also: ledger/project/status-rank (the other view), ledger/project/fold.
@@ -55,7 +55,7 @@ function resultOfEffect(effect: StatusEffect): BaseBroadcastResult {
   return effect.status === 5 ? 'soft-bounced' : (RESULT_BY_SUB_STATUS[effect.subStatus ?? 0] ?? 'bounced')
 }
 
-/** The displayed result: an open or a click turns delivered into opened. */
+/** The displayed result: an open or a click that counts turns delivered into opened, and sent too, because it proves that the mail arrived. */
 export function displayedResultOf(base: BaseBroadcastResult, openedAt: number | null, clickedAt: number | null): BroadcastResult {
-  return base === 'delivered' && (openedAt !== null || clickedAt !== null) ? 'opened' : base
+  return (base === 'delivered' || base === 'sent') && (openedAt !== null || clickedAt !== null) ? 'opened' : base
 }

@@ -24,8 +24,10 @@ function metricsOf(row: DeliveryRow): Readonly<Record<BasicCounterMetric, number
     'soft-bounce': row.status === 5 ? 1 : 0,
     open: row.opens,
     click: row.clicks,
-    'unique-open': Math.min(row.opens, 1),
-    'unique-click': Math.min(row.clicks, 1),
+    'unique-open': row.openedAt === null ? 0 : 1,
+    'unique-click': row.clickedAt === null ? 0 : 1,
+    'machine-open': row.machineOpens,
+    'machine-click': row.machineClicks,
     complaint: row.complaints,
     unsubscribe: row.unsubscribes,
   }

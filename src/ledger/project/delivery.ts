@@ -38,15 +38,32 @@ export function createEmptyDelivery(fact: Pick<Fact, 'account' | 'subject' | 'de
 export function foldDeliveryFacts(facts: readonly Fact[]): DeliveryRow | null {
   const [first] = facts
   if (first === undefined) return null
-  const successors = findSuccessors(facts)
-  return facts.reduce((row, fact) => foldDelivery(row, fact, successors), createEmptyDelivery(first))
+  const corrections = findCorrections(facts)
+  return facts.reduce((row, fact) => foldDelivery(row, fact, corrections), createEmptyDelivery(first))
 }
 
-/** Adds one fact to a row. `successors` null: no fact of this delivery was superseded. */
-export function foldDelivery(row: DeliveryRow, fact: Fact, successors: Successors | null): DeliveryRow {
+/** What later facts say about earlier ones. */
+type Corrections = {
+  readonly successors: Successors
+  /** Clicks of machines that were taken for a person's, and whether they count even so. */
+  readonly machineClicks: ReadonlyMap<string, boolean>
+}
+
+function findCorrections(facts: readonly Fact[]): Corrections {
+  const machineClicks = new Map<string, boolean>()
+  for (const fact of facts) {
+    if (fact.kind !== 'machine-clicks') continue
+    for (const id of fact.data.clicks) machineClicks.set(id, fact.data.counted && (machineClicks.get(id) ?? true))
+  }
+  return { successors: findSuccessors(facts), machineClicks }
+}
+
+/** Adds one fact to a row. `corrections` null: no fact of this delivery corrects another. */
+export function foldDelivery(row: DeliveryRow, fact: Fact, corrections: Corrections | null): DeliveryRow {
+  const successors = corrections?.successors ?? null
   const effect = successors === null || isFactInForce(fact, successors) ? effectOfFact(fact) : null
   // All parts read the row as it was before the fact, so it is copied once.
-  const fields = fieldsOfFact(row, fact)
+  const fields = fieldsOfFact(row, fact, corrections)
   const result = resultAfter(row, fact, effect, successors)
   const { openedAt, clickedAt } = { openedAt: row.openedAt, clickedAt: row.clickedAt, ...fields }
   return {
@@ -90,7 +107,7 @@ function resultAfter(row: DeliveryRow, fact: Fact, effect: StatusEffect | null, 
 }
 
 /** What a fact changes besides status and result. */
-function fieldsOfFact(row: DeliveryRow, fact: Fact): Partial<DeliveryRow> {
+function fieldsOfFact(row: DeliveryRow, fact: Fact, corrections: Corrections | null): Partial<DeliveryRow> {
   switch (fact.kind) {
     case 'request':
       return { ...registrationFields(fact.data), addressHash: fact.addressHash, site: row.routeKey === '' ? fact.data.site : row.site }
@@ -99,9 +116,8 @@ function fieldsOfFact(row: DeliveryRow, fact: Fact): Partial<DeliveryRow> {
     case 'delivered':
       return deliveredAtField(row, fact, fact.data.effect)
     case 'open':
-      return { opens: row.opens + 1, openedAt: earliest(row.openedAt, fact.at), touchedAt: latest(row.touchedAt, fact.at) }
     case 'click':
-      return { clicks: row.clicks + 1, clickedAt: earliest(row.clickedAt, fact.at), touchedAt: latest(row.touchedAt, fact.at) }
+      return engagementFields(row, fact, corrections)
     case 'complaint':
       return { complaints: row.complaints + 1, complaintEpisode: Math.max(row.complaintEpisode, fact.data.episode + 1) }
     case 'not-spam':
@@ -109,9 +125,31 @@ function fieldsOfFact(row: DeliveryRow, fact: Fact): Partial<DeliveryRow> {
     case 'unsubscribe':
       return { unsubscribes: row.unsubscribes + 1 }
     case 'reclassified':
+    case 'machine-clicks':
       return { reclassified: true }
     default:
       return {}
+  }
+}
+
+/** Machines are counted apart. Only what counts sets a time, so that a machine is no sign of life. */
+function engagementFields(row: DeliveryRow, fact: FactOf<'open'> | FactOf<'click'>, corrections: Corrections | null): Partial<DeliveryRow> {
+  const correction = corrections?.machineClicks.get(fact.id)
+  const machines = correction !== undefined || fact.data.machine !== null ? 1 : 0
+  const isCounted = fact.data.counted && correction !== false
+  const touched = isCounted ? { touchedAt: latest(row.touchedAt, fact.at) } : {}
+  if (fact.kind === 'open')
+    return {
+      opens: row.opens + 1,
+      machineOpens: row.machineOpens + machines,
+      ...(isCounted ? { openedAt: earliest(row.openedAt, fact.at) } : {}),
+      ...touched,
+    }
+  return {
+    clicks: row.clicks + 1,
+    machineClicks: row.machineClicks + machines,
+    ...(isCounted ? { clickedAt: earliest(row.clickedAt, fact.at) } : {}),
+    ...touched,
   }
 }
 
@@ -181,6 +219,8 @@ const EMPTY_DELIVERY: DeliveryRow = {
   attempts: 0,
   opens: 0,
   clicks: 0,
+  machineOpens: 0,
+  machineClicks: 0,
   complaints: 0,
   unsubscribes: 0,
   complaintEpisode: 0,

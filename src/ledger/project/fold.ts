@@ -51,7 +51,7 @@ function applyToDelivery(ledger: LedgerState, fact: Fact): void {
 }
 
 function nextDelivery(ledger: LedgerState, previous: DeliveryRow | null, fact: Fact): DeliveryRow {
-  const needsFullFold = fact.kind === 'reclassified' || previous?.reclassified === true
+  const needsFullFold = fact.kind === 'reclassified' || fact.kind === 'machine-clicks' || previous?.reclassified === true
   if (!needsFullFold) return foldDelivery(previous ?? createEmptyDelivery(fact), fact, null)
   const facts = ledger.facts.get(fact.subject) ?? (previous === null ? [fact] : null)
   if (facts === null)

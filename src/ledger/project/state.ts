@@ -70,14 +70,17 @@ export type DeliveryRow = {
   /** The reply text of the fact that set the status, at most 512 characters. */
   readonly sendLog: string
   readonly deliveredAt: number | null
-  /** The first open and the first click. */
+  /** The first open and the first click that count. */
   readonly openedAt: number | null
   readonly clickedAt: number | null
-  /** The last open or click. */
+  /** The last open or click that counts. */
   readonly touchedAt: number | null
   readonly attempts: number
+  /** All of them, those of machines included. */
   readonly opens: number
   readonly clicks: number
+  readonly machineOpens: number
+  readonly machineClicks: number
   readonly complaints: number
   readonly unsubscribes: number
   /** One more than the highest episode of a complaint, and of a not-spam. */
@@ -145,7 +148,7 @@ export type InboxRow = {
   readonly factId: string
 }
 
-/** What deliveries are counted by; `invalid` also by sub status. */
+/** What deliveries are counted by; `invalid` also by sub status. `unique-…`: deliveries with an open or a click that counts. */
 export type BasicCounterMetric =
   | 'request'
   | 'delivered'
@@ -155,6 +158,8 @@ export type BasicCounterMetric =
   | 'click'
   | 'unique-open'
   | 'unique-click'
+  | 'machine-open'
+  | 'machine-click'
   | 'complaint'
   | 'unsubscribe'
 export type CounterMetric = BasicCounterMetric | `invalid-${number}`

@@ -6,8 +6,17 @@
  *
  * Pure except for the LedgerState that it is given. See also: ledger/project/counters, ledger/project/fold.
  */
+import { parseDeliveryId, startOfDayNumber } from '../../correlate/delivery-id.ts'
 import { countersOf, siteCountersOf } from './counters.ts'
-import { addSiteCount, type CounterRow, type DeliveryRow, type LedgerState, siteCounterKey, type SiteCounterRow } from './state.ts'
+import {
+  addSiteCount,
+  type CounterRow,
+  type DeliveryRow,
+  type LedgerState,
+  quarterHourOf,
+  siteCounterKey,
+  type SiteCounterRow,
+} from './state.ts'
 
 /** Adds the difference between two states of a row. */
 export function updateCounters(ledger: LedgerState, previous: DeliveryRow | null, next: DeliveryRow): void {
@@ -15,6 +24,21 @@ export function updateCounters(ledger: LedgerState, previous: DeliveryRow | null
   for (const row of countersOf(next)) addCounter(ledger, row)
   for (const row of previous === null ? [] : siteCountersOf(previous)) addSiteCounter(ledger, { ...row, n: -row.n })
   for (const row of siteCountersOf(next)) addSiteCounter(ledger, row)
+}
+
+/**
+ * Counts an open or a click of a mail that was retired, for its account and the day of its request; API user, label and domain are not known
+ * any more. A rebuild leaves the counters before `retentionStart` alone, so a mail after it, which never was stored, counts for nothing.
+ */
+export function countLateEngagement(
+  ledger: LedgerState,
+  { account, deliveryId, kind }: { readonly account: number; readonly deliveryId: string; readonly kind: 'open' | 'click' },
+  retentionStart: number,
+): void {
+  const parts = parseDeliveryId(deliveryId)
+  const day = parts === null ? Infinity : startOfDayNumber(parts.day)
+  if (day < retentionStart)
+    addCounter(ledger, { account, quarter: quarterHourOf(day), apiUser: '', labelId: 0, domain: '', metric: kind, n: 1 })
 }
 
 function addCounter(ledger: LedgerState, row: CounterRow): void {

@@ -8,7 +8,7 @@
 import type { Fact } from '../facts/fact.ts'
 import { quarterHourOf } from './state.ts'
 
-const WATCH_METRICS = ['mails', 'unmatched', 'verdicts', 'other', 'feedback', 'webhook-heard', 'webhook-refused'] as const
+const WATCH_METRICS = ['mails', 'unmatched', 'verdicts', 'other', 'feedback', 'webhook-heard', 'webhook-refused', 'contradicted'] as const
 export type WatchMetric = (typeof WATCH_METRICS)[number]
 
 export type WatchCount = {
@@ -38,6 +38,7 @@ export function watchCountsOf(facts: readonly Fact[], mails: number, now: number
   for (const fact of facts) {
     if (fact.kind === 'inbox' && fact.data.state === 'open' && UNMATCHED_REASONS.has(fact.data.reason)) add('unmatched')
     if (fact.kind === 'complaint' && fact.data.reporter.length <= MAX_NAME_LENGTH) add('feedback', fact.data.reporter.toLowerCase())
+    if (fact.kind === 'alarm' && fact.data.alarm === 'engaged-bounce') add('contradicted')
     if ((fact.kind !== 'failed' && fact.kind !== 'attempt') || fact.data.verdict === null) continue
     add('verdicts')
     if (fact.data.verdict.reason === 'other') add('other')

@@ -53,6 +53,7 @@ const MEASURES = {
     Promise.resolve(mails.map(({ account, sumOf }) => ratioOf('complaint-rate', account, sumOf('complaint'), sumOf('delivered')))),
   'unmatched-share': (input) => counterRatio(input, 'unmatched-share', ['unmatched', 'mails']),
   'other-share': (input) => counterRatio(input, 'other-share', ['other', 'verdicts']),
+  'contradicted-share': (input) => counterRatio(input, 'contradicted-share', ['contradicted', 'verdicts']),
   'lane-paused': pausedLanes,
   'tracking-domain': failingTrackingDomains,
   'webhook-failing': failingWebhooks,
@@ -89,7 +90,7 @@ const requestedCount = (sumOf: MailSums['sumOf']): number => sumOf('request') - 
 
 async function counterRatio(
   { reader, now, operator }: MeasureInput,
-  alert: 'unmatched-share' | 'other-share',
+  alert: 'unmatched-share' | 'other-share' | 'contradicted-share',
   [part, whole]: readonly [WatchMetric, WatchMetric],
 ): Promise<readonly TimedAlertMeasurement[]> {
   const sums = await sumWatchCountsForOperator(reader, [part, whole], quarterHourOf(now) - ALERT_RULES[alert].hours * HOUR_MS)

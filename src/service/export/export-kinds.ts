@@ -8,6 +8,7 @@
  */
 import { REASONS } from '../../classify/reasons.ts'
 import { hashAddress } from '../../correlate/address-hash.ts'
+import { isContradicted } from '../../ledger/decide/engagement.ts'
 import { LIST_NAMES } from '../../ledger/facts/list-facts.ts'
 import { RESULT_NAMES } from '../../ledger/project/broadcast-result.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'
@@ -83,6 +84,12 @@ const EVIDENCE_COLUMNS: readonly Column<MailExportRow>[] = [
   ['sendLog', ({ row }) => row.sendLog],
 ]
 
+const MACHINE_COLUMNS: readonly Column<MailExportRow>[] = [
+  ['machineOpens', ({ row }) => row.machineOpens],
+  ['machineClicks', ({ row }) => row.machineClicks],
+  ['contradiction', ({ row }) => isContradicted(row)],
+]
+
 const STATUS_COLUMNS: readonly Column<MailExportRow>[] = [
   ...IDENTITY_COLUMNS,
   ...OUTCOME_COLUMNS,
@@ -96,6 +103,7 @@ const STATUS_COLUMNS: readonly Column<MailExportRow>[] = [
   ['complaints', ({ row }) => row.complaints],
   ['unsubscribes', ({ row }) => row.unsubscribes],
   ...EVIDENCE_COLUMNS,
+  ...MACHINE_COLUMNS,
 ]
 
 const RESULT_COLUMNS: readonly Column<MailExportRow>[] = [
@@ -105,6 +113,7 @@ const RESULT_COLUMNS: readonly Column<MailExportRow>[] = [
   ...OUTCOME_COLUMNS,
   ...TIME_COLUMNS,
   ...EVIDENCE_COLUMNS,
+  ...MACHINE_COLUMNS,
 ]
 
 type EntryExportRow = { readonly row: SuppressionRow; readonly now: number }

@@ -24,3 +24,6 @@ export type EngagementService = {
    */
   readonly record: (request: EngagementRequest) => Promise<void>
 }
+
+/** `act`: the same for all requests that are one act of one client (service/track/request-id). */
+export type IdentifiedRequest = EngagementRequest & { readonly act: string }

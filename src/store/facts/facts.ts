@@ -8,6 +8,7 @@
  * all).
  */
 import { monthOfDelivery } from '../../correlate/delivery-id.ts'
+import { toCurrentVersion } from '../../ledger/facts/earlier-version.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
 import { factKey } from '../../ledger/project/state.ts'
 import type { Database, ConflictRule, DatabaseReader } from '../engine/engine.ts'
@@ -23,7 +24,7 @@ const isListSubject = (subject: string): boolean => subject.startsWith('list:')
 
 export function decodeFact(row: SqlRow): Fact {
   // Checked cast: `kind` and `data` were written together, from a Fact.
-  return FACTS.decode(row) as Fact
+  return toCurrentVersion(FACTS.decode(row) as Fact)
 }
 
 /**

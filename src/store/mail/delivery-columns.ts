@@ -85,6 +85,8 @@ const COLUMNS = {
   attempts: describe(integerColumn('attempts'), 'derived', 'internal'),
   opens: describe(integerColumn('opens'), 'derived', 'exported'),
   clicks: describe(integerColumn('clicks'), 'derived', 'exported'),
+  machineOpens: describe(integerColumn('machine_opens'), 'derived', 'exported'),
+  machineClicks: describe(integerColumn('machine_clicks'), 'derived', 'exported'),
   complaints: describe(integerColumn('complaints'), 'derived', 'exported'),
   unsubscribes: describe(integerColumn('unsubscribes'), 'derived', 'exported'),
   complaintEpisode: describe(integerColumn('complaint_episode'), 'derived', 'internal'),

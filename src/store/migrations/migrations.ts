@@ -4,6 +4,7 @@
  * See also: store/migrations/released (the steps of the first release), store/engine/migrate (which runs them).
  */
 import { COUNTER_SLOTS } from './counter-slots.ts'
+import { MACHINE_ENGAGEMENT } from './machine-engagement.ts'
 import { MAIL_BODIES_STEP } from './mail-bodies.ts'
 import { LANE_GROUPS_STEP } from './lane-groups.ts'
 import { LATE_RESULTS_STEP } from './late-results.ts'
@@ -32,4 +33,5 @@ export const MIGRATIONS: readonly Migration[] = [
   USERS_STEP,
   RECLASSIFICATIONS_STEP,
   REPORT_DIGESTS_STEP,
+  MACHINE_ENGAGEMENT,
 ]

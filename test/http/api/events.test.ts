@@ -1,4 +1,5 @@
 /** events.test - the stream of live events: its content, resumption, errors, limits and end */
+import { engagementData } from '../../ledger/given.ts'
 import { createConnection } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Fact } from '../../../src/ledger/facts/fact.ts'
@@ -78,7 +79,7 @@ test.each([
 })
 
 test('only the requested kinds are sent', async () => {
-  waiting.push({ ...FAILED, kind: 'open', data: { requestId: 'r', url: null, ip: null, userAgent: null } })
+  waiting.push({ ...FAILED, kind: 'open', data: engagementData() })
   const { text } = await listen('?kinds=open', { until: 'event:' })
   waiting.pop()
   expect(text).toContain('event: open')

@@ -1,6 +1,8 @@
 /**
  * store.test - the SendCloud API on a real store of each engine: statistics, entries, labels, opens and clicks
  */
+import { readClient } from '../../../src/tracking/client-reading.ts'
+import { engagementData } from '../../ledger/given.ts'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createAccountWithApiUser } from '../../../src/daemon/accounts.ts'
@@ -62,7 +64,17 @@ describe.each(engines)('$kind', ({ open }) => {
       if (row === undefined) throw new Error('no such delivery')
       const url = kind === 'click' ? 'https://example.com/offer' : null
       const moment = { at: clock.now, receivedAt: clock.now, ids: context.ids }
-      applyFacts(state, [createFact(kind, aboutDelivery(row), moment, { requestId, url, ip: '192.0.2.9', userAgent: AGENT })])
+      const data = engagementData({
+        requestId,
+        url,
+        ip: '192.0.2.9',
+        userAgent: AGENT,
+        ...readClient(AGENT),
+        country: 'DE',
+        region: 'Bavaria',
+        city: 'Munich',
+      })
+      applyFacts(state, [createFact(kind, aboutDelivery(row), moment, data)])
       await commitLedgerState(db, state, { now: clock.now, notify: () => false })
     })
   }
@@ -222,9 +234,9 @@ describe.each(engines)('$kind', ({ open }) => {
       apiUser: 'ann',
       currTime: '2026-03-28 23:30:00',
       ip: '192.0.2.9',
-      country: '',
-      province: '',
-      city: '',
+      country: 'DE',
+      province: 'Bavaria',
+      city: 'Munich',
       browser: 'Safari 18.1',
       device: 'iOS 18.1',
       requestTime: '2026-03-28 23:30:00',

@@ -1,4 +1,5 @@
 /** fact-kinds.test - each kind of fact has its row, and erasure leaves nothing personal in any of them */
+import { engagementData } from '../given.ts'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { redactFact } from '../../../src/ledger/decide/redact.ts'
@@ -23,6 +24,7 @@ const RELEASED_KINDS = [
   'unsubscribe',
   'open',
   'click',
+  'machine-clicks',
   'filed',
   'list',
   'inbox',
@@ -114,9 +116,9 @@ test.each(RELEASED_KINDS.flatMap((name) => FACT_KIND_NAMES.filter((kind) => kind
 )
 
 test('erasure clears an address, replaces it in text, and leaves other addresses and all other values alone', () => {
-  const data = { requestId: 'r1', url: 'https://example.com/a', ip: '192.0.2.7', userAgent: 'Mail/1.0' }
+  const data = engagementData({ url: 'https://example.com/a', ip: '192.0.2.7', userAgent: 'Mail/1.0', country: 'DE', browser: 'Chrome' })
   const click: Fact = { ...ENVELOPE, kind: 'click', data }
-  expect(redactFact(click, ADDRESS)).toEqual({ ...click, data: { requestId: 'r1', url: null, ip: null, userAgent: null } })
+  expect(redactFact(click, ADDRESS)).toEqual({ ...click, data: engagementData() })
   const delayed: Fact = {
     ...ENVELOPE,
     kind: 'delayed',

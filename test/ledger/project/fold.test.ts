@@ -1,4 +1,5 @@
 /** fold.test - any order of the same facts gives the same rows, and a fact counts once */
+import { engagementData } from '../given.ts'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { normaliseAddress } from '../../../src/correlate/address-hash.ts'
@@ -119,11 +120,11 @@ const failed: fc.Arbitrary<Maker> = fc
 
 const small: fc.Arbitrary<Maker> = fc.oneof(
   fc
-    .nat(2)
-    .map((n) => (moment: FactMoment) => createFact('open', ABOUT, moment, { requestId: String(n), url: null, ip: null, userAgent: null })),
-  fc
-    .nat(2)
-    .map((n) => (moment: FactMoment) => createFact('click', ABOUT, moment, { requestId: String(n), url: 'u', ip: null, userAgent: null })),
+    .record({ kind: fc.constantFrom('open' as const, 'click' as const), n: fc.nat(2), machine: fc.boolean(), counted: fc.boolean() })
+    .map(({ kind, n, machine, counted }) => (moment: FactMoment) => {
+      const sign = machine ? 'bot' : null
+      return createFact(kind, ABOUT, moment, engagementData({ requestId: String(n), machine: sign, counted: counted || !machine }))
+    }),
   fc.nat(2).map(
     (episode) => (moment: FactMoment) =>
       createFact('complaint', ABOUT, moment, {
@@ -150,6 +151,15 @@ const small: fc.Arbitrary<Maker> = fc.oneof(
   ),
   fc.constant((moment: FactMoment) => createFact('stub', ABOUT, moment, { tie: TIE })),
 )
+
+/** Withdraws one of the clicks before it. */
+const machineClicks: fc.Arbitrary<Maker> = fc
+  .record({ pick: fc.nat(20), counted: fc.boolean() })
+  .map(({ pick, counted }) => (moment, known) => {
+    const clicks = known.filter(({ kind }) => kind === 'click')
+    const click = clicks[pick % Math.max(1, clicks.length)]
+    return createFact('machine-clicks', ABOUT, moment, { clicks: [click?.id ?? 'none'], counted, ...VERSION })
+  })
 
 const RECLASSIFIED = { job: 'job', verdict: null, site: null, remoteSite: null, reportedDomain: null, actor: null, ...VERSION }
 
@@ -213,7 +223,7 @@ function renumber(fact: Fact): Fact {
 }
 
 const histories: fc.Arbitrary<readonly Fact[]> = fc
-  .array(fc.tuple(fc.oneof(request, attempt, failed, small, reclassified, elsewhere), times, times), { maxLength: 14 })
+  .array(fc.tuple(fc.oneof(request, attempt, failed, small, machineClicks, reclassified, elsewhere), times, times), { maxLength: 14 })
   .map((made) => {
     let n = 0
     const facts: Fact[] = []

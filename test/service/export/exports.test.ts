@@ -96,7 +96,7 @@ describe.each(engines)('exports: $kind', ({ open }) => {
 
   test('an export without rows is a file with the column names', async () => {
     const [csv, ndjson, packed] = [await exported({ format: 'csv', bom: true }), await exported(), await exported({ gzip: true })]
-    expect((await fileOf(csv)).toString()).toMatch(/^\ufeffemailId,[^\n]*,sendLog\r\n$/)
+    expect((await fileOf(csv)).toString()).toMatch(/^\ufeffemailId,[^\n]*,sendLog,machineOpens,machineClicks,contradiction\r\n$/)
     expect(await fileOf(ndjson)).toHaveLength(0)
     expect(gunzipSync(await fileOf(packed))).toHaveLength(0)
   })

@@ -1,6 +1,7 @@
 /**
  * engagement.test - opens and clicks by time, address, user and label, on both engines
  */
+import { engagementData } from '../../ledger/given.ts'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Engine } from '../../../src/store/engine/engine.ts'
 import { findEngagementRecords } from '../../../src/store/facts/engagement.ts'
@@ -21,7 +22,7 @@ const touch = (n: number, kind: 'open' | 'click', at: number, account = 1) => {
     subject: mail?.deliveryId ?? '',
     deliveryMonth: mail?.month ?? 0,
   }
-  const data = { requestId: `${n}-${at}`, url: kind === 'click' ? 'https://example.com/' : null, ip: '192.0.2.9', userAgent: null }
+  const data = engagementData({ requestId: `${n}-${at}`, url: kind === 'click' ? 'https://example.com/' : null, ip: '192.0.2.9' })
   return sampleFact({ ...of, dedupKey: `${kind}:${n}-${at}`, data })
 }
 
