@@ -6,6 +6,7 @@
 import { createFixedWindowLimit } from '../net/rate-limit.ts'
 import { createSignInLimit, SIGN_IN_LIMITS, type SignInLimits } from '../net/sign-in-limit.ts'
 import type { Telemetry } from '../telemetry.ts'
+import { addAccountListRoutes } from './api/accounts.ts'
 import { addAccountRoutes } from './api/account.ts'
 import { addAlertRoutes } from './api/alerts.ts'
 import { addAttemptRoutes } from './api/attempts.ts'
@@ -96,6 +97,7 @@ const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) 
   addSuppressionRoutes,
   addInboxRoutes,
   addExportRoutes,
+  addAccountListRoutes,
   addAccountRoutes,
   addDkimRoutes,
   addOperatorRoutes,

@@ -122,6 +122,7 @@ const accounts: HttpServices['accounts'] = {
     apiUsers: ['alice', 'alice-batch'],
   }),
   listNames: resolve(new Map([[1, 'alice']])),
+  list: resolve([{ account: 1, name: 'alice', apiUsers: ['alice'], zone: 'UTC', createdAt: NOW, closedAt: null }]),
 }
 
 const readBroadcastResults: HttpServices['readBroadcastResults'] = (account, broadcast) =>

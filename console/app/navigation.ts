@@ -1,0 +1,63 @@
+/**
+ * navigation - the pages of the console: their URLs, who sees them, and how they are loaded
+ *
+ * A page is a component without required props but `params`, the values of its pattern. It is loaded when it is shown. A page whose `scope` is
+ * `account` is shown for one account: the application chooses one if the URL names none.
+ *
+ * See also: app/application, console/README.md.
+ */
+import type { FunctionComponent } from 'preact'
+import type { IconName } from '../components/icon.ts'
+import { isOperator, may, type Right } from './session.ts'
+
+export type PageProps = { readonly params: Readonly<Record<string, string>> }
+
+export type PageEntry = {
+  /** A pattern: `/messages/:id`. */
+  readonly path: string
+  readonly load: () => Promise<FunctionComponent<PageProps>>
+  /** The entry in the side bar under which the page stands, which is also its text and icon; null: it has none. */
+  readonly entry: (IconName & Section) | null
+  readonly needs: Right
+  /** `all`: one account or all. `account`: one. `operator`: the same for every account, and hidden from accounts. `own`: of the reader. */
+  readonly scope: 'all' | 'account' | 'operator' | 'own'
+}
+
+const SECTIONS = {
+  watch: ['overview', 'messages', 'queue', 'alerts'],
+  work: ['suppressions', 'inbox', 'rules', 'webhooks', 'exports'],
+  manage: ['accounts', 'reporters', 'users', 'settings'],
+} as const satisfies Readonly<Record<string, readonly IconName[]>>
+
+type Section = (typeof SECTIONS)[keyof typeof SECTIONS][number]
+
+export const PAGES: readonly PageEntry[] = [
+  {
+    path: '/users',
+    load: async () => (await import('../pages/users/users-page.ts')).UsersPage,
+    entry: 'users',
+    needs: 'administer',
+    scope: 'operator',
+  },
+  {
+    path: '/profile',
+    load: async () => (await import('../pages/profile/profile-page.ts')).ProfilePage,
+    entry: null,
+    needs: 'read',
+    scope: 'own',
+  },
+]
+
+/** Whether the reader may see a page. */
+export const isVisible = ({ needs, scope }: PageEntry): boolean => may(needs) && (scope !== 'operator' || isOperator.value)
+
+/** The side bar: each group with the entries whose first page the reader may see. */
+export function visibleSections(): readonly { readonly title: keyof typeof SECTIONS; readonly entries: readonly PageEntry[] }[] {
+  const groups: readonly (keyof typeof SECTIONS)[] = ['watch', 'work', 'manage']
+  return groups
+    .map((title) => ({
+      title,
+      entries: SECTIONS[title].flatMap((name) => PAGES.find(({ entry }) => entry === name) ?? []).filter(isVisible),
+    }))
+    .filter(({ entries }) => entries.length > 0)
+}

@@ -1,0 +1,17 @@
+/**
+ * pages - the pages of the console as the tests open them
+ *
+ * One row for each row of console/app/navigation.ts; a test compares the two.
+ */
+
+export type TestPage = {
+  /** The path; an id that the store has stands in for a parameter (test/console/pages.test.ts). */
+  readonly path: string
+  /** The roles that see it. `account` is an account that signed in with its API key. */
+  readonly seenBy: readonly ('viewer' | 'operator' | 'admin' | 'account')[]
+}
+
+export const TEST_PAGES: readonly TestPage[] = [
+  { path: '/users', seenBy: ['admin'] },
+  { path: '/profile', seenBy: ['viewer', 'operator', 'admin', 'account'] },
+]
