@@ -18,11 +18,11 @@ import { formatTime } from './zoned-time.ts'
 
 type LabelNeeds = { readonly labels: LabelService }
 
-/** The same maximum length as in our own API. SendCloud has no codes for names, so the codes of the label ID are used. */
+/** The same maximum length as in our own API; SendCloud allows 255 characters. */
 const NAME_PARAMETER: Parameter<string> = {
   names: ['labelName'],
-  missingCode: 40014,
-  invalidCode: 40015,
+  missingCode: 40104,
+  invalidCode: 40105,
   // A line break in a name would inject a header.
   read: (text) => (text.length <= 128 && !/\p{Cc}/u.test(text) ? text : null),
   defaultValue: '',
@@ -53,7 +53,7 @@ export const getSendCloudLabel: SendCloudOperation<LabelNeeds> = async ({ parame
   const read = readParameters({ labelId: ID_PARAMETER }, parameters)
   if (!read.ok) return createEnvelope(read.code)
   const label = await services.labels.get(caller.account, read.values.labelId ?? 0)
-  return label === null ? createEnvelope(40015) : createEnvelope(200, { data: toLabelRow(label, settings.zone) })
+  return label === null ? createEnvelope(40106) : createEnvelope(200, { data: toLabelRow(label, settings.zone) })
 }
 
 /** `label/add`. */
@@ -82,12 +82,12 @@ export const deleteSendCloudLabel: SendCloudOperation<LabelNeeds> = async ({ par
   return createEnvelope(200, { count: (await services.labels.remove(caller, read.values.labelId ?? 0)) ? 1 : 0 })
 }
 
-/** Maps a name that is already in use to the code of an invalid label. */
+/** Maps a name that is already in use to its code. */
 async function mapConflict(change: () => Promise<SendCloudEnvelope>): Promise<SendCloudEnvelope> {
   try {
     return await change()
   } catch (error) {
-    if (error instanceof Fault && error.code === 'conflict') return createEnvelope(40015)
+    if (error instanceof Fault && error.code === 'conflict') return createEnvelope(40113)
     throw error
   }
 }

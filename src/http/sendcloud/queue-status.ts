@@ -13,10 +13,11 @@ import { Fault } from '../../errors.ts'
 import type { LaneStatus } from '../../queue/observe/lane-view.ts'
 import type { LaneSnapshotRow } from '../../store/queue/lane-snapshots.ts'
 import type { QueueApi } from '../../service/deliver/queue-api.ts'
+import { skipHeadRequests } from './head-requests.ts'
 import type { HttpServer } from '../server/http-server.ts'
-import { type SendCloudDependencies, authenticateParameters } from './operation.ts'
-import { RATE_LIMITED_ENVELOPE } from './envelope.ts'
+import { type SendCloudDependencies, authenticateParameters, isOverloaded } from './operation.ts'
 import { collectParameters } from './parameters.ts'
+import { createWebApiError, WEBAPI_RATE_LIMITED } from './webapi/responses.ts'
 
 type QueueStatusNeeds = { readonly queue: Pick<QueueApi, 'listLanes'> }
 
@@ -29,8 +30,6 @@ type QueueStatusRow = {
   readonly unRequestNum: number
 }
 
-const createErrorBody = (error: string) => ({ message: 'error', errors: [error] })
-
 /** Lanes per query. */
 const LANES_PER_READ = 1_000
 /** Limits the response to 20,000 lanes. */
@@ -38,7 +37,10 @@ const MAX_PAGES = 20
 
 export function addQueueStatusRoute(server: HttpServer, dependencies: SendCloudDependencies<QueueStatusNeeds>): void {
   void server.register(async (scope) => {
-    scope.setErrorHandler((_error, _request, reply) => reply.code(200).send(createErrorBody('the request cannot be read')))
+    skipHeadRequests(scope)
+    scope.setErrorHandler((error, _request, reply) =>
+      reply.code(200).send(isOverloaded(error) ? WEBAPI_RATE_LIMITED : createWebApiError('the request cannot be read')),
+    )
     scope.route({
       method: ['GET', 'POST'],
       url: '/webapi/queueStatus.get.json',
@@ -54,14 +56,14 @@ async function getQueueStatus(
 ): Promise<object> {
   try {
     const caller = await authenticateParameters(authenticator, collectParameters(request.query, request.body), request.ip)
-    if (caller === null) return createErrorBody('authentication failed')
+    if (caller === null) return createWebApiError('authentication failed')
     const rows = await readAllLanes(services.queue, caller.account)
     return { message: 'success', queueStatus: rows.flatMap((row) => toQueueStatusRow(caller.apiUser, row.status, services.now()) ?? []) }
   } catch (error) {
-    if (error instanceof Fault && error.code === 'unauthenticated') return createErrorBody('authentication failed')
-    if (error instanceof Fault && error.code === 'rate_limited') return RATE_LIMITED_ENVELOPE
+    if (error instanceof Fault && error.code === 'unauthenticated') return createWebApiError('authentication failed')
+    if (error instanceof Fault && error.code === 'rate_limited') return WEBAPI_RATE_LIMITED
     telemetry.log.error({ requestId: request.id, route: request.routeOptions.url, err: error }, 'request failed')
-    return createErrorBody('server exception')
+    return createWebApiError('server exception')
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { acceptEmptyJson } from '../server/empty-body.ts'
+import { skipHeadRequests } from './head-requests.ts'
 import type { HttpServer } from '../server/http-server.ts'
 import { runSendCloudOperation, toErrorEnvelope } from './operation.ts'
 import type { SendCloudOperation, SendCloudDependencies } from './operation.ts'
@@ -33,8 +34,9 @@ import {
   toUnsubscribeRow,
 } from './lists.ts'
 import { listDailyStatistics, listHourlyStatistics, listInvalidStatistics } from './statistics.ts'
+import { refuseOperation } from './unsupported.ts'
 import { getSendCloudUserInfo } from './user-info.ts'
-import { addLegacyWebApiRoutes } from './legacy-webapi.ts'
+import { addWebApiRoutes } from './webapi/webapi-routes.ts'
 import { addSendCloudWebhook, deleteSendCloudWebhook, listSendCloudWebhooks, updateSendCloudWebhook } from './webhooks.ts'
 
 /** The services that the operations need together. */
@@ -89,16 +91,22 @@ export function addSendCloudRoutes(server: HttpServer, dependencies: SendCloudDe
     scope.setErrorHandler((error, _request, reply) => reply.code(200).send(toErrorEnvelope(error)))
     const typedScope = scope.withTypeProvider<ZodTypeProvider>()
     acceptEmptyJson(typedScope)
+    skipHeadRequests(typedScope)
     addOperationRoutes(typedScope, dependencies)
+    typedScope.all('/smsapi/*', { schema: { hide: true } }, (_request, reply) =>
+      reply.code(200).send(createEnvelope(501, {}, refuseOperation('sms'))),
+    )
     addMailSendRoutes(typedScope, dependencies, PREFIXES)
-    addLegacyWebApiRoutes(typedScope, dependencies)
+    addWebApiRoutes(typedScope, dependencies, SENDCLOUD_OPERATIONS)
   })
 }
 
 function addOperationRoutes(server: HttpServer, dependencies: SendCloudDependencies<SendCloudServices>): void {
   for (const prefix of PREFIXES) {
     // SendCloud has no code for an unknown operation or method.
-    server.all(`${prefix}/*`, { schema: { hide: true } }, (_request, reply) => reply.code(200).send(createEnvelope(501)))
+    server.all(`${prefix}/*`, { schema: { hide: true } }, (request, reply) =>
+      reply.code(200).send(createEnvelope(501, {}, refuseOperation(request.url.slice(prefix.length + 1)))),
+    )
     for (const [name, operation] of Object.entries(SENDCLOUD_OPERATIONS)) {
       server.route({
         method: ['GET', 'POST'],
