@@ -2,15 +2,19 @@
  * backoff-classes - the classes of refusals that make a key back off, as a table
  *
  * A class trips when, inside the window of one of its measures, hits ≥ threshold and hits ÷ attempts ≥ ratio and attempts ≥ floor. Below
- * the floor it trips when `inARow` results in a row are hits (0: it never trips below the floor). A class without a key pauses nothing.
+ * the floor it trips when `inARow` results in a row are hits, and at any volume when ten are (`inARow` 0: only by the share). A class without
+ * a key pauses nothing.
  *
  * Pure data. See also: queue/backoff/policy (tables to compare), queue/backoff/backoff (the state machine), queue/backoff/trip-detection.
  */
 import type { BackoffClass } from '../../classify/verdict.ts'
 import type { BackoffKeyKind } from './backoff-key.ts'
 
-/** The classes of rules, and two monitors: `list-quality` counts an account's bad addresses, `unknown` the 4xx that no rule knows. */
-export type BackoffClassName = BackoffClass | 'list-quality' | 'unknown'
+/**
+ * The classes of rules, and three monitors. `list-quality` counts an account's bad addresses. The other two count deferrals (4xx) that no
+ * class pauses for: `domain-deferred` those whose cause is the sender domain, `unknown` all others (queue/backoff/deferral-monitor).
+ */
+export type BackoffClassName = BackoffClass | 'list-quality' | 'unknown' | 'domain-deferred'
 
 /** The keys that a class may use, by their names in policy files. */
 export const CLASS_KEY_KINDS = {
@@ -66,10 +70,13 @@ export type BackoffClassRow = {
   readonly capMs: number
   /** How it recovers; null: as the policy says. */
   readonly recovery: RecoveryLadder | null
-  /** `ladder`: base × growth^(n−1); `midnight`: the end of the provider's day; `operator`: until Recover; `never`: it only throttles. */
-  readonly pauseLength: 'ladder' | 'midnight' | 'operator' | 'never'
-  /** What pauses a recovering key again: one hit, or a trip (for classes that a healthy sender meets now and then). */
-  readonly relapse: 'hit' | 'trip'
+  /** `ladder`: base × growth^(n−1); `midnight`: the end of the provider's day; `operator`: until Recover. */
+  readonly pauseLength: 'ladder' | 'midnight' | 'operator'
+  /**
+   * What pauses a probing or recovering key again: one hit; or, for classes that a healthy sender meets now and then, a trip, or the share of
+   * the first measure among five results and more.
+   */
+  readonly relapse: 'hit' | 'trip' | 'share'
   /** The shortest retry delay of a message that was deferred by this class. */
   readonly minRetryDelayMs: number
   /** The key whose learnt limit a hit halves: messages a minute, or connections. */
@@ -109,6 +116,18 @@ const DEFAULT_CLASS_ROW = {
   halves: null,
   canRetryOtherIp: false,
   isAlarming: false,
+} as const satisfies BackoffClassRow
+
+/** Half of all attempts are deferred, and no class says why: a receiver that has something against the sender says so in its own words. */
+const DEFERRAL_MONITOR_ROW = {
+  ...DEFAULT_CLASS_ROW,
+  measures: [{ threshold: 50, ratio: 0.5, floor: 100, windowMs: 10 * MINUTE_MS, inARow: 0, denominator: 'attempts', numerator: 'answers' }],
+  firstAction: 'throttle',
+  throttle: throttleLimits({ share: 0.25 }),
+  repeatTrip: { afterMs: 15 * MINUTE_MS, ratio: 0.5 },
+  baseMs: 15 * MINUTE_MS,
+  capMs: 15 * MINUTE_MS,
+  relapse: 'share',
 } as const satisfies BackoffClassRow
 
 /** The classes as specified: the policy `spec`. */
@@ -198,19 +217,8 @@ export const BACKOFF_CLASSES: Readonly<Record<BackoffClassName, BackoffClassRow>
     pauseLength: 'operator',
     relapse: 'trip',
   },
-  unknown: {
-    ...DEFAULT_CLASS_ROW,
-    key: 'ip',
-    measures: [
-      { threshold: 50, ratio: 0.5, floor: 100, windowMs: 10 * MINUTE_MS, inARow: 0, denominator: 'attempts', numerator: 'answers' },
-    ],
-    firstAction: 'throttle',
-    throttle: throttleLimits({ share: 0.25 }),
-    baseMs: 30 * MINUTE_MS,
-    capMs: 30 * MINUTE_MS,
-    pauseLength: 'never',
-    relapse: 'trip',
-  },
+  unknown: { ...DEFERRAL_MONITOR_ROW, key: 'ip' },
+  'domain-deferred': { ...DEFERRAL_MONITOR_ROW, key: 'senderDomain' },
   greylist: DEFAULT_CLASS_ROW,
   // A busy server asks for a lower rate, not for a pause.
   busy: { ...DEFAULT_CLASS_ROW, halves: 'ip' },

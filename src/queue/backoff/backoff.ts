@@ -13,7 +13,7 @@ import { type EvidenceReply, type KeyTransition, TRANSITION_KINDS } from '../mes
 import type { BackoffClassRow } from './backoff-classes.ts'
 import type { BackoffPolicy } from './policy.ts'
 import { type BackoffSignal, type BackoffState, nextBackoffState } from './backoff-state.ts'
-import { countFeedback, detectTrip, emptyCounts } from './trip-detection.ts'
+import { countFeedback, detectTrip, emptyCounts, hasRelapseShare } from './trip-detection.ts'
 
 /** `epoch`: the number that a transition would get; `random`: from 0 to 1. */
 export type TransitionInput = { readonly now: number; readonly epoch: number; readonly random: number }
@@ -27,6 +27,8 @@ export type BackoffFeedback = {
   readonly isAttempt: boolean
   /** Whether the denominator has counted it already. */
   readonly isCounted: boolean
+  /** Whether the same message was a hit of the class before. Where its class relapses by a share, such hits count only in a probe or a recovery. */
+  readonly isRepeat: boolean
   readonly reply: EvidenceReply | null
   readonly statedDelayMs: number | null
   readonly zone: string | null
@@ -121,6 +123,8 @@ export function applyFeedback(
   if (feedback.dispatchNumber <= before.epoch) return before
   const backoffClass = policy.classes[before.class]
   const isHit = feedback.kind === 'hit' || feedback.kind === 'complaint'
+  const isProbation = before.state === 'probing' || before.state === 'recovering'
+  if (isHit && feedback.isRepeat && backoffClass.relapse === 'share' && !isProbation) return before
   const episode: BackoffEpisode = {
     ...resetIfQuiet(policy, before, input.now),
     counts: countFeedback(backoffClass, before, feedback, input.now),
@@ -129,7 +133,7 @@ export function applyFeedback(
     clean: before.clean + (isHit || !feedback.isAttempt ? 0 : 1),
     movedAt: feedback.isAttempt ? input.now : before.movedAt,
   }
-  return isHit ? applyHit(policy, backoffClass, episode, feedback, input) : applyClean(policy, episode, input)
+  return isHit ? applyHit(policy, backoffClass, episode, feedback, input) : applyClean(policy, episode, feedback, input)
 }
 
 function applyHit(
@@ -139,22 +143,28 @@ function applyHit(
   feedback: BackoffFeedback,
   input: TransitionInput,
 ): BackoffEpisode {
-  const trip = detectTrip(backoffClass, counted, feedback.trips, input.now)
-  const isTrouble = backoffClass.relapse === 'hit' || trip !== null
+  const { isTripped, signal } = detectTrip(backoffClass, counted, feedback.trips, input.now)
+  const isTrouble = backoffClass.relapse === 'hit' || isTripped
   const episode = withEvidence(isTrouble ? { ...counted, troubleAt: input.now } : counted, feedback.reply)
-  if (episode.state === 'probing' || episode.state === 'recovering') {
-    if (!isTrouble) return applyClean(policy, episode, input)
-    return backoffClass.pauseLength === 'never'
-      ? { ...enterState(policy, episode, 'throttled', input), n: episode.n }
-      : applySignal(policy, episode, 'hit', feedback, input)
-  }
-  return trip === null ? episode : applySignal(policy, episode, trip, feedback, input)
+  if (episode.state !== 'probing' && episode.state !== 'recovering')
+    return signal === null ? episode : applySignal(policy, episode, signal, feedback, input)
+  const isShareRelapse =
+    backoffClass.relapse === 'share' &&
+    (episode.state === 'recovering' || isProbeOver(episode)) &&
+    hasRelapseShare(backoffClass, episode, input.now)
+  return isTrouble || isShareRelapse ? applySignal(policy, episode, 'hit', feedback, input) : applyClean(policy, episode, feedback, input)
 }
 
-/** Ends a probe whose results are all in, none of the class. */
-function applyClean(policy: BackoffPolicy, episode: BackoffEpisode, input: TransitionInput): BackoffEpisode {
-  const isDone = episode.state === 'probing' && episode.sent >= episode.batch && episode.answered >= episode.sent
-  return isDone ? enterState(policy, episode, nextBackoffState(episode.state, 'clean'), input) : episode
+/** Whether all results of a probe are in. */
+const isProbeOver = ({ state, sent, batch, answered }: BackoffEpisode): boolean => state === 'probing' && sent >= batch && answered >= sent
+
+/** Ends a probe whose results are all in, and few enough of the class. */
+function applyClean(policy: BackoffPolicy, episode: BackoffEpisode, feedback: BackoffFeedback, input: TransitionInput): BackoffEpisode {
+  if (!isProbeOver(episode)) return episode
+  const backoffClass = policy.classes[episode.class]
+  if (backoffClass.relapse === 'share' && hasRelapseShare(backoffClass, episode, input.now))
+    return applySignal(policy, episode, 'hit', feedback, input)
+  return enterState(policy, episode, nextBackoffState(episode.state, 'clean'), input)
 }
 
 /** The messages that wait for a key, counted up to a probe batch. */

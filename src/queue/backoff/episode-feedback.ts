@@ -9,6 +9,7 @@ import { applyFeedback, type BackoffFeedback } from './backoff.ts'
 import { type BackoffClassName, CLASS_KEY_KINDS, type TripMeasure } from './backoff-classes.ts'
 import { createBackoffEpisode } from './backoff-episode.ts'
 import { BACKOFF_KEYS } from './backoff-key.ts'
+import { deferralMonitorOf } from './deferral-monitor.ts'
 import { advanceKeyState, getOrCreateKeyState, nextTransitionInput, replaceEpisode, setKeyTimer } from './key-state.ts'
 import { addToCount, countPerMinute, emptySlidingCount, type SlidingCount } from './sliding-count.ts'
 
@@ -22,6 +23,8 @@ export type ResultContext = {
   readonly queue: QueueState
   readonly attempt: InFlightAttempt
   readonly result: AttemptResult
+  /** The result of the message before; null: there was none, or it is not known. */
+  readonly previous: AttemptResult | null
   readonly now: number
 }
 
@@ -99,7 +102,7 @@ function createFeedback(
   keyState: KeyState,
   options: { readonly isHit: boolean; readonly trips: boolean | null; readonly isCounted: boolean },
 ): BackoffFeedback {
-  const { queue, attempt, result, now } = context
+  const { queue, attempt, result, previous, now } = context
   const refusal = result.kind === 'refused' ? result : null
   // A network key counts no messages. The key of the egress IP at the site does.
   const rateSource = keyState.key?.kind === 'network' ? getOrCreateKeyState(queue, BACKOFF_KEYS.ip(attempt.dispatch), now) : keyState
@@ -108,6 +111,7 @@ function createFeedback(
     kind: options.isHit ? 'hit' : result.kind === 'accepted' ? 'accepted' : 'clean',
     isAttempt: true,
     isCounted: options.isCounted,
+    isRepeat: previous !== null && deferralMonitorOf(queue.policy, previous) !== null,
     reply: options.isHit ? evidenceOf(attempt, result, now) : null,
     statedDelayMs: refusal?.statedDelayMs ?? null,
     zone: refusal?.zone ?? null,

@@ -13,6 +13,7 @@ import { applyFeedback, type BackoffFeedback, recordRecall } from './backoff.ts'
 import { type BackoffClassName, CLASS_KEY_KINDS } from './backoff-classes.ts'
 import { BACKOFF_KEYS, type BackoffKeyId, type EgressRoute } from './backoff-key.ts'
 import { learnConcurrency } from './concurrency-limiter.ts'
+import { deferralMonitorOf } from './deferral-monitor.ts'
 import { applyHitAlone, applyToEpisodes, countAttempt, type EpisodeHit, type ResultContext, startEpisode } from './episode-feedback.ts'
 import {
   advanceKeyState,
@@ -85,15 +86,15 @@ function applyDropped(context: ResultContext): QueueEvent[] {
   )
 }
 
-/** The classes that a reply is a hit of: the class of its rule, and the two monitors. */
+/** The classes that a reply is a hit of: the class of its rule, and the monitors. */
 function classHitsOf(queue: QueueState, to: Dispatch, result: AttemptResult): ClassHit[] {
   if (result.kind !== 'refused') return []
-  const { pause, reason, code, deferral } = result
-  const isUnknown4xx = pause === null && reason === 'other' && code !== null && code >= 400 && code < 500
+  const { pause, reason, deferral } = result
+  const monitor = deferralMonitorOf(queue.policy, result)
   const names: BackoffClassName[] = [
     ...(pause !== null && pause !== 'network' ? [pause] : []),
     ...(reason === 'not-exist' && !deferral ? (['list-quality'] as const) : []),
-    ...(isUnknown4xx ? (['unknown'] as const) : []),
+    ...(monitor === null ? [] : [monitor]),
   ]
   return hitsOf(queue, names, to)
 }
@@ -152,6 +153,7 @@ export function applyReportToKeys(
     kind: report.kind === 'complaint' ? 'complaint' : 'hit',
     isAttempt: false,
     isCounted: true,
+    isRepeat: false,
     reply: null,
     statedDelayMs: null,
     zone: null,

@@ -64,7 +64,7 @@ const mapClasses = (change: (row: BackoffClassRow, name: BackoffClassName) => Ba
 const withoutBackoff = (row: BackoffClassRow): BackoffClassRow => ({ ...row, key: null, measures: [], halves: null })
 
 const withFixedPause = (row: BackoffClassRow): BackoffClassRow =>
-  row.key === null || row.pauseLength === 'operator' || row.pauseLength === 'never'
+  row.key === null || row.pauseLength === 'operator' || row.relapse === 'share'
     ? withoutBackoff(row)
     : {
         ...row,

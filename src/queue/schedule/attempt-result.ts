@@ -34,12 +34,13 @@ export function applyAttemptResult(queue: QueueState, number: number, result: At
   removeInFlight(queue, attempt)
   learnFromResult(queue, attempt, result)
   recordReply(queue, attempt, result, now)
+  const previous = entry.lastResult
   if (result.kind === 'recalled') entry.attempts -= 1
   else entry.lastResult = result
   const disposition = decideDisposition(queue, { entry, attempt, result }, now)
   if (disposition.kind === 'defer') entry.lastResult = result
   if (disposition.kind !== 'end') requeue(queue, entry, disposition)
-  const keyEvents = applyResultToKeys({ queue, attempt, result, now })
+  const keyEvents = applyResultToKeys({ queue, attempt, result, previous, now })
   const entryEvents =
     disposition.kind === 'end'
       ? finishEntry(queue, { entry, attempt }, disposition.end, now)

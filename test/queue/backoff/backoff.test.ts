@@ -26,6 +26,7 @@ const CLEAN: BackoffFeedback = {
   kind: 'clean',
   isAttempt: true,
   isCounted: false,
+  isRepeat: false,
   reply: null,
   statedDelayMs: null,
   zone: null,
@@ -76,7 +77,12 @@ const TRIPS = [
   ['list-quality', '1000a KK', 'active'],
   ['list-quality', '1000a KKK', 'throttled'],
   ['list-quality', '999a KKK', 'active'],
+  ['ip-rate', '60000c 9H', 'active'],
+  ['ip-rate', '60000c 10H', 'throttled'],
+  ['ip-reputation', '60000c 10H', 'throttled'],
+  ['list-quality', '600a 10H', 'active'],
   ['unknown', '99H', 'active'],
+  ['domain-deferred', '50c 50H', 'throttled'],
   ['unknown', '50c 50H', 'throttled'],
 ] as const
 
