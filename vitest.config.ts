@@ -25,8 +25,8 @@ const LONG_PROPERTIES = [
   'test/tracking/mail-edits.test.ts',
 ]
 
-/** Pages of the console in a real browser. `npm test` runs the smoke test alone, the slow lane all. */
-const PAGES = ['test/console/**/*.test.ts']
+/** Pages of the console and for recipients in a real browser. `npm test` runs the smoke test alone, the slow lane all. */
+const PAGES = ['test/console/**/*.test.ts', 'test/pages/**/*.test.ts']
 
 const scratch = 'test/support/scratch.ts'
 const postgres = 'test/support/postgres.ts'

@@ -101,7 +101,7 @@ async function measureDuringIntake(
 }
 
 /** Sends mails at a rate over kept connections. Returns the rate that it reached. */
-async function sendAtRate(daemon: Daemon, mails: readonly LoadMail[], rate: number): Promise<number> {
+export async function sendAtRate(daemon: Daemon, mails: readonly LoadMail[], rate: number): Promise<number> {
   const startedAt = performance.now()
   const remaining = mails.entries()
   await sendLoad({

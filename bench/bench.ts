@@ -24,6 +24,7 @@ import { rules } from './rules.ts'
 import { simulate } from './simulate.ts'
 import { stages } from './stages.ts'
 import { statistics } from './statistics.ts'
+import { tracking } from './tracking.ts'
 import { weights } from './weights.ts'
 
 const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
@@ -39,6 +40,7 @@ const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   weights,
   simulate,
   statistics,
+  tracking,
   drain,
   hostile,
 }
