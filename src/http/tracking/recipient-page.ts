@@ -43,15 +43,18 @@ function inkOn(colour: string): string {
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 ? '#000' : '#fff'
 }
 
+/** Light or dark, as the reader's device is set. A logo keeps a light ground, because it was drawn for one. */
 function styleOf(look: PageLook): string {
   const colour = colourOf(look)
   return (
-    'body{font:1.125rem/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;max-width:34em;margin:3em auto;padding:0 1em;overflow-wrap:anywhere}' +
+    ':root{color-scheme:light dark;--ink:#1a1a1a;--paper:#fff;--faint:#555;--line:#767676}' +
+    '@media(prefers-color-scheme:dark){:root{--ink:#f2f2f2;--paper:#16181a;--faint:#bbb;--line:#8c8c8c}img{background:#fff;padding:.5em;border-radius:4px}}' +
+    'body{font:1.125rem/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:34em;margin:3em auto;padding:0 1em;overflow-wrap:anywhere}' +
     `header{border-block-end:4px solid ${colour};padding-block-end:1em}img{max-width:100%;max-height:4em}h1{font-size:1.6em;line-height:1.25}` +
-    'dl{display:grid;grid-template-columns:max-content 1fr;gap:.25em 1em}dt{color:#555}dd{margin:0;font-weight:600}' +
-    'fieldset{border:1px solid #767676;border-radius:4px;padding:.5em 1em 1em}label{display:block;padding:.35em 0}' +
-    `button{font:inherit;padding:.6em 1.4em;margin-block-start:1em;border:1px solid #1a1a1a;border-radius:4px;cursor:pointer;color:${inkOn(colour)};background:${colour}}` +
-    ':focus-visible{outline:3px solid #1a1a1a;outline-offset:2px}'
+    'dl{display:grid;grid-template-columns:max-content 1fr;gap:.25em 1em}dt{color:var(--faint)}dd{margin:0;font-weight:600}' +
+    'fieldset{border:1px solid var(--line);border-radius:4px;padding:.5em 1em 1em}label{display:block;padding:.35em 0}' +
+    `button{font:inherit;padding:.6em 1.4em;margin-block-start:1em;border:1px solid var(--ink);border-radius:4px;cursor:pointer;color:${inkOn(colour)};background:${colour}}` +
+    ':focus-visible{outline:3px solid var(--ink);outline-offset:2px}'
   )
 }
 
