@@ -9,44 +9,14 @@ import { join } from 'node:path'
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js'
 import { simpleParser } from 'mailparser'
 import { createTransport } from 'nodemailer'
-import { SMTPServer } from 'smtp-server'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startApp, type App } from '../src/daemon/app.ts'
 import { loadConfig } from '../src/settings/load.ts'
 import { createTelemetry } from '../src/telemetry.ts'
 import { engines } from './support/engines.ts'
+import { startSmarthost, type Sent } from './support/smarthost.ts'
 
 const KEY = 'sending-key-0123456789abcdef0123456'
-
-type Sent = { readonly from: string; readonly to: string; readonly raw: Buffer }
-
-/** An SMTP server that accepts every mail. */
-async function startSmarthost(): Promise<{ readonly port: number; readonly sent: Sent[]; readonly close: () => Promise<void> }> {
-  const sent: Sent[] = []
-  const server = new SMTPServer({
-    authOptional: true,
-    disabledCommands: ['AUTH', 'STARTTLS'],
-    logger: false,
-    onData: (stream, session, done) => {
-      const chunks: Buffer[] = []
-      stream.on('data', (chunk: Buffer) => chunks.push(chunk))
-      stream.on('end', () => {
-        const from = session.envelope.mailFrom === false ? '' : session.envelope.mailFrom.address
-        sent.push({ from, to: session.envelope.rcptTo.map(({ address }) => address).join(), raw: Buffer.concat(chunks) })
-        done()
-      })
-    },
-  })
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const address = server.server.address()
-  return {
-    port: typeof address === 'object' && address !== null ? address.port : 0,
-    sent,
-    close: () => new Promise((resolve) => server.close(() => resolve())),
-  }
-}
 
 describe.each(engines)('sending: $kind', ({ url }) => {
   const data = mkdtempSync(join(tmpdir(), 'bounced-sending-'))

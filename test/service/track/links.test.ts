@@ -1,6 +1,7 @@
 /**
  * links.test - the links of real mails, over HTTP and a store: what a stranger, a neighbour and a flood can do with them
  */
+import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { deriveTokenKey } from '../../../src/correlate/token-keys.ts'
 import { mintToken, type TokenPurpose } from '../../../src/correlate/token.ts'
@@ -162,6 +163,9 @@ describe.each(engines)('$kind', ({ open }) => {
     const mail = await register()
     const urls = [`/u/${mail.unsubscribe}`, mail.open, mail.click, `/u/${mail.unsubscribe}?List-Unsubscribe=One-Click`]
     for (const url of urls) for (const method of ['GET', 'HEAD'] as const) expect((await get(url, method)).statusCode).toBeLessThan(400)
+    // A scanner that submits forms sends what it made up, or the choices without the field that the button adds.
+    for (const payload of ['', 'reason=0', 'reason=2&permit=', 'List-Unsubscribe=', 'unsubscribe=1', 'action=', '{"action":"unsubscribe"}'])
+      expect((await post(mail.unsubscribe, payload)).statusCode).toBe(200)
     expect(await entries()).toEqual([])
   })
 
@@ -176,6 +180,35 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(responses.filter(({ statusCode, headers }) => statusCode !== 400 || headers.location !== undefined)).toEqual([])
     for (const url of [click.slice(0, -1), `${click}A`, `${click}=`]) expect((await get(url)).statusCode).toBe(400)
     expect(await engagement()).toEqual([0, 0])
+  })
+
+  test('whatever bytes of a link change, nobody is led elsewhere, and nothing is recorded', async () => {
+    const mail = await register()
+    const change = fc.record({
+      link: fc.constantFrom(mail.open, mail.click, `/u/${mail.unsubscribe}`),
+      at: fc.nat(),
+      removed: fc.nat(3),
+      inserted: fc.oneof(
+        fc.uint8Array({ maxLength: 3 }),
+        fc
+          .constantFrom('/', '..', '%ff', '%00', '//evil.example', '%2f', '%0d%0aLocation:%20x', '?', '#', ';')
+          .map((text) => Buffer.from(text)),
+      ),
+    })
+    await fc.assert(
+      fc.asyncProperty(change, async ({ link, at, removed, inserted }) => {
+        const start = 3 + (at % (link.length - 3))
+        const text = Array.from(inserted, (byte) => String.fromCodePoint(byte)).join('')
+        const url = link.slice(0, start) + encodeURI(text).replaceAll('#', '%23') + link.slice(start + removed)
+        const isSame = url.split('?')[0]?.toLowerCase() === link.toLowerCase()
+        const { statusCode, headers, body } = await get(url)
+        const { location } = headers
+        if (isSame) return location === undefined || location === TARGET
+        return location === undefined && (statusCode === 400 || statusCode === 404 || link === mail.open) && !body.includes('evil.example')
+      }),
+      { numRuns: 400 },
+    )
+    expect(await entries()).toEqual([])
   })
 
   test('tokens of other purposes, of a neighbour and of a foreign key open and click nothing', async () => {
