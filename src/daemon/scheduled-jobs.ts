@@ -22,6 +22,7 @@ import { removeOldSubmissionsForOperator } from '../store/mail/submissions.ts'
 import { maintainDkimKeys } from '../service/admin/dkim.ts'
 import { giveUpOverdue } from '../service/deliver/give-up.ts'
 import { retire, purgeRetiredDeliveries } from '../service/admin/retire.ts'
+import { clearOldEngagement } from '../service/track/engagement-retention.ts'
 import { checkTrackingDomains } from '../service/track/tracking-domains.ts'
 import type { Context } from '../service/context.ts'
 import { foldOldCounters, removeOldRawMails, removeOlderThan } from './age-retention.ts'
@@ -83,6 +84,7 @@ function createJobs(context: Context, settings: Settings, { lookUp, isClosing }:
     { name: 'counter folding', run: () => foldOldCounters(context) },
     { name: 'alert counters', run: () => removeOlderThan(context, WATCH_COUNT_DAYS, removeOldWatchCountsForOperator) },
     { name: 'retirement', run: () => retireWithinBudget(context, settings.retention.months, isClosing) },
+    { name: 'old opens and clicks', run: () => clearWithinBudget(context, isClosing) },
     { name: 'due times', run: () => bringForward(context) },
     { name: 'give up', run: () => giveUpOverdue(context) },
     { name: 'rotated keys', run: () => engine.tx((db) => removeExpiredCredentialsForOperator(db, now())) },
@@ -129,4 +131,9 @@ async function retireWithinBudget(context: Context, months: number, isClosing: (
   const deadline = context.elapsed() + RETIREMENT_BUDGET_MS
   const shouldStop = (): boolean => isClosing() || context.elapsed() > deadline
   await (months === 0 ? purgeRetiredDeliveries(context, shouldStop) : retire(context, { months, shouldStop }))
+}
+
+async function clearWithinBudget(context: Context, isClosing: () => boolean): Promise<void> {
+  const deadline = context.elapsed() + RETIREMENT_BUDGET_MS
+  await clearOldEngagement(context, () => isClosing() || context.elapsed() > deadline)
 }

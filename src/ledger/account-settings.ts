@@ -49,6 +49,8 @@ const TRACKING_FIELDS = {
   engagementIp: z.enum(IP_PRIVACY),
   /** `reading`: only device, browser and system are stored. */
   engagementUserAgent: z.enum(['whole', 'reading']),
+  /** Days after which IP address, place, client and link of an open or a click are removed; 0: with the mail. */
+  engagementDays: z.int().min(0).max(3_650),
   /** Whether opens and clicks by machines are in unique counts and turn a result into Opened. */
   machineEngagement: z.enum(['exclude', 'count']),
   /** Whether the reasons "spam" and "fraud" of the unsubscribe page are complaints. */
@@ -129,6 +131,7 @@ export const accountSettingsSchema = z.strictObject({
   trackingDomain: FIELDS.trackingDomain.default(''),
   engagementIp: FIELDS.engagementIp.default('whole'),
   engagementUserAgent: FIELDS.engagementUserAgent.default('whole'),
+  engagementDays: FIELDS.engagementDays.default(0),
   machineEngagement: FIELDS.machineEngagement.default('exclude'),
   complaintByReason: FIELDS.complaintByReason.default(true),
   pageName: FIELDS.pageName.default(''),

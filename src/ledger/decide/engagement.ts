@@ -16,6 +16,7 @@ import type { Fact } from '../facts/fact.ts'
 import { aboutDelivery, createFact, type FactMoment } from '../facts/new-fact.ts'
 import { suppressionKey, type DeliveryRow, type LedgerState } from '../project/state.ts'
 import { isEntryInForce } from '../suppress/suppression.ts'
+import { clearPersonalFields } from './redact.ts'
 
 type EngagementInput = Pick<EngagementSigns, 'kind' | 'method' | 'purpose' | 'userAgent' | 'ip' | 'isBurst'> &
   Pick<EngagementData, 'requestId' | 'url' | 'country' | 'region' | 'city'> & {
@@ -39,7 +40,10 @@ export function decideEngagement(input: EngagementInput): readonly Fact[] {
   const { kind, delivery, moment } = input
   const data = engagementDataOf(input)
   if (isFull(delivery, kind, data.machine !== null)) return []
-  return [createFact(kind, aboutDelivery(delivery), moment, data), ...(data.machine === null ? contradictionFacts(input) : [])]
+  const fact = createFact(kind, aboutDelivery(delivery), moment, data)
+  // After an erasure, a link that still works must not bring back what was erased.
+  const stored = delivery.recipient === null ? clearPersonalFields(fact) : fact
+  return [stored, ...(data.machine === null ? contradictionFacts(input) : [])]
 }
 
 function isFull({ opens, machineOpens, clicks, machineClicks }: DeliveryRow, kind: 'open' | 'click', isMachine: boolean): boolean {

@@ -40,6 +40,14 @@ export const redactFact = (fact: Fact, address: string): Fact =>
   // Checked cast: redaction keeps the shape of a payload. It writes null only where the row of the kind allows it.
   ({ ...fact, data: redactFields(fact.data, FACT_KINDS[fact.kind].fields, address) }) as Fact
 
+/** A fact without the fields that tell something about its recipient; ids, times and decisions stay. Idempotent. */
+export function clearPersonalFields<F extends Fact>(fact: F): F {
+  const classes: Readonly<Record<string, FieldClass>> = FACT_KINDS[fact.kind].fields
+  const data = Object.fromEntries(Object.entries(fact.data).map(([name, value]) => [name, classes[name] === 'personal' ? null : value]))
+  // Checked cast: only a field that may be null has this class.
+  return { ...fact, data } as F
+}
+
 /** A field that the table does not list is text: no field of an earlier version keeps the address. */
 function redactFields<Fields extends object>(fields: Fields, classes: Readonly<Record<string, FieldClass>>, address: string): Fields {
   const redacted = Object.entries(fields).map(([name, value]) => [name, redactField(value, classes[name] ?? 'text', address)])

@@ -9,7 +9,7 @@ import type { FactOf } from '../../ledger/facts/fact.ts'
 import type { DatabaseReader } from '../engine/engine.ts'
 import { decodeFact } from './facts.ts'
 import { FACTS } from '../schema.ts'
-import { hexToBytes } from '../engine/mapping.ts'
+import { hexToBytes, uuidToBytes } from '../engine/mapping.ts'
 import type { SqlRow } from '../engine/value.ts'
 import { createSqlFilter } from '../engine/filter.ts'
 
@@ -63,6 +63,22 @@ export async function findEngagementRecords(
   const sql = `select ${COLUMNS} from ${from} where ${where.sql()} order by e.at desc, e.id desc ${limits}`
   const [rows, total] = await Promise.all([reader.all(sql, where.parameters()), counted])
   return { rows: rows.flatMap(decodeEngagement), total: Number(total?.['n'] ?? 0) }
+}
+
+/** Where a scan of opens and clicks got. */
+export type EngagementCursor = { readonly at: number; readonly id: string }
+
+/** Finds the next opens and clicks that happened before a moment, in the order of time, after a cursor. */
+export async function scanOldEngagement(
+  reader: DatabaseReader,
+  account: number,
+  { before, after, limit }: { readonly before: number; readonly after: EngagementCursor | null; readonly limit: number },
+): Promise<readonly (FactOf<'open'> | FactOf<'click'>)[]> {
+  const sql = `select ${FACTS.columns('e')} from events e where e.account_id = $1 and e.kind in ('open', 'click') and e.at < $2
+    and (e.at, e.id) > ($3, $4) order by e.at, e.id limit $5`
+  const { at, id } = after ?? { at: 0, id: '00000000-0000-0000-0000-000000000000' }
+  const rows = await reader.all(sql, [account, before, at, uuidToBytes(id), limit])
+  return rows.map(decodeFact).flatMap((fact) => (fact.kind === 'open' || fact.kind === 'click' ? [fact] : []))
 }
 
 function decodeEngagement(row: SqlRow): readonly EngagementRecord[] {
