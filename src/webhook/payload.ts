@@ -6,6 +6,7 @@
  *
  * Pure. See also: webhook/payload-format, webhook/signature, tracking/client-reading, service/notify/notifier, docs/WEBHOOKS.md.
  */
+import { isIP } from 'node:net'
 import type { AlertData } from '../ledger/facts/alert-facts.ts'
 import type { StatusEffect, VerdictSummary } from '../ledger/facts/decision.ts'
 import type { Fact } from '../ledger/facts/fact.ts'
@@ -153,8 +154,10 @@ function alertFields({ alert, about, state, value, volume, raise, clear, minimum
   return { alert, about, state, value, volume, raise, clear, minimum, message: text }
 }
 
+/** An address or empty: the name of an egress that the operator chose is no address. */
 function outIpOf(fact: Fact, delivery: DeliveryRow | null): string {
-  return (fact.kind === 'attempt' ? fact.data.egressIp : null) ?? delivery?.egressIp ?? ''
+  const egress = (fact.kind === 'attempt' ? fact.data.egressIp : null) ?? delivery?.egressIp ?? ''
+  return isIP(egress) === 0 ? '' : egress
 }
 
 const verdictOf = ({ data }: Fact): VerdictSummary | null => ('verdict' in data ? data.verdict : null)

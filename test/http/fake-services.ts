@@ -90,6 +90,7 @@ const suppressions: HttpServices['suppressions'] = {
   checkAddresses: (account, addresses) =>
     Promise.resolve(addresses.map((address) => (account === 1 && address === ENTRY.address ? [ENTRY] : []))),
   remove: resolve(2),
+  describeCauses: (_account, rows) => Promise.resolve(rows.map(() => '550 5.1.1 No such user')),
   addUnsubscribe: resolve({ ...ENTRY, list: 'unsubscribe', until: null }),
   reactivate: resolve([ENTRY]),
 }

@@ -46,7 +46,7 @@ test('SendCloud’s fields as a form and as JSON', () => {
     event: 'soft_bounce',
     emailId: ROW.emailId,
     cause: '550 5.1.1 No such user',
-    subStatDesc: 'address does not exist',
+    subStatDesc: 'Address Does Not Exist',
     asynchronousBounce: true,
     reason: 'not-exist',
     fault: 'recipient',
@@ -54,6 +54,16 @@ test('SendCloud’s fields as a form and as JSON', () => {
   })
   const form = new URLSearchParams(written('form').body)
   expect([form.get('asynchronousBounce'), form.get('userHeaders'), form.get('labelId')]).toEqual(['true', '{}', '7'])
+})
+
+test.each([
+  ['192.0.2.7', '192.0.2.7'],
+  ['2001:db8::7', '2001:db8::7'],
+  ['default', ''],
+  [null, ''],
+])('outIp of the egress %j is %j', (egressIp, outIp) => {
+  const body = buildPayload('soft_bounce', failed(5), { ...ROW, egressIp }, { timestamp: NOW, token: 't', signature: 's' })
+  expect(body['outIp']).toBe(outIp)
 })
 
 test('CloudEvents, structured and binary', () => {
@@ -119,7 +129,7 @@ test.each([
 test('a bounce in EngageLab’s format', () => {
   expect(JSON.parse(written('engagelab').body).status.status_data).toMatchObject({
     sub_stat: 406,
-    sub_stat_desc: 'address does not exist',
+    sub_stat_desc: 'Address Does Not Exist',
     asynchronous_bounce: true,
     email_id: ROW.emailId,
   })

@@ -26,24 +26,25 @@ import {
   readEngageLabWindow,
 } from './filters.ts'
 
-type ListNeeds = { readonly suppressions: Pick<SuppressionService, 'list' | 'count' | 'remove' | 'addUnsubscribe'> }
+type ListNeeds = { readonly suppressions: Pick<SuppressionService, 'list' | 'count' | 'remove' | 'addUnsubscribe' | 'describeCauses'> }
 type EntryNeeds = ListNeeds & { readonly blockAllow: BlockAllowService; readonly accounts: Pick<AccountService, 'findProfile'> }
 
-type SuppressionRowFormatter = (row: SuppressionRow, zone: string) => object
+/** `reason` is the provider's text. */
+type SuppressionRowFormatter = (row: SuppressionRow, zone: string, reason: string) => object
 
 const formatExpiry = ({ until }: SuppressionRow, zone: string): string => (until === null ? '' : formatTime(until, zone))
 
 /** The format of a row, by list. */
 const ROW_FORMATTERS = {
-  bounce: (row, zone) => ({
+  bounce: (row, zone, reason) => ({
     email: row.address ?? '',
-    reason: row.reason,
+    reason,
     bounce_time: formatTime(row.from, zone),
     expire_time: formatExpiry(row, zone),
   }),
-  complaint: (row, zone) => ({
+  complaint: (row, zone, reason) => ({
     email: row.address ?? '',
-    reason: row.reason,
+    reason,
     complaint_time: formatTime(row.from, zone),
     expire_time: formatExpiry(row, zone),
   }),
@@ -78,7 +79,8 @@ async function listSuppressionRows(
     services.suppressions.count(caller.account, listQuery),
   ])
   const toRow: SuppressionRowFormatter = ROW_FORMATTERS[query.list]
-  return { result: rows.map((row) => toRow(row, settings.zone)), count: rows.length, total }
+  const causes = await services.suppressions.describeCauses(caller.account, rows)
+  return { result: rows.map((row, n) => toRow(row, settings.zone, causes[n] ?? '')), count: rows.length, total }
 }
 
 /** Reads the address and the window of a request. */

@@ -19,36 +19,36 @@ import { readWindow } from './window.ts'
 import { UNSUBSCRIBE_TYPE_NAMES } from './status-names.ts'
 
 type ListNeeds = {
-  readonly suppressions: Pick<SuppressionService, 'list' | 'count' | 'remove' | 'addUnsubscribe'>
+  readonly suppressions: Pick<SuppressionService, 'list' | 'count' | 'remove' | 'addUnsubscribe' | 'describeCauses'>
   readonly statistics: Pick<StatisticsService, 'findLabelIds'>
 }
 
 const FILTER_PARAMETERS = { apiUsers: API_USERS, labelIds: LABEL_IDS, labelNames: LABEL_NAMES }
 
-/** Formats an entry as SendCloud does. */
-type SuppressionRowFormatter = (row: SuppressionRow, zone: string) => object
+/** Formats an entry as SendCloud does. `reason` is the provider's text. */
+type SuppressionRowFormatter = (row: SuppressionRow, zone: string, reason: string) => object
 
 const formatExpiry = (row: SuppressionRow, zone: string): string => (row.until === null ? '' : formatTime(row.until, zone))
 
-export const toBounceRow: SuppressionRowFormatter = (row, zone) => ({
+export const toBounceRow: SuppressionRowFormatter = (row, zone, reason) => ({
   email: row.address ?? '',
-  reason: row.reason,
+  reason,
   domain: row.domain,
   bounceTime: formatTime(row.from, zone),
   expireTime: formatExpiry(row, zone),
 })
 
-export const toComplaintRow: SuppressionRowFormatter = (row, zone) => ({
+export const toComplaintRow: SuppressionRowFormatter = (row, zone, reason) => ({
   email: row.address ?? '',
-  reason: row.reason,
+  reason,
   spamReportedTime: formatTime(row.from, zone),
   domain: row.domain,
 })
 
 /** Under its old name the operation returns `receiver` instead of `email`. */
-export const toSpamReportedRow: SuppressionRowFormatter = (row, zone) => ({
+export const toSpamReportedRow: SuppressionRowFormatter = (row, zone, reason) => ({
   receiver: row.address ?? '',
-  reason: row.reason,
+  reason,
   spamReportedTime: formatTime(row.from, zone),
   domain: row.domain,
 })
@@ -101,8 +101,10 @@ export function createSendCloudListOperation(list: ListName, toRow: SuppressionR
   return async (context) => {
     const queryResult = await readSuppressionQuery(context, list)
     if (!queryResult.ok) return createEnvelope(queryResult.code)
-    const { rows } = await context.services.suppressions.list(context.caller.account, queryResult.query)
-    return createEnvelope(200, { dataList: rows.map((row) => toRow(row, context.settings.zone)), count: rows.length })
+    const { services, caller, settings } = context
+    const { rows } = await services.suppressions.list(caller.account, queryResult.query)
+    const causes = await services.suppressions.describeCauses(caller.account, rows)
+    return createEnvelope(200, { dataList: rows.map((row, n) => toRow(row, settings.zone, causes[n] ?? '')), count: rows.length })
   }
 }
 

@@ -10,4 +10,10 @@ export const STATUS_NAMES = { 18: 'sending', 1: 'delivered', 4: 'invalid email',
   string
 >
 
-export const UNSUBSCRIBE_TYPE_NAMES = ['does not want it any more', 'never subscribed', 'spam', 'fraud'] as const
+/** Letter by letter, because clients compare them. */
+export const UNSUBSCRIBE_TYPE_NAMES = [
+  "I don't want to receive such mail anymore.",
+  'This is not my subscription',
+  'This is spam',
+  'This is a fraudulent email',
+] as const

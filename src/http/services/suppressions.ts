@@ -3,6 +3,7 @@
  *
  * See also: http/api/suppressions, http/sendcloud/lists, http/engagelab/lists, service/lists/bulk-removal, store/lists/suppressions.
  */
+import { REASONS } from '../../classify/reasons.ts'
 import { hashDomain, normaliseAddress } from '../../correlate/address-hash.ts'
 import { DEFAULT_ACCOUNT_SETTINGS } from '../../ledger/account-settings.ts'
 import type { BulkRemovalFilter } from '../../ledger/decide/operator-action.ts'
@@ -15,7 +16,10 @@ import { reactivateAddresses, removeSuppressions } from '../../service/lists/bul
 import { addUnsubscribeEntry } from '../../service/lists/unsubscribe.ts'
 import { actorOf, type Caller } from '../../service/caller.ts'
 import { findAccount } from '../../store/account/accounts.ts'
+import { findDeliveriesByIds } from '../../store/mail/deliveries.ts'
 import { findSuppressionsInForce, listSuppressions, type SuppressionFilters } from '../../store/lists/suppressions.ts'
+import { subStatusName } from '../../webhook/sub-status-names.ts'
+import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { CURSOR_SCHEMAS, decodeCursor, nextCursor, type CursorPage } from '../server/cursor.ts'
 import { omitNullish } from '../server/omit-nullish.ts'
 import { toAddressHashFilter } from './address-filter.ts'
@@ -57,6 +61,8 @@ export type SuppressionService = {
   readonly checkAddresses: (account: number, addresses: readonly string[]) => Promise<readonly (readonly SuppressionRow[])[]>
   /** Removes the matching entries and returns their number. */
   readonly remove: (caller: Caller, query: SuppressionQuery) => Promise<number>
+  /** What each entry says of its cause: of a bounce, the provider's reply, or the name of its sub status if the mail is no longer stored. */
+  readonly describeCauses: (account: number, rows: readonly SuppressionRow[]) => Promise<readonly string[]>
   readonly addUnsubscribe: (caller: Caller, address: string, type: UnsubscribeType) => Promise<SuppressionRow>
   /** Reactivates the matching addresses and returns their entries. */
   readonly reactivate: (caller: Caller, request: ReactivateRequest) => Promise<readonly SuppressionRow[]>
@@ -79,6 +85,7 @@ export function createSuppressionService(context: Context): SuppressionService {
     },
     checkAddresses: (account, addresses) => checkAddresses(context, account, addresses),
     remove: (caller, query) => removeSuppressions(context, caller, toSuppressionFilters(query, now())),
+    describeCauses: (account, rows) => describeCauses(read, account, rows),
     addUnsubscribe: (caller, address, type) => addUnsubscribeEntry(context, caller, address, type),
     reactivate: (caller, { dryRun, ...filter }) =>
       reactivateAddresses(
@@ -88,6 +95,20 @@ export function createSuppressionService(context: Context): SuppressionService {
       ),
   }
 }
+
+async function describeCauses(reader: DatabaseReader, account: number, rows: readonly SuppressionRow[]): Promise<readonly string[]> {
+  const ids = rows.flatMap(({ list, deliveryId }) => (list === 'bounce' && deliveryId !== null ? [deliveryId] : []))
+  const deliveries = ids.length === 0 ? [] : await findDeliveriesByIds(reader, account, ids)
+  const failed = deliveries.filter(({ status }) => status === 4 || status === 5)
+  const replies = new Map(failed.map(({ deliveryId, sendLog }) => [deliveryId, sendLog]))
+  return rows.map((row) => (row.list === 'bounce' ? replies.get(row.deliveryId ?? '') || nameOfReason(row.reason) : row.reason))
+}
+
+const REASON_NAMES: ReadonlyMap<string, string> = new Map(
+  Object.entries(REASONS).map(([reason, { permanent }]) => [reason, subStatusName(permanent)]),
+)
+
+const nameOfReason = (reason: string): string => REASON_NAMES.get(reason) ?? reason
 
 async function checkAddresses(
   { engine: { read }, now }: Context,

@@ -85,7 +85,7 @@ test('rows have EngageLab’s fields', async () => {
   const result = async (url: string): Promise<unknown> => (await bench.send({ url })).json().result[0]
   expect(await result('/v1/bounces')).toEqual({
     email: 'joe@example.com',
-    reason: 'not-exist',
+    reason: '550 5.1.1 No such user',
     bounce_time: '2026-11-20 11:59:59',
     expire_time: '2026-11-21 12:00:00',
   })
@@ -103,7 +103,7 @@ test('rows have EngageLab’s fields', async () => {
     status: 4,
     status_desc: 'invalid email',
     sub_status: 406,
-    sub_status_desc: 'address does not exist',
+    sub_status_desc: 'Address Does Not Exist',
     send_log: '550 5.1.1 No such user',
     request_time: '2026-11-20 11:59:00',
     modified_time: '2026-11-20 12:00:00',

@@ -172,7 +172,20 @@ const CASES = [
   ['webhook/add', 'event=1&url=ftp://good.example/', 40706],
   ['webhook/add', 'event=1&url=https://bad.example/', 40707],
   ['webhook/add', 'event=1&url=https://good.example/held', 40708],
-  ['webhook/add', 'event=1,4;5,open&url=https://good.example/new&categoryName=x', 200],
+  ['webhook/add', 'event=1,4;5,open&url=https://good.example/new&categoryName=alice', 200],
+  ['webhook/add', 'event=1&url=https://good.example/new&categoryName=ALL', 200],
+  ['webhook/add', 'event=1&url=https://good.example/new&categoryName=mallory', 40016],
+  ['webhook/list', 'url=https://good.example/held&categoryName=all&event=4', 200],
+  ['webhook/list', 'url=nonsense', 40706],
+  ['webhook/list', 'event=nonsense', 40704],
+  ['webhook/update', 'url=https://good.example/held&categoryName=all&event=4&newUrl=https://good.example/new', 200],
+  ['webhook/update', 'url=https://good.example/held&newUrl=https://bad.example/', 40707],
+  ['webhook/update', 'url=https://good.example/held&newUrl=nonsense', 40706],
+  ['webhook/update', 'url=https://good.example/held&newEvent=nonsense', 40704],
+  ['webhook/update', 'url=https://good.example/held&newCategoryName=mallory', 40016],
+  ['webhook/update', 'url=https://good.example/held&newCategoryName=alice', 200],
+  ['webhook/update', 'url=https://good.example/held&categoryName=alice&newEvent=1', 40709],
+  ['webhook/update', 'newUrl=https://good.example/new', 40705],
   ['webhook/update', 'url=https://good.example/other&event=1', 40709],
   ['webhook/update', 'webhookId=2&event=1', 40709],
   ['webhook/update', 'webhookId=1&url=https://bad.example/', 40707],
@@ -274,7 +287,7 @@ test('emailStatus has SendCloud’s format', async () => {
           modifiedTime: '2026-11-20 12:00:00',
           sendLog: '550 5.1.1 No such user',
           subStatus: 406,
-          subStatusDesc: 'address does not exist',
+          subStatusDesc: 'Address Does Not Exist',
           softStatus: '',
           event: '',
           receiver: '',
@@ -432,4 +445,40 @@ const TIMES = [
 test.each(TIMES)('%j in %s is %j', (text, zone, want) => {
   const at = parseTime(text, zone)
   expect(at === null ? null : new Date(at).toISOString()).toBe(want)
+})
+
+const CHANGES = [
+  // parameters beside the URL                                       the change
+  ['newUrl=https://good.example/new', { url: 'https://good.example/new' }],
+  ['event=4&newEvent=1,5', { events: ['deliver', 'soft_bounce'] }],
+  ['newCategoryName=alice', { name: 'alice', apiUsers: ['alice'] }],
+  ['newCategoryName=all&newEvent=1', { name: 'all', apiUsers: [], events: ['deliver'] }],
+  ['event=1&categoryName=alice', { events: ['deliver'], name: 'alice', apiUsers: ['alice'] }],
+] as const
+test.each(CHANGES)('webhook/update with %s changes %j', async (parameters, change) => {
+  const { send, calls } = await makeBench()
+  await send({ url: `/api/webhook/update?${KEY}&url=https://good.example/held&${parameters}`, auth: null })
+  const made = calls.find(({ name }) => name === 'webhooks.change')?.args[2]
+  expect(made).toMatchObject(change)
+})
+
+const WEBHOOK_FILTERS = [
+  ['', 1],
+  ['url=https://good.example/held', 1],
+  ['url=https://good.example/other', 0],
+  ['categoryName=all', 1],
+  ['categoryName=alice', 0],
+  ['event=4', 1],
+  ['event=1,4', 0],
+] as const
+test.each(WEBHOOK_FILTERS)('webhook/list with %j finds %i', async (parameters, count) => {
+  const response = await bench.send({ url: `/api/webhook/list?${KEY}&${parameters}`, auth: null })
+  expect(response.json().info.count).toBe(count)
+})
+
+test('the reason of a list is the text of the provider, and the reasons of unsubscribes are SendCloud’s', async () => {
+  const bounces = await bench.send({ url: `/api/bounce/list?${KEY}&days=1`, auth: null })
+  expect(bounces.json().info.dataList).toMatchObject([{ reason: '550 5.1.1 No such user' }])
+  const unsubscribes = await bench.send({ url: `/api/unsubscribe/list?${KEY}&days=1`, auth: null })
+  expect(unsubscribes.json().info.dataList).toMatchObject([{ unsubscribeTypeDesc: "I don't want to receive such mail anymore." }])
 })
