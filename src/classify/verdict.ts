@@ -40,6 +40,7 @@ export const RULE_BACKOFF_CLASSES = [
   'domain-quota-day',
   'ip-rate',
   'connection-frequency',
+  'session-limit',
   'network',
   'greylist',
   'busy',

@@ -219,6 +219,8 @@ export const BACKOFF_CLASSES: Readonly<Record<BackoffClassName, BackoffClassRow>
   },
   unknown: { ...DEFERRAL_MONITOR_ROW, key: 'ip' },
   'domain-deferred': { ...DEFERRAL_MONITOR_ROW, key: 'senderDomain' },
+  // So many messages of one connection: the next connection accepts the message.
+  'session-limit': DEFAULT_CLASS_ROW,
   greylist: DEFAULT_CLASS_ROW,
   // A busy server asks for a lower rate, not for a pause.
   busy: { ...DEFAULT_CLASS_ROW, halves: 'ip' },

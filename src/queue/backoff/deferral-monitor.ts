@@ -8,9 +8,13 @@
  * Pure. See also: queue/backoff/backoff-classes (the monitors' rows), queue/backoff/feedback (calls it).
  */
 import { type FaultParty, type Reason, REASONS } from '../../classify/reasons.ts'
+import type { BackoffClass } from '../../classify/verdict.ts'
 import type { AttemptResult } from '../message.ts'
 import type { BackoffClassName } from './backoff-classes.ts'
 import type { BackoffPolicy } from './policy.ts'
+
+/** Classes that are part of normal sending. */
+const UNCOUNTED_CLASSES: ReadonlySet<BackoffClass> = new Set(['greylist', 'recipient', 'session-limit', 'network'])
 
 const UNCOUNTED_FAULTS: ReadonlySet<FaultParty> = new Set(['recipient', 'mailbox', 'list'])
 
@@ -25,8 +29,8 @@ export function deferralMonitorOf(
   if (result.kind !== 'refused') return null
   const { pause, reason, code, deferral } = result
   const is4xx = code !== null && code >= 400 && code < 500
-  if (!deferral || !is4xx || reason === 'greylisted' || pause === 'greylist' || pause === 'recipient') return null
-  if (pause !== null && (pause === 'network' || policy.classes[pause].key !== null)) return null
+  if (!deferral || !is4xx || reason === 'greylisted') return null
+  if (pause !== null && (UNCOUNTED_CLASSES.has(pause) || policy.classes[pause].key !== null)) return null
   if (UNCOUNTED_FAULTS.has(REASONS[reason].fault)) return null
   return DOMAIN_REASONS.has(reason) ? 'domain-deferred' : 'unknown'
 }

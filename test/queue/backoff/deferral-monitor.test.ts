@@ -39,6 +39,7 @@ test.each<[Reason, BackoffClass | null, number, string | null]>([
   ['ip-blocked', 'ip-blocklist', 421, null],
   ['rate-limited', 'ip-rate', 421, null],
   ['unreachable', 'network', 421, null],
+  ['rate-limited', 'session-limit', 421, null],
   ['other', null, 550, null],
 ])('%s, class %s, %d: %s', (reason, pause, code, monitor) => {
   expect(deferralMonitorOf(BACKOFF_POLICIES.default, deferred(reason, pause, code))).toBe(monitor)
