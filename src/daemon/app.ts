@@ -36,6 +36,7 @@ import { createIntake, type Intake } from './intake.ts'
 import { createReadiness } from './readiness.ts'
 import { startScheduledJobs } from './scheduled-jobs.ts'
 import { createDkimKeyService } from '../service/admin/dkim.ts'
+import { createTrackingDomainService } from '../service/track/tracking-domains.ts'
 import { createExporter, startExporter, type Exporter } from '../service/export/exporter.ts'
 import { createReclassifier, startReclassifier, type BackgroundReclassifier } from '../service/reclassify/reclassifier.ts'
 import { createReclassificationService } from '../service/reclassify/reclassifications.ts'
@@ -168,7 +169,7 @@ async function openParts(
       exports: createExportService(context, settings.exports, () => void exporter.tick()),
       reclassifications: createReclassificationService(context, () => void reclassifier.tick()),
       submit,
-      dkim: createDkimKeyService(context, { vault: runtime.vault, lookUp: uncachedLookUp }),
+      ...createDnsServices(runtime, uncachedLookUp),
       readiness: await createReadiness({ ...context, file: databaseFileOf(settings), isOpen: () => !state.isClosing }),
       engagement: intake.engagement,
     },
@@ -178,6 +179,12 @@ async function openParts(
   })
   return { state, network, verifier, intake, outbound, exporter, reclassifier, deliveryService, uncachedLookUp, ...listeners }
 }
+
+/** Services that look up records which somebody may have published a moment ago. */
+const createDnsServices = ({ context, vault }: Runtime, lookUp: DnsLookup): Pick<HttpDependencies, 'dkim' | 'trackingDomains'> => ({
+  dkim: createDkimKeyService(context, { vault, lookUp }),
+  trackingDomains: createTrackingDomainService(context, lookUp),
+})
 
 type ListenerDependencies = {
   readonly http: HttpDependencies

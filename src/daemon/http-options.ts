@@ -12,6 +12,7 @@ import type { HostFilterOptions } from '../http/tracking/host-filter.ts'
 import { createHttpServices } from '../http/services/http-services.ts'
 import type { SignatureVerifier } from '../mail-auth/verify-signatures.ts'
 import type { DkimKeyService } from '../service/admin/dkim.ts'
+import type { TrackingDomainService } from '../service/track/tracking-domains.ts'
 import type { Context } from '../service/context.ts'
 import type { ExportService } from '../service/export/exports.ts'
 import type { EngagementService } from '../service/track/engagement-service.ts'
@@ -28,6 +29,7 @@ export type HttpDependencies = {
   readonly reclassifications: ReclassificationService
   readonly submit: Submit
   readonly dkim: DkimKeyService
+  readonly trackingDomains: TrackingDomainService
   readonly readiness: Readiness
   readonly engagement: EngagementService
 }
@@ -52,7 +54,7 @@ function hostFilterOf({ publicUrl, http, tracking }: Settings, { accountCache }:
 /** The options of `createHttpApp`. */
 export function httpAppOptions(
   { context }: Runtime,
-  { settings, verifier, outbound, exports, reclassifications, submit, dkim, readiness, engagement }: HttpDependencies,
+  { settings, verifier, outbound, exports, reclassifications, submit, dkim, trackingDomains, readiness, engagement }: HttpDependencies,
 ): Parameters<typeof createHttpApp>[0] {
   const { read } = context.engine
   const { webhooks, forwardDomains: forwarding, alerts } = outbound
@@ -64,6 +66,7 @@ export function httpAppOptions(
     reclassifications,
     submit,
     dkim,
+    trackingDomains,
     engagement,
     sessions: createSessionService(context, settings.console),
   })

@@ -23,6 +23,7 @@ import { addQueueRoutes } from './api/queue.ts'
 import { addReclassificationRoutes } from './api/reclassifications.ts'
 import { addRuleRoutes } from './api/rules.ts'
 import { addTrackHtmlRoutes } from './api/track-html.ts'
+import { addTrackingDomainRoutes } from './api/tracking-domain.ts'
 import { addSuppressionRoutes } from './api/suppressions.ts'
 import { addUnsubscribeRoutes } from './tracking/unsubscribe.ts'
 import { addSessionRoutes, type SessionRouteDependencies } from './api/session.ts'
@@ -90,6 +91,7 @@ const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) 
   addHealthRoutes,
   addMessageRoutes,
   addTrackHtmlRoutes,
+  addTrackingDomainRoutes,
   addBroadcastRoutes,
   addRuleRoutes,
   addReclassificationRoutes,

@@ -14,6 +14,7 @@ import { listAccountsForOperator, type Account } from '../store/account/accounts
 import { listAccessBlocksForOperator } from '../store/lists/blocks.ts'
 import { listTrackingDomainsForOperator, type TrackingDomain } from '../store/account/tracking-domains.ts'
 import type { Engine } from '../store/engine/engine.ts'
+import { isDomainInUse } from '../tracking/domain-state.ts'
 import { listForwardDomainsForOperator } from '../store/mail/forward-domains.ts'
 import { readRetentionCutoffForOperator } from '../store/facts/retention.ts'
 import { listTokenKeysForOperator, type TokenKey } from '../store/account/token-keys.ts'
@@ -32,7 +33,7 @@ export type AccountSnapshot = {
   readonly blocks: BlockIndex
   /** Domains whose mail is forwarded to an account, with the number of the account. */
   readonly forwardDomains: ReadonlyMap<string, number>
-  /** Verified tracking domains, with the number of the account. */
+  /** Tracking domains that links may name, with the number of the account. */
   readonly trackingDomains: ReadonlyMap<string, number>
   /** Deliveries requested before this moment (epoch ms) are removed, or will be soon. */
   readonly retentionStart: number
@@ -109,7 +110,7 @@ async function readSnapshot(engine: Engine, derive: DeriveTokenKey): Promise<Acc
     forwardDomains: new Map(
       forwardDomains.filter(({ account }) => byNumber.get(account)?.closedAt === null).map(({ domain, account }) => [domain, account]),
     ),
-    trackingDomains: verifiedDomainsOf(trackingDomains),
+    trackingDomains: usedDomainsOf(trackingDomains),
     retentionStart,
   }
 }
@@ -117,5 +118,5 @@ async function readSnapshot(engine: Engine, derive: DeriveTokenKey): Promise<Acc
 const verpAddressesOf = ({ account, settings }: Account): readonly VerpAddress[] =>
   settings.verpAddresses.flatMap((address) => parseVerpAddress(account, address) ?? [])
 
-const verifiedDomainsOf = (rows: readonly TrackingDomain[]): ReadonlyMap<string, number> =>
-  new Map(rows.flatMap(({ domain, account, verifiedAt }) => (verifiedAt === null ? [] : [[domain, account]])))
+const usedDomainsOf = (rows: readonly TrackingDomain[]): ReadonlyMap<string, number> =>
+  new Map(rows.flatMap((row) => (isDomainInUse(row, row.checkedAt) ? [[row.domain, row.account]] : [])))

@@ -172,6 +172,17 @@ const dkim: HttpServices['dkim'] = {
   remove: ({ domain }) => Promise.resolve(domain === DKIM.domain ? 1 : 0),
 }
 
+const TRACKING_DOMAIN = {
+  state: 'verified',
+  domain: 'go.shop.example',
+  target: 't.example.com',
+  linkBase: 'https://go.shop.example',
+  verifiedAt: 1,
+  failingSince: null,
+  checkedAt: 1,
+  problem: null,
+} as const
+
 const webhooks: HttpServices['webhooks'] = {
   list: resolve([ENDPOINT]),
   add: resolve({ endpoint: ENDPOINT, secret: 'whsec_x' }),
@@ -286,6 +297,7 @@ export const FAKE_SERVICES: HttpServices = {
   massBounceReviews,
   eraseAddress: resolve({ addressHash: '00'.repeat(32), deliveries: 1, entries: 1, mails: 1 }),
   dkim,
+  trackingDomains: { read: resolve(TRACKING_DOMAIN), check: resolve(TRACKING_DOMAIN) },
   webhooks,
   statistics,
   labels,

@@ -3,6 +3,7 @@
  *
  * Everything is as the daemon wires it, except that no DNS query is made.
  */
+import { createTrackingDomainService, type TrackingDomainService } from '../../src/service/track/tracking-domains.ts'
 import { createAuthenticator, findAccountByApiUser } from '../../src/daemon/accounts.ts'
 import { createHttpApp } from '../../src/http/app.ts'
 import type { HttpServer } from '../../src/http/server/http-server.ts'
@@ -24,11 +25,16 @@ const NO_PLACES: PlaceLookup = {
 
 const verifyNothing: SignatureVerifier = () => Promise.resolve(NO_AUTHENTICATION_RESULTS)
 
+/** DNS has no record at all. */
+export const makeTrackingDomains = (context: Context): TrackingDomainService =>
+  createTrackingDomainService(context, () => Promise.reject(Object.assign(new Error('none'), { code: 'ENODATA' })))
+
 /** The services on a context. */
 export function makeServices(context: Context, verifier: SignatureVerifier = verifyNothing): HttpServices {
   return createHttpServices(context, verifier, {
     submit: createSubmit(context, { onQueued: () => undefined }),
     dkim: makeDkim(context),
+    trackingDomains: makeTrackingDomains(context),
     webhooks: makeWebhooks(context),
     exports: makeExports(context),
     reclassifications: makeReclassifications(context),

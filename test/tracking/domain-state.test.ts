@@ -2,8 +2,10 @@
  * domain-state.test - when a tracking domain is verified, when it breaks, and whose it is
  */
 import { describe, expect, test } from 'vitest'
-import { cnameProblemOf, nextDomainState, type CnameChain } from '../../src/tracking/domain-state.ts'
+import { cnameProblemOf, isDomainInUse, nextDomainState, type CnameChain } from '../../src/tracking/domain-state.ts'
 
+const MINUTE = 60_000
+const DAY = 86_400_000
 const TARGET = 't.example.com'
 const GOOD: CnameChain = { kind: 'found', names: [TARGET] }
 const NONE: CnameChain = { kind: 'none' }
@@ -32,17 +34,19 @@ describe('a domain over time', () => {
     expect([first, check(first, GOOD, 2)]).toEqual([first, { verifiedAt: 1, failingSince: null, problem: null }])
   })
 
-  test('breaks with the first chain that says so, and remembers since when', () => {
-    const broken = check(check(null, GOOD, 1), NONE, 2)
-    expect(broken).toMatchObject({ verifiedAt: null, failingSince: 2, problem: expect.stringContaining('CNAME') })
-    expect(check(broken, NONE, 3)).toMatchObject({ failingSince: 2 })
-    expect(check(broken, GOOD, 4)).toEqual({ verifiedAt: 4, failingSince: null, problem: null })
+  test.each([NONE, FAILED])('one check that fails is not a break; ten minutes of them are: $kind', (chain) => {
+    const doubtful = check(check(null, GOOD, 1), chain, 2)
+    expect(doubtful).toMatchObject({ verifiedAt: 1, failingSince: 2, problem: expect.stringContaining('go.shop.example') })
+    expect(check(doubtful, chain, 3)).toMatchObject({ failingSince: 2 })
+    expect([3, 2 + 10 * MINUTE - 1, 2 + 10 * MINUTE].map((at) => isDomainInUse(doubtful, at))).toEqual([true, true, false])
+    expect(check(doubtful, GOOD, 4)).toEqual({ verifiedAt: 1, failingSince: null, problem: null })
+    expect(isDomainInUse(check(null, chain, 1), 1)).toBe(false)
   })
 
-  test('a resolver that fails changes nothing', () => {
-    const good = check(null, GOOD, 1)
-    expect(check(good, FAILED, 2)).toEqual(good)
-    expect(check(null, FAILED, 1)).toMatchObject({ verifiedAt: null, failingSince: 1 })
+  test('an account keeps a domain that has broken for 30 days', () => {
+    const broken = check(check(null, GOOD, 1), NONE, 2)
+    expect(check(broken, NONE, 2 + 30 * DAY - 1)).toMatchObject({ verifiedAt: 1 })
+    expect(check(broken, NONE, 2 + 30 * DAY)).toMatchObject({ verifiedAt: null, failingSince: 2 })
   })
 
   test('a domain that serves another account is not verified', () => {

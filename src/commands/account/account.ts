@@ -9,7 +9,8 @@ import type { Command } from 'commander'
 import { closest } from 'fastest-levenshtein'
 import { z } from 'zod'
 import { createAccountWithApiUser, createOfflineAccount, ROTATION_MS, rotateSecret } from '../../daemon/accounts.ts'
-import { defineStoreCommand } from '../../daemon/store-command.ts'
+import { defineStoreCommand, type CommandContext } from '../../daemon/store-command.ts'
+import { createDnsLookup } from '../../net/dns.ts'
 import { parseSettingText } from '../../settings/load.ts'
 import { deriveTokenKey } from '../../correlate/token-keys.ts'
 import { Fault } from '../../errors.ts'
@@ -17,6 +18,7 @@ import { accountSettingsChangeSchema, type AccountSettings, type AccountSettings
 import { findAccount, listAccountsForOperator } from '../../store/account/accounts.ts'
 import { listCredentials } from '../../store/account/credentials.ts'
 import { changeAccountSettings, displayValue } from '../../service/admin/account-settings.ts'
+import { createTrackingDomainService, type TrackingDomainService, type TrackingDomainStatus } from '../../service/track/tracking-domains.ts'
 import { requireAccount } from '../arguments.ts'
 import type { DefineCommand } from '../command.ts'
 import { runStoreCommand } from '../command-runner.ts'
@@ -45,20 +47,26 @@ const listCommand = defineStoreCommand('account list', z.object({}), async ({ co
   await output.printLines(...formatColumns(rows))
 })
 
-const showCommand = defineStoreCommand('account show', apiUserSchema, async ({ context }, { apiUser }, output) => {
+const showCommand = defineStoreCommand('account show', apiUserSchema, async (command, { apiUser }, output) => {
+  const { context } = command
   const { read } = context.engine
-  const found = await findAccount(read, await requireAccount(read, apiUser))
-  if (found !== null) await output.printLines(...settingLines(found.settings))
+  const account = await requireAccount(read, apiUser)
+  const found = await findAccount(read, account)
+  if (found === null) return
+  await output.printLines(...settingLines(found.settings), ...trackingDomainLines(await trackingDomainsOf(command).read(account)))
 })
 
 const setCommand = defineStoreCommand(
   'account set',
   apiUserSchema.extend({ pairs: z.array(z.string()) }),
-  async ({ context }, { apiUser, pairs }, output) => {
+  async (command, { apiUser, pairs }, output) => {
+    const { context } = command
     const change = parseSettingsChange(pairs)
     const account = await requireAccount(context.engine.read, apiUser)
     const changed = await changeAccountSettings(context, { account, actor: 'operator', byOperator: true, change, version: null })
     await output.printLines(...settingLines(changed))
+    if (change.trackingDomain !== undefined)
+      await output.printLines(...trackingDomainLines(await trackingDomainsOf(command).check(account)))
   },
 )
 
@@ -113,6 +121,18 @@ export const accountCommand: DefineCommand = (command) => {
     .summary('give an account a second number, with which its sender mints tokens offline')
     .argument('<apiUser>')
     .action((apiUser: string, _options: object, self: Command) => runStoreCommand(self, offlineCommand, { apiUser }))
+}
+
+/** Nothing is cached: a record that was published a moment ago must be visible. */
+function trackingDomainsOf({ context, settings: { dns } }: CommandContext): TrackingDomainService {
+  const lookUp = createDnsLookup({ servers: dns.servers, timeoutMs: dns.timeoutSeconds * 1_000, cacheMs: 1, cacheSize: 1 })
+  return createTrackingDomainService(context, lookUp)
+}
+
+/** Whether links name the account's own domain, and what to publish if not. */
+function trackingDomainLines({ state, domain, linkBase, problem }: TrackingDomainStatus): readonly string[] {
+  if (state === 'none') return []
+  return ['', `tracking domain ${domain}: ${problem ?? state}`, `links of new mails: ${linkBase ?? 'not tracked'}`]
 }
 
 const settingLines = (settings: AccountSettings): string[] =>

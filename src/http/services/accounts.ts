@@ -6,6 +6,7 @@
 import { DEFAULT_ACCOUNT_SETTINGS, type AccountSettings } from '../../ledger/account-settings.ts'
 import { changeAccountSettings, type SettingsCommand } from '../../service/admin/account-settings.ts'
 import type { Context } from '../../service/context.ts'
+import type { TrackingDomainService } from '../../service/track/tracking-domains.ts'
 import { findAccount, listAccountsForOperator, type Account } from '../../store/account/accounts.ts'
 import { listCredentials } from '../../store/account/credentials.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
@@ -32,12 +33,17 @@ export type AccountService = {
   readonly list: (account: number | null) => Promise<readonly AccountSummary[]>
 }
 
-/** Creates the service. */
-export function createAccountService(context: Context): AccountService {
+/** Creates the service. A new tracking domain is checked at once. */
+export function createAccountService(context: Context, trackingDomains: TrackingDomainService): AccountService {
   const { read } = context.engine
   return {
     getSettings: async (account) => (await findAccount(read, account))?.settings ?? DEFAULT_ACCOUNT_SETTINGS,
-    changeSettings: (command) => changeAccountSettings(context, command),
+    changeSettings: async (command) => {
+      const settings = await changeAccountSettings(context, command)
+      // The settings are saved: a check that fails is repeated by the scheduled one.
+      if (command.change.trackingDomain !== undefined) await trackingDomains.check(command.account).catch(() => undefined)
+      return settings
+    },
     findProfile: async (accountId) => {
       const [account, credentials] = await Promise.all([findAccount(read, accountId), listCredentials(read, accountId)])
       return account === null ? null : { account, apiUsers: [...new Set(credentials.map(({ apiUser }) => apiUser))] }

@@ -20,6 +20,7 @@ import { createReportAttempts, type ReportAttempts } from '../../service/submit/
 import type { SessionService } from '../../service/users/sessions.ts'
 import { createUserService, type UserService } from '../../service/users/users.ts'
 import type { EngagementService } from '../../service/track/engagement-service.ts'
+import type { TrackingDomainService } from '../../service/track/tracking-domains.ts'
 import { createTrackingLinks, type TrackingLinks } from '../../service/track/tracking-links.ts'
 import { createUnsubscribeLinks, type UnsubscribeLinks } from '../../service/track/unsubscribe-links.ts'
 import { createTrackHtml, type TrackHtml } from '../../service/track/track-content.ts'
@@ -47,6 +48,7 @@ import { createSuppressionService, type SuppressionService } from './suppression
 type DaemonServices = {
   readonly submit: Submit
   readonly dkim: DkimKeyService
+  readonly trackingDomains: TrackingDomainService
   readonly webhooks: WebhookService
   readonly exports: ExportService
   readonly forwarding: ForwardService
@@ -99,7 +101,7 @@ export function createHttpServices(context: Context, verifier: SignatureVerifier
     suppressions: createSuppressionService(context),
     blockAllow: createBlockAllowService(context),
     inbox: createInboxService(context, verifier),
-    accounts: createAccountService(context),
+    accounts: createAccountService(context, daemonServices.trackingDomains),
     readBroadcastResults: createReadBroadcastResults(replica.read),
     eventFeed: createEventFeedService(context),
     accessBlocks: createAccessBlockService(context),

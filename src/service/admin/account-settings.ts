@@ -12,6 +12,7 @@ import { Fault } from '../../errors.ts'
 import { createAuditFact } from '../../ledger/decide/operator-action.ts'
 import { accountSettingsSchema, type AccountSettings, type AccountSettingsChange } from '../../ledger/account-settings.ts'
 import { findAccount, saveAccountSettings } from '../../store/account/accounts.ts'
+import { listTrackingDomainsForOperator } from '../../store/account/tracking-domains.ts'
 import type { Context } from '../context.ts'
 import { transact, type Decision, type LedgerTransaction } from '../transact.ts'
 
@@ -26,12 +27,13 @@ export type SettingsCommand = {
 
 /**
  * Changes settings in one transaction and resolves to the new settings. A change that sets the present values creates no version.
- * Faults: not_found, conflict (`version` is outdated, another account has the VERP address), forbidden (an account changes an operator's setting), bad_request (unknown time zone,
+ * Faults: not_found, conflict (`version` is outdated, another account has the VERP address or the tracking domain), forbidden (an account changes an operator's setting), bad_request (unknown time zone,
  * malformed domain, VERP address at another domain).
  */
 export async function changeAccountSettings(context: Context, command: SettingsCommand): Promise<AccountSettings> {
   const change = validateChange(context, command)
   await checkVerpAddressesAreFree(context, command.account, change.verpAddresses ?? [])
+  await checkTrackingDomainIsFree(context, command.account, change.trackingDomain ?? '')
   const saved = await transact(context, {}, (transaction) => saveChange(transaction, { ...command, change }))
   context.accountCache.invalidate()
   return saved
@@ -72,6 +74,14 @@ async function checkVerpAddressesAreFree({ accountCache }: Context, account: num
     accounts.some((other) => other.account !== account && other.closedAt === null && other.settings.verpAddresses.includes(address)),
   )
   if (taken !== undefined) throw new Fault('conflict', `verpAddresses: ${taken} belongs to another account`)
+}
+
+/** Nobody puts links under the domain of another account. Who only names a domain, without its record, keeps nobody away from it. */
+async function checkTrackingDomainIsFree({ engine }: Context, account: number, wanted: string): Promise<void> {
+  if (wanted === '') return
+  const rows = await listTrackingDomainsForOperator(engine.read)
+  if (rows.some((row) => row.domain === wanted && row.account !== account && row.verifiedAt !== null))
+    throw new Fault('conflict', `trackingDomain: ${wanted} serves another account: choose a name of its own`)
 }
 
 /** Mail for other domains does not come to us as a report. */

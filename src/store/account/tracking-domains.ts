@@ -9,9 +9,9 @@ import { createTableMapping, integerColumn, nullableColumn, textColumn } from '.
 export type TrackingDomain = {
   readonly account: number
   readonly domain: string
-  /** Since when the domain leads to this installation; null: it does not. */
+  /** Since when the account holds the domain; null: it never led to this installation, or has not for a long time. */
   readonly verifiedAt: number | null
-  /** Since when it does not; null: it does. */
+  /** The first of the checks that failed in a row; null: the last one succeeded. */
   readonly failingSince: number | null
   readonly checkedAt: number
   /** What is wrong, and what to publish; null: nothing. */

@@ -18,7 +18,7 @@ import type { HttpServer } from '../../../src/http/server/http-server.ts'
 import { commitLedgerState } from '../../../src/service/commit.ts'
 import { changeAccountSettings } from '../../../src/service/admin/account-settings.ts'
 import type { Context } from '../../../src/service/context.ts'
-import { makeHttpApp } from '../../support/services.ts'
+import { makeHttpApp, makeTrackingDomains } from '../../support/services.ts'
 import { engines } from '../../support/engines.ts'
 import { makeContext } from '../../support/context.ts'
 import type { Clock } from '../../support/context.ts'
@@ -170,7 +170,7 @@ describe.each(engines)('$kind', ({ open }) => {
       inKeys: (sql, keys, params) => (queries.push(`${sql} ${JSON.stringify(keys.rows)}`), read.inKeys(sql, keys, params)),
     }
     const statistics = createStatisticsService(recordingReader)
-    const settings = await createAccountService(context).getSettings(1)
+    const settings = await createAccountService(context, makeTrackingDomains(context)).getSettings(1)
     const span = toDayRange('2026-03-28', '2026-03-29', settings.zone)
     const query = {
       range: span,
