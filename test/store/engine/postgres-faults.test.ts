@@ -144,6 +144,17 @@ describe.each(engines.filter(({ kind }) => kind === 'postgres'))('faults: $kind'
     await expect(near.read.one('select pg_sleep(60)')).rejects.toMatchObject(storeFault)
   })
 
+  test.each([
+    ['off', 'on'],
+    ['local', 'local'],
+    ['remote_apply', 'remote_apply'],
+  ])('a server with synchronous_commit = %s: a transaction has %s', async (ofServer, wanted) => {
+    await far.read.all(`alter database ${new URL(url).pathname.slice(1)} set synchronous_commit = ${ofServer}`)
+    const other = await openEngine(url, { connections: 1, limits: LIMITS })
+    const setting = await other.tx((db) => db.one("select current_setting('synchronous_commit') as setting")).finally(() => other.close())
+    expect(setting).toEqual({ setting: wanted })
+  })
+
   test('two transactions that lock rows in opposite orders both commit', async () => {
     await far.tx((db) => db.run('insert into t values (2, 0)'))
     // The server looks for a deadlock after a second, so the wait for a lock must be longer.

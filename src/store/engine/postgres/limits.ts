@@ -61,6 +61,10 @@ export function limitsSql(scope: 'local' | 'session', limits: PostgresLimits): s
     .join('; ')
 }
 
+/** Lets a commit be answered only when it survives a crash of the server, even if the server's default is `off`. Stricter levels stay. */
+export const DURABLE_COMMITS_SQL =
+  "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'"
+
 /** A query whose row has one column for each limit, in milliseconds as the server counts it. */
 export function readBackSql(limits: PostgresLimits): string {
   const columns = serverSettingsOf(limits).map(([name]) => `(select setting::bigint from pg_settings where name = '${name}') as ${name}`)

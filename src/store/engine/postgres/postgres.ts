@@ -24,7 +24,15 @@ import { checkPooler } from './pooler-check.ts'
 import { createPostgresConnection, listPostgresAddresses } from './connection.ts'
 import type { ParameterizedQuery, PostgresConnection, QueryResult } from './connection.ts'
 import { toStartFault } from './fault.ts'
-import { DEFAULT_LIMITS, DEFAULT_MAINTENANCE_LIMITS, limitsSql, maintenanceLimitsOf, scanLimitsOf, type PostgresLimits } from './limits.ts'
+import {
+  DEFAULT_LIMITS,
+  DEFAULT_MAINTENANCE_LIMITS,
+  DURABLE_COMMITS_SQL,
+  limitsSql,
+  maintenanceLimitsOf,
+  scanLimitsOf,
+  type PostgresLimits,
+} from './limits.ts'
 import { createPostgresPool, type PostgresPool } from './pool.ts'
 import { watchReplica } from './replica.ts'
 import { runWithDeadline, transactWithRetries } from './transaction.ts'
@@ -132,7 +140,7 @@ function createPools(connect: (onEnd: () => void) => PostgresConnection, size: n
     createPostgresPool({
       size: connections,
       create: connect,
-      open: (connection) => connection.executeScript(limitsSql('session', session)),
+      open: (connection) => connection.executeScript(`${limitsSql('session', session)}; ${DURABLE_COMMITS_SQL}`),
     })
   return {
     transactions: createPool(size, limits),
