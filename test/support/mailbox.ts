@@ -10,8 +10,12 @@ export type Mailbox = {
   readonly close: () => Promise<void>
 }
 
-/** The refusal of a recipient; null: the mail is accepted. `attempt` counts from 1 for each recipient. */
-export type RefuseRecipient = (recipient: string, attempt: number) => { readonly code: number; readonly text: string } | null
+/** The refusal of a recipient; null: the mail is accepted. `attempt` counts from 1 for each recipient; `client` is the name in its EHLO. */
+export type RefuseRecipient = (
+  recipient: string,
+  attempt: number,
+  client: string,
+) => { readonly code: number; readonly text: string } | null
 
 /** Listens on a free port. `delayMs`: how long it takes to accept a mail. */
 export async function startMailbox(refuseRecipient: RefuseRecipient = () => null, delayMs = 0): Promise<Mailbox> {
@@ -23,10 +27,10 @@ export async function startMailbox(refuseRecipient: RefuseRecipient = () => null
     disableReverseLookup: true,
     logger: false,
     closeTimeout: 100,
-    onRcptTo: (address, _session, done) => {
+    onRcptTo: (address, session, done) => {
       const n = (attempts.get(address.address) ?? 0) + 1
       attempts.set(address.address, n)
-      const refusal = refuseRecipient(address.address, n)
+      const refusal = refuseRecipient(address.address, n, session.hostNameAppearsAs)
       if (refusal === null) done()
       else done(Object.assign(new Error(refusal.text), { responseCode: refusal.code }))
     },
