@@ -52,7 +52,7 @@ export function classifierInputOfText(
  * Classifies one piece of evidence. Evidence in a provider's file is a reply of that provider, evidence in `common` and `standard` of no
  * provider, unless it names another.
  */
-function classifyEvidence(table: RuleTable, section: string, evidence: ParsedEvidence): Verdict {
+export function classifyEvidence(table: RuleTable, section: string, evidence: ParsedEvidence): Verdict {
   const sample = typeof evidence === 'string' ? { text: evidence } : evidence
   const hints: ProviderHint[] = []
   if (sample.mx !== undefined) hints.push({ source: 'delivery-mx', value: sample.mx })
@@ -67,7 +67,8 @@ function classifyEvidence(table: RuleTable, section: string, evidence: ParsedEvi
   return classifyForProvider(table, { ...input, text }, identified ?? (isGeneral ? 'no-provider' : null))
 }
 
-const textOf = (evidence: ParsedEvidence): string => (typeof evidence === 'string' ? evidence : evidence.text)
+/** The reply of a piece of evidence. */
+export const textOfEvidence = (evidence: ParsedEvidence): string => (typeof evidence === 'string' ? evidence : evidence.text)
 
 function checkRuleEvidence(table: RuleTable, file: ParsedRuleFile, rule: ParsedRule): EvidenceFailure[] {
   const check =
@@ -75,7 +76,7 @@ function checkRuleEvidence(table: RuleTable, file: ParsedRuleFile, rule: ParsedR
     (evidence: ParsedEvidence): EvidenceFailure[] => {
       const decidedBy = classifyEvidence(table, file.provider, evidence).rule
       if ((decidedBy === rule.id) === (kind === 'hit')) return []
-      const text = textOf(evidence)
+      const text = textOfEvidence(evidence)
       const problem =
         kind === 'hit' ? `its hit ${JSON.stringify(text)} is decided by "${decidedBy}"` : `it decides its miss ${JSON.stringify(text)}`
       return [{ file: file.file, id: rule.id, kind, text, decidedBy, message: `${file.file}: rule "${rule.id}": ${problem}` }]
@@ -107,19 +108,19 @@ const MAX_SHOWN_FAILURES = 10
 
 /**
  * Compiles all files into one table and checks it. Use `evidence: 'skip'` for a subset of the files, whose misses may name rules that are
- * left out. Throws rule_invalid with file, rule id and the rule that decided instead.
+ * left out, and `evidence: 'operator'` if the shipped files have been checked before. Throws rule_invalid with file, rule id and the rule that decided instead.
  */
 export function compileRuleTable(
   files: readonly ParsedRuleFile[],
-  { evidence = 'check' }: { readonly evidence?: 'check' | 'skip' } = {},
+  { evidence = 'check' }: { readonly evidence?: 'check' | 'operator' | 'skip' } = {},
 ): RuleTable {
   const table = buildRuleTable(files)
   if (evidence === 'skip') return table
   assertKnownSets(files)
-  const shippedFiles = table.files.filter((file) => file.layer === 'shipped')
+  const shippedFiles = evidence === 'operator' ? [] : table.files.filter((file) => file.layer === 'shipped')
   const operatorFiles = table.files.filter((file) => file.layer === 'operator')
   const failures = [
-    ...checkEvidence(operatorFiles.length === 0 ? table : buildRuleTable(shippedFiles), shippedFiles),
+    ...(shippedFiles.length === 0 ? [] : checkEvidence(operatorFiles.length === 0 ? table : buildRuleTable(shippedFiles), shippedFiles)),
     ...checkEvidence(table, operatorFiles),
   ]
   if (failures.length === 0) return table

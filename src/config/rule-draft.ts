@@ -25,9 +25,9 @@ export function layDraftOver(table: RuleTable, draft: readonly DraftFile[]): rea
   return [...kept.map((each) => ({ ...each, file: basename(each.file) })), ...added]
 }
 
-/** The table of these files and the shipped ones of a table. Throws Fault rule_invalid, as the loader does. */
+/** The table of these files and the shipped ones of a table, which are checked already. Throws Fault rule_invalid, as the loader does. */
 export function compileDraft(table: RuleTable, operatorFiles: readonly ParsedRuleFile[]): RuleTable {
-  return compileRuleTable([...operatorFiles, ...table.files.filter(({ layer }) => layer === 'shipped')])
+  return compileRuleTable([...operatorFiles, ...table.files.filter(({ layer }) => layer === 'shipped')], { evidence: 'operator' })
 }
 
 /** Parsed files as text that {@link decodeRuleFiles} reads. */

@@ -3,7 +3,7 @@
  *
  * See also: config/rule-files (which builds the rule table), classify/rule-grammar (what a file may contain).
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
 import { type RuleLayer, type ParsedRuleFile, readRuleFile } from '../classify/rule-grammar.ts'
@@ -18,6 +18,20 @@ export function readRuleFolder(folder: string, layer: RuleLayer): ParsedRuleFile
     const path = join(folder, name)
     return parseRuleFile({ file: layer === 'shipped' ? name : path, layer }, readFileSync(path, 'utf8'))
   })
+}
+
+/** Changes whenever a rule file of the folder is written, added or removed. Empty if the folder cannot be read. */
+export function ruleFolderSignature(folder: string): string {
+  try {
+    return listTomlFiles(folder)
+      .map((name) => {
+        const { mtimeMs, size, ino } = statSync(join(folder, name))
+        return `${name}:${mtimeMs}:${size}:${ino}`
+      })
+      .join('\n')
+  } catch {
+    return ''
+  }
 }
 
 /** Parses the text of one rule file. Throws Fault rule_invalid with the file and, for invalid TOML, the line. */

@@ -34,6 +34,7 @@ import { createHttpApp } from '../http/app.ts'
 import { openAdminListener, openPublicListener, type HttpListener, type PublicListener } from './listeners/http-listener.ts'
 import { createIntake, type Intake } from './intake.ts'
 import { createReadiness } from './readiness.ts'
+import { startRuleFolderWatch } from './rule-folder-watch.ts'
 import { startScheduledJobs } from './scheduled-jobs.ts'
 import { createDkimKeyService } from '../service/admin/dkim.ts'
 import { createTrackingDomainService } from '../service/track/tracking-domains.ts'
@@ -217,7 +218,8 @@ async function openListeners(
 }
 
 /** Starts what runs by itself. The result stops all of it. */
-function startServices({ context }: Runtime, settings: Settings, parts: Parts): () => Promise<unknown> {
+function startServices(runtime: Runtime, settings: Settings, parts: Parts): () => Promise<unknown> {
+  const { context } = runtime
   const { verifier, outbound, deliveryService, exporter, reclassifier, uncachedLookUp } = parts
   const stopJobs = startScheduledJobs(context, settings, { lookUp: uncachedLookUp, evaluateAlerts: outbound.evaluateAlerts })
   const stopWebhooks = outbound.start()
@@ -226,7 +228,11 @@ function startServices({ context }: Runtime, settings: Settings, parts: Parts): 
   deliveryService.start()
   const stopExporter = startExporter(exporter)
   const stopReclassifier = startReclassifier(reclassifier)
-  return () => Promise.all([stopJobs(), stopWebhooks(), stopPendingVerifier(), stopExporter(), stopReclassifier(), deliveryService.close()])
+  const stopRuleWatch = startRuleFolderWatch(runtime, settings.rules.folder)
+  return () => {
+    stopRuleWatch()
+    return Promise.all([stopJobs(), stopWebhooks(), stopPendingVerifier(), stopExporter(), stopReclassifier(), deliveryService.close()])
+  }
 }
 
 /** Reads everything before anything is in force. */

@@ -19,7 +19,9 @@ import { Fault } from '../errors.ts'
 import { databaseUrlOf } from '../settings/load.ts'
 import { deriveTokenKey } from '../correlate/token-keys.ts'
 import { createReporters, readReporters } from '../config/reporters.ts'
+import { compileDraft } from '../config/rule-draft.ts'
 import { loadRules } from '../config/rule-files.ts'
+import { readRuleFolder } from '../config/rule-folder.ts'
 import { loadMasterKey } from '../config/master-key-file.ts'
 import { createVault } from '../config/vault.ts'
 import type { Vault } from '../config/vault.ts'
@@ -50,6 +52,8 @@ export type Runtime = {
   readonly firstCredentials: FirstCredentials | null
   /** Reads the rules again, completely or not at all. Faults: rule_invalid. */
   readonly reloadRules: () => void
+  /** Reads the operator's rules again; the shipped ones stay. Costs a third. Faults: rule_invalid. */
+  readonly reloadOwnRules: () => void
   /** Sets the port of the HTTP listener, for links where no public URL is set. */
   readonly setHttpPort: (port: number) => void
   readonly close: () => Promise<void>
@@ -59,7 +63,7 @@ type BootstrapOptions = { readonly settings: Settings; readonly telemetry: Telem
 
 /** Opens everything. Faults: config_invalid, store_busy, store_newer, rule_invalid. */
 export async function openContext({ settings, telemetry }: BootstrapOptions): Promise<Runtime> {
-  let ruleTable: RuleTable = readRules(settings)
+  const { rules, reloadRules, reloadOwnRules } = createRuleTableHolder(settings)
   let httpPort = settings.http.port
   const { engine, masterKey, clock } = await openStore(settings, telemetry)
   const { now } = clock
@@ -77,13 +81,10 @@ export async function openContext({ settings, telemetry }: BootstrapOptions): Pr
     const context = createContext(settings, telemetry, {
       engine,
       masterKey,
-      rules: () => ruleTable,
+      rules,
       httpPort: () => httpPort,
       clock,
     })
-    const reloadRules = (): void => {
-      ruleTable = readRules(settings)
-    }
     const setHttpPort = (port: number): void => {
       httpPort = port
     }
@@ -91,7 +92,7 @@ export async function openContext({ settings, telemetry }: BootstrapOptions): Pr
       clock.stop()
       return engine.close()
     }
-    return { context, masterKey, vault, firstCredentials, reloadRules, setHttpPort, close }
+    return { context, masterKey, vault, firstCredentials, reloadRules, reloadOwnRules, setHttpPort, close }
   } catch (error) {
     clock.stop()
     await engine.close()
@@ -147,8 +148,20 @@ function storeFolderOf(settings: Settings): string {
   return url.startsWith('sqlite:') ? dirname(url.slice('sqlite:'.length)) : settings.data
 }
 
-function readRules(settings: Settings): RuleTable {
-  return loadRules({ own: settings.rules.folder ?? null })
+/** Loads the rules. A reload that fails leaves the table as it was. Faults, as those of the reloads: rule_invalid. */
+function createRuleTableHolder({
+  rules: { folder },
+}: Settings): Pick<Runtime, 'reloadRules' | 'reloadOwnRules'> & { readonly rules: () => RuleTable } {
+  let table = loadRules({ own: folder ?? null })
+  return {
+    rules: () => table,
+    reloadRules: () => {
+      table = loadRules({ own: folder ?? null })
+    },
+    reloadOwnRules: () => {
+      if (folder !== undefined) table = compileDraft(table, readRuleFolder(folder, 'operator'))
+    },
+  }
 }
 
 function publicUrlOf({ publicUrl, http }: Settings, port: number): string {

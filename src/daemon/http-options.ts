@@ -17,6 +17,7 @@ import type { Context } from '../service/context.ts'
 import type { ExportService } from '../service/export/exports.ts'
 import type { EngagementService } from '../service/track/engagement-service.ts'
 import type { ReclassificationService } from '../service/reclassify/reclassifications.ts'
+import { createRuleFileService } from '../service/rules/rule-files.ts'
 import type { Submit } from '../service/submit/submit.ts'
 import { createSessionService } from '../service/users/sessions.ts'
 import type { Settings } from '../settings/schema.ts'
@@ -53,17 +54,20 @@ function hostFilterOf({ publicUrl, http, tracking }: Settings, { accountCache }:
 
 /** The options of `createHttpApp`. */
 export function httpAppOptions(
-  { context }: Runtime,
+  { context, reloadOwnRules }: Runtime,
   { settings, verifier, outbound, exports, reclassifications, submit, dkim, trackingDomains, readiness, engagement }: HttpDependencies,
 ): Parameters<typeof createHttpApp>[0] {
   const { read } = context.engine
   const { webhooks, forwardDomains: forwarding, alerts } = outbound
+  const { folder = null, writable: isWritable } = settings.rules
+  const ruleFiles = createRuleFileService(context, { folder, isWritable, reload: reloadOwnRules })
   const services = createHttpServices(context, verifier, {
     webhooks,
     forwarding,
     alerts,
     exports,
     reclassifications,
+    ruleFiles,
     submit,
     dkim,
     trackingDomains,

@@ -13,6 +13,7 @@ import { addAttemptRoutes } from './api/attempts.ts'
 import { addBroadcastRoutes } from './api/broadcasts.ts'
 import { addDkimRoutes } from './api/dkim.ts'
 import { addEventRoutes } from './api/events.ts'
+import { addExplainRoutes } from './api/explain.ts'
 import { addExportRoutes } from './api/exports.ts'
 import { addForwardedMailRoutes } from './api/forwarded-mails.ts'
 import { addInboxRoutes } from './api/inbox.ts'
@@ -21,6 +22,8 @@ import { addOperatorRoutes } from './api/operator.ts'
 import { addQueueCommandRoutes } from './api/queue-commands.ts'
 import { addQueueRoutes } from './api/queue.ts'
 import { addReclassificationRoutes } from './api/reclassifications.ts'
+import { addRuleFileRoutes } from './api/rule-files.ts'
+import { addRuleWorkbenchRoutes } from './api/rule-workbench.ts'
 import { addRuleRoutes } from './api/rules.ts'
 import { addTrackHtmlRoutes } from './api/track-html.ts'
 import { addTrackingDomainRoutes } from './api/tracking-domain.ts'
@@ -94,6 +97,9 @@ const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) 
   addTrackingDomainRoutes,
   addBroadcastRoutes,
   addRuleRoutes,
+  addRuleFileRoutes,
+  addRuleWorkbenchRoutes,
+  addExplainRoutes,
   addReclassificationRoutes,
   addAttemptRoutes,
   addSuppressionRoutes,

@@ -73,6 +73,11 @@ const ruleSettings = z.strictObject({
     'Folder with your own rule files, which take precedence over the shipped ones',
     'none: the shipped rules apply alone',
   ),
+  writable: setting(
+    z.boolean().default(true),
+    'Whether an operator may save rule files into rules.folder by the API and the console',
+    'on: only the operator can, each change is checked and audited; turn it off if another tool deploys the folder',
+  ),
 })
 
 const dnsSettings = z.strictObject({

@@ -150,6 +150,30 @@ const reclassifications: HttpServices['reclassifications'] = {
   list: resolve([RECLASSIFICATION]),
 }
 
+const RULE_FILE = { file: 'own.toml', text: 'provider = "common"\n', version: '0123456789ab', modifiedAt: NOW }
+const ruleFiles: HttpServices['ruleFiles'] = {
+  check: () => ({
+    table: 't1',
+    problems: [],
+    rules: [
+      {
+        id: 'r',
+        file: 'own.toml',
+        hits: [{ text: '550 no', decidedBy: 'r', matched: ['no'], isAsWanted: true }],
+        misses: [],
+        shadowedBy: [],
+      },
+    ],
+    taken: [{ rule: 'other-rule', text: '550 none', takenBy: 'r' }],
+  }),
+  list: () => [RULE_FILE],
+  find: () => RULE_FILE,
+  versions: () => [{ version: '0123456789ab', at: NOW }],
+  findVersion: () => RULE_FILE.text,
+  save: resolve(RULE_FILE),
+  remove: () => Promise.resolve(),
+}
+
 const accessBlocks: HttpServices['accessBlocks'] = {
   list: resolve([{ kind: 'peer', name: '192.0.2.1', reason: 'a flood', actor: 'operator', createdAt: NOW }]),
   add: resolve(true),
@@ -304,6 +328,16 @@ export const FAKE_SERVICES: HttpServices = {
   queue,
   exports,
   reclassifications,
+  ruleFiles,
+  countRuleDecisions: resolve({ since: NOW, verdicts: 10, other: 1, byRule: new Map([['r', 3]]) }),
+  groupOtherReplies: resolve({
+    read: 1,
+    isComplete: true,
+    groups: [
+      { shape: 'no #', n: 1, lastAt: NOW, sites: ['google'], samples: [{ emailId: null, domain: 'example.com', at: NOW, text: 'no 1' }] },
+    ],
+  }),
+  getOwnDomains: () => ['bounce.example.com'],
   alerts,
   trackingLinks: {
     open: resolve(undefined),

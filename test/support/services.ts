@@ -12,6 +12,7 @@ import { NO_AUTHENTICATION_RESULTS, type SignatureVerifier } from '../../src/mai
 import type { PlaceLookup } from '../../src/net/place-database.ts'
 import type { Context } from '../../src/service/context.ts'
 import { createEngagementRecorder } from '../../src/service/track/engagement-recorder.ts'
+import { createRuleFileService } from '../../src/service/rules/rule-files.ts'
 import { createSessionService } from '../../src/service/users/sessions.ts'
 import { createSubmit } from '../../src/service/submit/submit.ts'
 import { makeAlertService, makeDkim, makeExports, makeForwardDomains, makeReclassifications, makeWebhooks } from './context.ts'
@@ -38,6 +39,7 @@ export function makeServices(context: Context, verifier: SignatureVerifier = ver
     webhooks: makeWebhooks(context),
     exports: makeExports(context),
     reclassifications: makeReclassifications(context),
+    ruleFiles: createRuleFileService(context, { folder: null, isWritable: true, reload: () => undefined }),
     forwarding: makeForwardDomains(context),
     alerts: makeAlertService(context),
     engagement: createEngagementRecorder(context, { durable: true, waiting: 1_000, places: NO_PLACES }),

@@ -9,7 +9,7 @@ import type { MimePart } from '../../mail/mime/part.ts'
 import type { RecipientReport, Report, ReportKind } from '../../mail/report.ts'
 import { explainRecognition } from '../../mail/report-parser.ts'
 import { REPORT_THRESHOLD } from '../../mail/report-weights.ts'
-import type { ExplainedRecipient } from './explained-report.ts'
+import type { ExplainedRecipient } from '../../correlate/explained-report.ts'
 import { formatColumns, toSingleLine } from '../output.ts'
 import { verdictRows } from './verdict-format.ts'
 

@@ -16,7 +16,7 @@ import type { Report } from '../../mail/report.ts'
 import type { DefineCommand } from '../command.ts'
 import { loadConfigFor } from '../command.ts'
 import { explainLines } from './explain-format.ts'
-import { explainReport, type ExplainedRecipient } from './explained-report.ts'
+import { explainReport, type ExplainedRecipient } from '../../correlate/explained-report.ts'
 import { impliedStatus } from './implied-status.ts'
 import { printLines } from '../output.ts'
 

@@ -16,7 +16,7 @@ import type { Authorizer } from '../server/authorize.ts'
 import { toIsoTimestamp } from '../server/fact-view.ts'
 import type { HttpServer } from '../server/http-server.ts'
 import { strictObject } from '../server/schemas.ts'
-import { draftFilesSchema } from '../server/rule-draft-schema.ts'
+import { draftFilesSchema } from '../server/rule-input.ts'
 import type { AccountService } from '../services/accounts.ts'
 
 const createBody = strictObject({

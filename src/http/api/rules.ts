@@ -10,11 +10,16 @@ import { z } from 'zod'
 import { listRules, type ListedRule } from '../../classify/rule-listing.ts'
 import type { RuleTable } from '../../classify/rule-table.ts'
 import { Fault } from '../../errors.ts'
+import type { CountRuleDecisions } from '../../service/rules/rule-counts.ts'
 import type { Authorizer } from '../server/authorize.ts'
 import type { HttpServer } from '../server/http-server.ts'
 import { strictObject } from '../server/schemas.ts'
 
-type RuleRouteDependencies = { readonly getRules: () => RuleTable; readonly authorizer: Authorizer }
+type RuleRouteDependencies = {
+  readonly getRules: () => RuleTable
+  readonly countRuleDecisions: CountRuleDecisions
+  readonly authorizer: Authorizer
+}
 
 const stringList = z.array(z.string())
 
@@ -53,25 +58,38 @@ const ruleDetailView = ruleView.extend({
 
 const rulesResponse = z.object({
   table: z.string().describe('The version of the rule table; verdicts name it'),
-  rules: z.array(ruleView.extend({ hits: z.int(), misses: z.int() })),
+  rules: z.array(
+    ruleView.extend({
+      hits: z.int(),
+      misses: z.int(),
+      decided: z.int().nullable().describe('Replies that the rule decided in the last `days`, in all accounts; null for an account'),
+    }),
+  ),
 })
 
 const tags = ['rules']
 
-export function addRuleRoutes(server: HttpServer, { getRules, authorizer }: RuleRouteDependencies): void {
+export function addRuleRoutes(server: HttpServer, { getRules, countRuleDecisions, authorizer }: RuleRouteDependencies): void {
   const querystring = strictObject({
     provider: z.string().max(80).optional(),
     reason: z.string().max(80).optional(),
+    days: z.coerce.number().int().min(1).max(35).default(7).describe('The days in which decisions are counted, today included'),
   })
   const list = { summary: 'List the rules in force, in the order of evaluation', tags, querystring, response: { 200: rulesResponse } }
   server.get('/v1/rules', { schema: list }, async (request) => {
-    await authorizer.requireAccountOrOperator(request)
-    const { provider, reason } = request.query
+    const caller = await authorizer.requireAccountOrOperator(request)
+    const { provider, reason, days } = request.query
+    // How often a rule decides tells one account about the mail of others.
+    const counts = caller === null ? (await countRuleDecisions(days)).byRule : null
     const table = getRules()
     const rows = listRules(table).filter(
       (row) => (provider === undefined || row.provider === provider) && (reason === undefined || row.reason === reason),
     )
-    return { table: table.version, rules: rows.map((row) => ({ ...toRuleView(row), hits: row.hits, misses: row.misses })) }
+    const decidedBy = (id: string): number | null => (counts === null ? null : (counts.get(id) ?? 0))
+    return {
+      table: table.version,
+      rules: rows.map((row) => ({ ...toRuleView(row), hits: row.hits, misses: row.misses, decided: decidedBy(row.id) })),
+    }
   })
   const params = z.object({ id: z.string().min(1).max(80) })
   const detail = {

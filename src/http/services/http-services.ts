@@ -15,6 +15,9 @@ import type { ExportService } from '../../service/export/exports.ts'
 import type { ForwardService } from '../../service/forward/forward-domains.ts'
 import type { WebhookService } from '../../service/notify/webhooks.ts'
 import type { ReclassificationService } from '../../service/reclassify/reclassifications.ts'
+import { createCountRuleDecisions, type CountRuleDecisions } from '../../service/rules/rule-counts.ts'
+import { createGroupOtherReplies, type GroupOtherReplies } from '../../service/rules/other-replies.ts'
+import type { RuleFileService } from '../../service/rules/rule-files.ts'
 import { createRegister, type Register } from '../../service/submit/register.ts'
 import { createReportAttempts, type ReportAttempts } from '../../service/submit/reported-attempts.ts'
 import type { SessionService } from '../../service/users/sessions.ts'
@@ -54,6 +57,7 @@ type DaemonServices = {
   readonly forwarding: ForwardService
   readonly alerts: AlertService
   readonly reclassifications: ReclassificationService
+  readonly ruleFiles: RuleFileService
   readonly engagement: EngagementService
   readonly sessions: SessionService
 }
@@ -81,6 +85,10 @@ export type HttpServices = DaemonServices & {
   readonly queue: QueueApi
   /** The rules in force. */
   readonly getRules: () => RuleTable
+  readonly countRuleDecisions: CountRuleDecisions
+  readonly groupOtherReplies: GroupOtherReplies
+  /** The Return-Path and feedback domains. */
+  readonly getOwnDomains: () => readonly string[]
   readonly unsubscribeLinks: UnsubscribeLinks
   /** A value that changes with every commit to the store that lists and statistics are read from. */
   readonly readCommitStamp: () => Promise<string>
@@ -113,6 +121,9 @@ export function createHttpServices(context: Context, verifier: SignatureVerifier
     users: createUserService(context),
     queue: createQueueApi(context),
     getRules: context.rules,
+    countRuleDecisions: createCountRuleDecisions(context),
+    groupOtherReplies: createGroupOtherReplies(context),
+    getOwnDomains: () => [...context.domains.returnPath, ...context.domains.feedback],
     unsubscribeLinks: createUnsubscribeLinks(context),
     readCommitStamp: () => readCommitStamp(replica.read),
     readGeneration: replica.generation,

@@ -1,15 +1,15 @@
 /**
  * explained-report - the verdicts of a report without a store
  *
- * See also: commands/reading/explain, classify/classify.
+ * See also: commands/reading/explain, http/api/explain, classify/classify.
  */
-import { classify } from '../../classify/classify.ts'
-import type { RuleTable } from '../../classify/rule-table.ts'
-import { classifierInputOfReport } from '../../classify/classifier-input.ts'
-import type { Verdict } from '../../classify/verdict.ts'
-import { isDoubleBounce } from '../../correlate/double-bounce.ts'
-import { hasDeliveredCopy } from '../../mail/dsn/delivered-copy.ts'
-import type { RecipientReport, Report } from '../../mail/report.ts'
+import { classify } from '../classify/classify.ts'
+import type { RuleTable } from '../classify/rule-table.ts'
+import { classifierInputOfReport } from '../classify/classifier-input.ts'
+import type { Verdict } from '../classify/verdict.ts'
+import { isDoubleBounce } from './double-bounce.ts'
+import { hasDeliveredCopy } from '../mail/dsn/delivered-copy.ts'
+import type { RecipientReport, Report } from '../mail/report.ts'
 
 /** `verdict` is null for a recipient that was neither refused nor delayed. `recordedBecause`: why the report changes nothing. */
 export type ExplainedRecipient = {
