@@ -4,7 +4,7 @@
  * Rules search a normal form of the text (classify/phrase), so that a position there is not one in the text. This maps it back: the shortest
  * part of the text whose normal form is the match.
  *
- * Pure, total. See also: classify/phrase-index (the search), http/api/explain.
+ * Pure, total. See also: classify/phrase-index (the search), http/api/rules/explain.
  */
 import { Fault } from '../errors.ts'
 import { continuesWord, isWordCharCode, MAX_GAP_LENGTH, MAX_RULE_TEXT_LENGTH, normaliseText, parsePhrase, type Segment } from './phrase.ts'

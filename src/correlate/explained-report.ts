@@ -1,7 +1,7 @@
 /**
  * explained-report - the verdicts of a report without a store
  *
- * See also: commands/reading/explain, http/api/explain, classify/classify.
+ * See also: commands/reading/explain, http/api/rules/explain, classify/classify.
  */
 import { classify } from '../classify/classify.ts'
 import type { RuleTable } from '../classify/rule-table.ts'

@@ -7,6 +7,7 @@
  *
  * See also: daemon/bootstrap (store, keys, rules), daemon/command-server (the command socket), commands/serve (signals, printed lines).
  */
+import { startBackgroundWork } from './background-work.ts'
 import type { FirstCredentials } from './accounts.ts'
 import type { VerifierService } from '../mail-auth/signature-verifier.ts'
 import { createVerifierFromSettings } from './verification.ts'
@@ -34,15 +35,12 @@ import { createHttpApp } from '../http/app.ts'
 import { openAdminListener, openPublicListener, type HttpListener, type PublicListener } from './listeners/http-listener.ts'
 import { createIntake, type Intake } from './intake.ts'
 import { createReadiness } from './readiness.ts'
-import { startRuleFolderWatch } from './rule-folder-watch.ts'
-import { startScheduledJobs } from './scheduled-jobs.ts'
 import { createDkimKeyService } from '../service/admin/dkim.ts'
 import { createTrackingDomainService } from '../service/track/tracking-domains.ts'
-import { createExporter, startExporter, type Exporter } from '../service/export/exporter.ts'
-import { createReclassifier, startReclassifier, type BackgroundReclassifier } from '../service/reclassify/reclassifier.ts'
+import { createExporter, type Exporter } from '../service/export/exporter.ts'
+import { createReclassifier, type BackgroundReclassifier } from '../service/reclassify/reclassifier.ts'
 import { createReclassificationService } from '../service/reclassify/reclassifications.ts'
 import { createExportService } from '../service/export/exports.ts'
-import { createPendingVerifier } from '../service/receive/pending-verifier.ts'
 import type { Receiver } from '../service/receive/receive.ts'
 import { createSubmit } from '../service/submit/submit.ts'
 
@@ -78,7 +76,7 @@ export async function startApp(settings: Settings, telemetry: Telemetry, options
     const runtime = await openContext({ settings, telemetry })
     cleanups.push(runtime.close)
     const parts = await openParts(runtime, settings, { options, cleanups })
-    const stopServices = startServices(runtime, settings, parts)
+    const stopServices = startBackgroundWork(runtime, settings, parts)
     cleanups.push(stopServices)
     const commandServer =
       options.commands === undefined || lock === null
@@ -215,24 +213,6 @@ async function openListeners(
   const submissionListener = await openSubmissionListener(settings, context, { keys: appOptions.credentialStore, submit })
   if (submissionListener !== null) cleanups.push(submissionListener.close)
   return { httpListener, adminListener, reportListener, submissionListener }
-}
-
-/** Starts what runs by itself. The result stops all of it. */
-function startServices(runtime: Runtime, settings: Settings, parts: Parts): () => Promise<unknown> {
-  const { context } = runtime
-  const { verifier, outbound, deliveryService, exporter, reclassifier, uncachedLookUp } = parts
-  const stopJobs = startScheduledJobs(context, settings, { lookUp: uncachedLookUp, evaluateAlerts: outbound.evaluateAlerts })
-  const stopWebhooks = outbound.start()
-  const { pendingHours } = settings.verification
-  const stopPendingVerifier = createPendingVerifier(context, { verify: verifier.verify, pendingHours }).start()
-  deliveryService.start()
-  const stopExporter = startExporter(exporter)
-  const stopReclassifier = startReclassifier(reclassifier)
-  const stopRuleWatch = startRuleFolderWatch(runtime, settings.rules.folder)
-  return () => {
-    stopRuleWatch()
-    return Promise.all([stopJobs(), stopWebhooks(), stopPendingVerifier(), stopExporter(), stopReclassifier(), deliveryService.close()])
-  }
 }
 
 /** Reads everything before anything is in force. */

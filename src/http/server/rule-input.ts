@@ -1,7 +1,7 @@
 /**
  * rule-input - what a person who writes rules sends: a reply or a mail that was pasted, a draft, a rule file
  *
- * See also: http/api/explain, http/api/rule-workbench, http/api/rule-files, http/api/reclassifications, config/rule-draft.
+ * See also: http/api/rules/explain, http/api/rules/rule-workbench, http/api/rules/rule-files, http/api/rules/reclassifications, config/rule-draft.
  */
 import { z } from 'zod'
 import type { ProviderHint } from '../../classify/verdict.ts'

@@ -1,7 +1,7 @@
 /**
  * reclassifications - what an operator does with reclassifications: start a dry run, apply it, undo it, cancel it, list them
  *
- * See also: service/reclassify/reclassifier (runs them), http/api/reclassifications, commands/reading/reclassify.
+ * See also: service/reclassify/reclassifier (runs them), http/api/rules/reclassifications, commands/reading/reclassify.
  */
 import type { ParsedRuleFile } from '../../classify/rule-grammar.ts'
 import { compileDraft, encodeRuleFiles, layDraftOver, type DraftFile } from '../../config/rule-draft.ts'

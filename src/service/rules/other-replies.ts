@@ -3,7 +3,7 @@
  *
  * Reads the newest failures with the reason `other`, a bounded number in all, by the index of failed deliveries.
  *
- * See also: classify/reply-shape, store/mail/other-failures, http/api/rule-workbench.
+ * See also: classify/reply-shape, store/mail/other-failures, http/api/rules/rule-workbench.
  */
 import { replyShape } from '../../classify/reply-shape.ts'
 import { DAY_MS } from '../../ledger/suppress/address-history.ts'

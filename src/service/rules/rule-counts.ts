@@ -4,7 +4,7 @@
  * Counted by day in the counters of alerts, so that the figure costs some hundred rows whatever the number of deliveries. Replays are not
  * counted, and a node that crashes loses the counts of its last seconds.
  *
- * See also: ledger/project/watch-counts, service/alerts/counter-buffer, http/api/rule-workbench.
+ * See also: ledger/project/watch-counts, service/alerts/counter-buffer, http/api/rules/rule-workbench.
  */
 import { DAY_MS } from '../../ledger/suppress/address-history.ts'
 import { startOfDay } from '../../ledger/project/watch-counts.ts'

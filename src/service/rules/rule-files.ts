@@ -5,7 +5,7 @@
  * changed the folder meanwhile, the file becomes what it was. Each change is audited with who made it. The shipped rules are never changed.
  * Other nodes read their own folders: share the folder, or save on each, and reload.
  *
- * See also: config/rule-editor (the files), config/rule-draft (the check), http/api/rule-files, docs/RULES.md.
+ * See also: config/rule-editor (the files), config/rule-draft (the check), http/api/rules/rule-files, docs/RULES.md.
  */
 import { basename } from 'node:path'
 import { checkRules, findTakenReplies, type CheckedRule, type TakenReply } from '../../classify/rule-check.ts'

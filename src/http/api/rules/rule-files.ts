@@ -3,15 +3,15 @@
  *
  * For the operator. A file is saved only if all rules load with it, and is in force at once on the node that answers.
  *
- * See also: service/rules/rule-files, http/api/rules (the rules in force), docs/RULES.md.
+ * See also: service/rules/rule-files, http/api/rules/rules (the rules in force), docs/RULES.md.
  */
 import { z } from 'zod'
-import type { DraftCheck, RuleFileService } from '../../service/rules/rule-files.ts'
-import type { Authorizer } from '../server/authorize.ts'
-import { toIsoTimestamp } from '../server/fact-view.ts'
-import type { HttpServer } from '../server/http-server.ts'
-import { draftFilesSchema, ruleFileName, ruleFileText } from '../server/rule-input.ts'
-import { strictObject } from '../server/schemas.ts'
+import type { DraftCheck, RuleFileService } from '../../../service/rules/rule-files.ts'
+import type { Authorizer } from '../../server/authorize.ts'
+import { toIsoTimestamp } from '../../server/fact-view.ts'
+import type { HttpServer } from '../../server/http-server.ts'
+import { draftFilesSchema, ruleFileName, ruleFileText } from '../../server/rule-input.ts'
+import { strictObject } from '../../server/schemas.ts'
 
 const checkedReply = z.object({
   text: z.string(),

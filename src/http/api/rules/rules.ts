@@ -7,13 +7,13 @@
  */
 import { basename } from 'node:path'
 import { z } from 'zod'
-import { listRules, type ListedRule } from '../../classify/rule-listing.ts'
-import type { RuleTable } from '../../classify/rule-table.ts'
-import { Fault } from '../../errors.ts'
-import type { CountRuleDecisions } from '../../service/rules/rule-counts.ts'
-import type { Authorizer } from '../server/authorize.ts'
-import type { HttpServer } from '../server/http-server.ts'
-import { strictObject } from '../server/schemas.ts'
+import { listRules, type ListedRule } from '../../../classify/rule-listing.ts'
+import type { RuleTable } from '../../../classify/rule-table.ts'
+import { Fault } from '../../../errors.ts'
+import type { CountRuleDecisions } from '../../../service/rules/rule-counts.ts'
+import type { Authorizer } from '../../server/authorize.ts'
+import type { HttpServer } from '../../server/http-server.ts'
+import { strictObject } from '../../server/schemas.ts'
 
 type RuleRouteDependencies = {
   readonly getRules: () => RuleTable

@@ -1,26 +1,26 @@
 /**
  * rule-workbench - what a person who writes rules asks: what no rule knows, and a first version of a rule
  *
- * For the operator. See also: service/rules/other-replies, classify/rule-proposal, http/api/explain, http/api/rule-files, docs/RULES.md.
+ * For the operator. See also: service/rules/other-replies, classify/rule-proposal, http/api/rules/explain, http/api/rules/rule-files, docs/RULES.md.
  */
 import { z } from 'zod'
-import { classify } from '../../classify/classify.ts'
-import { classifierInputOfText } from '../../classify/rule-evidence.ts'
-import { proposeRule } from '../../classify/rule-proposal.ts'
-import type { RuleTable } from '../../classify/rule-table.ts'
-import type { ClassifierInput } from '../../classify/verdict.ts'
-import { explainReport } from '../../correlate/explained-report.ts'
-import { classifierInputOfReport } from '../../classify/classifier-input.ts'
-import { Fault } from '../../errors.ts'
-import { parseReport } from '../../mail/report-parser.ts'
-import type { CountRuleDecisions } from '../../service/rules/rule-counts.ts'
-import type { GroupOtherReplies } from '../../service/rules/other-replies.ts'
-import type { InboxService } from '../services/inbox.ts'
-import type { Authorizer } from '../server/authorize.ts'
-import { toIsoTimestamp } from '../server/fact-view.ts'
-import type { HttpServer } from '../server/http-server.ts'
-import { providerHintsOf, replyFields } from '../server/rule-input.ts'
-import { strictObject } from '../server/schemas.ts'
+import { classify } from '../../../classify/classify.ts'
+import { classifierInputOfText } from '../../../classify/rule-evidence.ts'
+import { proposeRule } from '../../../classify/rule-proposal.ts'
+import type { RuleTable } from '../../../classify/rule-table.ts'
+import type { ClassifierInput } from '../../../classify/verdict.ts'
+import { explainReport } from '../../../correlate/explained-report.ts'
+import { classifierInputOfReport } from '../../../classify/classifier-input.ts'
+import { Fault } from '../../../errors.ts'
+import { parseReport } from '../../../mail/report-parser.ts'
+import type { CountRuleDecisions } from '../../../service/rules/rule-counts.ts'
+import type { GroupOtherReplies } from '../../../service/rules/other-replies.ts'
+import type { InboxService } from '../../services/inbox.ts'
+import type { Authorizer } from '../../server/authorize.ts'
+import { toIsoTimestamp } from '../../server/fact-view.ts'
+import type { HttpServer } from '../../server/http-server.ts'
+import { providerHintsOf, replyFields } from '../../server/rule-input.ts'
+import { strictObject } from '../../server/schemas.ts'
 
 type WorkbenchRouteDependencies = {
   readonly getRules: () => RuleTable

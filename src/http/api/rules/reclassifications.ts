@@ -7,17 +7,17 @@
  * See also: service/reclassify/reclassifications, docs/RULES.md.
  */
 import { z } from 'zod'
-import { Fault } from '../../errors.ts'
-import { LIST_CHOICES } from '../../ledger/decide/reclassified-lists.ts'
-import type { ReclassificationSample, ReclassificationSummary } from '../../ledger/decide/reclassification-summary.ts'
-import type { ReclassificationService } from '../../service/reclassify/reclassifications.ts'
-import type { ReclassificationHead } from '../../store/reclassifications.ts'
-import type { Authorizer } from '../server/authorize.ts'
-import { toIsoTimestamp } from '../server/fact-view.ts'
-import type { HttpServer } from '../server/http-server.ts'
-import { strictObject } from '../server/schemas.ts'
-import { draftFilesSchema } from '../server/rule-input.ts'
-import type { AccountService } from '../services/accounts.ts'
+import { Fault } from '../../../errors.ts'
+import { LIST_CHOICES } from '../../../ledger/decide/reclassified-lists.ts'
+import type { ReclassificationSample, ReclassificationSummary } from '../../../ledger/decide/reclassification-summary.ts'
+import type { ReclassificationService } from '../../../service/reclassify/reclassifications.ts'
+import type { ReclassificationHead } from '../../../store/reclassifications.ts'
+import type { Authorizer } from '../../server/authorize.ts'
+import { toIsoTimestamp } from '../../server/fact-view.ts'
+import type { HttpServer } from '../../server/http-server.ts'
+import { strictObject } from '../../server/schemas.ts'
+import { draftFilesSchema } from '../../server/rule-input.ts'
+import type { AccountService } from '../../services/accounts.ts'
 
 const createBody = strictObject({
   since: z.iso.datetime({ offset: true }).optional().describe('Replies received at or after; 30 days ago by default'),

@@ -1,0 +1,45 @@
+/**
+ * background-work - what the daemon does by itself: scheduled jobs, webhooks, verifications that wait, the delivery queue, exports,
+ * reclassifications, changed rule files
+ *
+ * See also: daemon/app (starts and stops it), daemon/scheduled-jobs.
+ */
+import type { Runtime } from './bootstrap.ts'
+import type { DeliveryService } from './delivery-setup.ts'
+import type { OutboundServices } from './outbound-services.ts'
+import { startRuleFolderWatch } from './rule-folder-watch.ts'
+import { startScheduledJobs } from './scheduled-jobs.ts'
+import type { VerifierService } from '../mail-auth/signature-verifier.ts'
+import type { DnsLookup } from '../net/dns.ts'
+import { startExporter, type Exporter } from '../service/export/exporter.ts'
+import { createPendingVerifier } from '../service/receive/pending-verifier.ts'
+import { startReclassifier, type BackgroundReclassifier } from '../service/reclassify/reclassifier.ts'
+import type { Settings } from '../settings/schema.ts'
+
+type BackgroundParts = {
+  readonly verifier: VerifierService
+  readonly outbound: OutboundServices
+  readonly exporter: Exporter
+  readonly reclassifier: BackgroundReclassifier
+  readonly deliveryService: DeliveryService
+  /** DNS without a cache. */
+  readonly uncachedLookUp: DnsLookup
+}
+
+/** Starts what runs by itself. The result stops all of it. */
+export function startBackgroundWork(runtime: Runtime, settings: Settings, parts: BackgroundParts): () => Promise<unknown> {
+  const { context } = runtime
+  const { verifier, outbound, deliveryService, exporter, reclassifier, uncachedLookUp } = parts
+  const stopJobs = startScheduledJobs(context, settings, { lookUp: uncachedLookUp, evaluateAlerts: outbound.evaluateAlerts })
+  const stopWebhooks = outbound.start()
+  const { pendingHours } = settings.verification
+  const stopPendingVerifier = createPendingVerifier(context, { verify: verifier.verify, pendingHours }).start()
+  deliveryService.start()
+  const stopExporter = startExporter(exporter)
+  const stopReclassifier = startReclassifier(reclassifier)
+  const stopRuleWatch = startRuleFolderWatch(runtime, settings.rules.folder)
+  return () => {
+    stopRuleWatch()
+    return Promise.all([stopJobs(), stopWebhooks(), stopPendingVerifier(), stopExporter(), stopReclassifier(), deliveryService.close()])
+  }
+}
