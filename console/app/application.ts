@@ -56,14 +56,8 @@ function findPage(path: string): FoundPage | null {
   return null
 }
 
-/** What `/` shows as long as no page has that path. */
-function firstPage(path: string): FoundPage | null {
-  const page = path === '/' ? PAGES.find(isVisible) : undefined
-  return page === undefined ? null : { page, params: {} }
-}
-
 function CurrentPage(): Child {
-  const found = findPage(place.value.path) ?? firstPage(place.value.path)
+  const found = findPage(place.value.path)
   const needsAccount = found?.page.scope === 'account' && isOperator.value && chosenAccount.value === ''
   const known = accounts.value
   useEffect(() => {

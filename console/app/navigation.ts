@@ -33,6 +33,13 @@ type Section = (typeof SECTIONS)[keyof typeof SECTIONS][number]
 
 export const PAGES: readonly PageEntry[] = [
   {
+    path: '/',
+    load: async () => (await import('../pages/overview/overview-page.ts')).OverviewPage,
+    entry: 'overview',
+    needs: 'read',
+    scope: 'all',
+  },
+  {
     path: '/users',
     load: async () => (await import('../pages/users/users-page.ts')).UsersPage,
     entry: 'users',

@@ -98,7 +98,7 @@ function Plot({ title, times, series, kind = 'bars', height = 200, format = asNu
     const { current } = box
     if (Chart === null || current === null) return
     const options = {
-      ...plotOptions(current, { series, kind, height, format }),
+      ...plotOptions(current, Chart.make, { series, kind, height, format }),
       hooks: { setCursor: [(self: UPlot) => setHovered(self.cursor.idx ?? null)] },
     }
     const made = new Chart.make(options, data, current)
@@ -136,7 +136,7 @@ function toData(times: readonly number[], series: readonly Series[], kind: 'bars
 
 type PlotLook = Required<Pick<TimeChartProps, 'series' | 'kind' | 'height' | 'format'>>
 
-function plotOptions(box: HTMLElement, { series, kind, height, format }: PlotLook): Options {
+function plotOptions(box: HTMLElement, Chart: typeof UPlot, { series, kind, height, format }: PlotLook): Options {
   const style = getComputedStyle(box)
   // A probe resolves light-dark() to the colour in force, which a canvas needs.
   const probe = document.createElement('i')
@@ -151,12 +151,13 @@ function plotOptions(box: HTMLElement, { series, kind, height, format }: PlotLoo
     ticks: { show: false },
     font: `11px ${style.fontFamily}`,
   }
+  const paths = Chart.paths.bars?.({ size: [0.72, 48], radius: 0.12 })
   const lines = series.map(({ colour, label }) => ({
     label,
     stroke: colourOf(colour),
     width: kind === 'lines' ? 2 : 0,
     points: { show: false },
-    ...(kind === 'bars' ? { fill: colourOf(colour), paths: barPaths } : {}),
+    ...(kind === 'bars' ? { fill: colourOf(colour), ...(paths === undefined ? {} : { paths }) } : {}),
   }))
   const options: Options = {
     width: box.clientWidth,
@@ -173,12 +174,6 @@ function plotOptions(box: HTMLElement, { series, kind, height, format }: PlotLoo
   }
   probe.remove()
   return options
-}
-
-/** uPlot has its paths on the class that is loaded by then. */
-const barPaths: NonNullable<Options['series'][number]['paths']> = (self, at, from, to) => {
-  const { paths } = Object.getPrototypeOf(self).constructor
-  return paths.bars({ size: [0.72, 48], radius: 0.12 })(self, at, from, to)
 }
 
 /** A Date whose local fields are those of the shown zone, which is how uPlot finds its ticks. */

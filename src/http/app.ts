@@ -17,6 +17,7 @@ import { addExplainRoutes } from './api/rules/explain.ts'
 import { addExportRoutes } from './api/exports.ts'
 import { addForwardedMailRoutes } from './api/forwarded-mails.ts'
 import { addInboxRoutes } from './api/inbox.ts'
+import { addMessageReportRoutes } from './api/message-reports.ts'
 import { addMessageRoutes } from './api/messages.ts'
 import { addOperatorRoutes } from './api/operator.ts'
 import { addQueueCommandRoutes } from './api/queue-commands.ts'
@@ -27,7 +28,10 @@ import { addRuleWorkbenchRoutes } from './api/rules/rule-workbench.ts'
 import { addRuleRoutes } from './api/rules/rules.ts'
 import { addTrackHtmlRoutes } from './api/track-html.ts'
 import { addTrackingDomainRoutes } from './api/tracking-domain.ts'
-import { addSuppressionRoutes } from './api/suppressions.ts'
+import { addStatisticsRoutes } from './api/overview/statistics.ts'
+import { addStatusRoutes } from './api/overview/status.ts'
+import { addSuppressionEntryRoutes } from './api/suppressions/suppression-entries.ts'
+import { addSuppressionRoutes } from './api/suppressions/suppressions.ts'
 import { addUnsubscribeRoutes } from './tracking/unsubscribe.ts'
 import { addSessionRoutes, type SessionRouteDependencies } from './api/session.ts'
 import { addUserRoutes, type UserRouteDependencies } from './api/users.ts'
@@ -93,6 +97,7 @@ type ApiDependencies = HttpServices &
 const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) => void)[] = [
   addHealthRoutes,
   addMessageRoutes,
+  addMessageReportRoutes,
   addTrackHtmlRoutes,
   addTrackingDomainRoutes,
   addBroadcastRoutes,
@@ -103,8 +108,11 @@ const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) 
   addReclassificationRoutes,
   addAttemptRoutes,
   addSuppressionRoutes,
+  addSuppressionEntryRoutes,
   addInboxRoutes,
   addExportRoutes,
+  addStatisticsRoutes,
+  addStatusRoutes,
   addAccountListRoutes,
   addAccountRoutes,
   addDkimRoutes,

@@ -12,6 +12,7 @@ export type TestPage = {
 }
 
 export const TEST_PAGES: readonly TestPage[] = [
+  { path: '/', seenBy: ['viewer', 'operator', 'admin', 'account'] },
   { path: '/users', seenBy: ['admin'] },
   { path: '/profile', seenBy: ['viewer', 'operator', 'admin', 'account'] },
 ]

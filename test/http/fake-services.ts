@@ -89,6 +89,7 @@ const suppressions: HttpServices['suppressions'] = {
   count: resolve(3),
   checkAddresses: (account, addresses) =>
     Promise.resolve(addresses.map((address) => (account === 1 && address === ENTRY.address ? [ENTRY] : []))),
+  lookUp: resolve([{ row: ENTRY, emailId: ROW.emailId }]),
   remove: resolve(2),
   describeCauses: (_account, rows) => Promise.resolve(rows.map(() => '550 5.1.1 No such user')),
   addUnsubscribe: resolve({ ...ENTRY, list: 'unsubscribe', until: null }),
@@ -304,6 +305,27 @@ const users: HttpServices['users'] = {
   remove: resolve(undefined),
 }
 
+const overview: HttpServices['overview'] = {
+  sumWindows: (_account, windows) =>
+    Promise.resolve(
+      windows.map(
+        () =>
+          new Map([
+            ['request', 10],
+            ['delivered', 7],
+            ['invalid-406', 1],
+          ]),
+      ),
+    ),
+  sumGroups: resolve(new Map([['example.org', new Map([['request', 10]])]])),
+  readStatus: resolve({ queued: 1, outbox: 2, inbox: 3, reportsLastHour: 4, disk: { freeBytes: 5, floorBytes: 6, isLow: true } }),
+}
+
+const messageReports: HttpServices['messageReports'] = {
+  findRaw: (_account, emailId) => Promise.resolve(emailId === ROW.emailId ? Buffer.from('Subject: a\r\n\r\ntext') : null),
+  findRawInboxMail: (_account, digest) => Promise.resolve(digest === ITEM.digest ? Buffer.from('Subject: a\r\n\r\ntext') : null),
+}
+
 export const FAKE_SERVICES: HttpServices = {
   now: () => NOW,
   register,
@@ -311,6 +333,8 @@ export const FAKE_SERVICES: HttpServices = {
   submit,
   reportAttempts,
   messages,
+  messageReports,
+  overview,
   suppressions,
   blockAllow,
   inbox,

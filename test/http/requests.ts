@@ -45,6 +45,7 @@ const PATH_PARAMETERS: Readonly<Record<string, string>> = {
   address: 'joe@example.com',
   event: RECORD.eventId,
   name: 'ann',
+  digest: ITEM.digest,
 }
 const idFor = (path: string): string => {
   if (path.includes('/inbox/')) return ITEM.digest
@@ -67,6 +68,10 @@ const REQUESTS: Readonly<Record<string, Partial<TestRequest> & { readonly query?
   'POST /v1/track/html': { body: { emailId: ROW.emailId, html: '<p>Hi</p>', tracking: { open: true } } },
   'POST /v1/attempts': { body: { emailId: ROW.emailId, code: 550, text: '550 5.1.1 No such user' } },
   'POST /v1/suppressions/check': { body: { addresses: ['joe@example.com', 'no address'] } },
+  'GET /v1/suppressions': { query: '?address=joe@example.com' },
+  'POST /v1/suppressions/{list}/add': { body: { addresses: ['joe@example.com'], note: 'by phone' } },
+  'POST /v1/suppressions/{list}/remove': { body: { domains: ['example.com'] } },
+  'GET /v1/status': { auth: OPERATOR },
   'POST /v1/suppressions/lift': { body: { rule: 'r', since: past, until: now } },
   'POST /v1/inbox/{id}/link': { body: { emailId: ROW.emailId } },
   'PATCH /v1/account/settings': { body: { zone: 'Asia/Shanghai' } },

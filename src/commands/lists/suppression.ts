@@ -3,7 +3,7 @@
  *
  * For the case that a provider denied all its mailboxes, or that a rule was wrong. Without `--account` it covers all accounts.
  *
- * See also: service/lists/bulk-removal, http/api/suppressions.
+ * See also: service/lists/bulk-removal, http/api/suppressions/suppressions.
  */
 import type { Command } from 'commander'
 import { z } from 'zod'

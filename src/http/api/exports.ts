@@ -8,7 +8,7 @@
 import { Readable } from 'node:stream'
 import { z } from 'zod'
 import { EMAIL_TYPES } from '../../ledger/facts/delivery-facts.ts'
-import { FAULT_PARTIES, REASONS } from '../../classify/reasons.ts'
+import { FAULT_PARTIES } from '../../classify/reasons.ts'
 import { Fault } from '../../errors.ts'
 import { PROOFS } from '../../ledger/facts/decision.ts'
 import { LIST_NAMES } from '../../ledger/facts/list-facts.ts'
@@ -22,17 +22,16 @@ import { toIsoTimestamp } from '../server/fact-view.ts'
 import type { HttpServer } from '../server/http-server.ts'
 import { createMediaResponses } from '../server/media.ts'
 import { omitNullish } from '../server/omit-nullish.ts'
-import { operatorQuery, strictObject } from '../server/schemas.ts'
+import { operatorQuery, reasonSchema, strictObject } from '../server/schemas.ts'
 
-// Checked casts: the keys of the tables.
-const REASON_NAMES = Object.keys(REASONS) as [string, ...string[]]
+// Checked cast: the keys of the table.
 const RESULT_KEYS = Object.keys(RESULT_NAMES) as [keyof typeof RESULT_NAMES, ...(keyof typeof RESULT_NAMES)[]]
 
 const filtersSchema = strictObject({
   status: z.literal([1, 4, 5, 18]).optional(),
   subStatus: z.int().min(401).max(599).optional(),
   fault: z.enum(FAULT_PARTIES).optional().describe('Use `recipient` to clean an address list'),
-  reason: z.enum(REASON_NAMES).optional(),
+  reason: reasonSchema.optional(),
   recipient: z.string().min(1).max(1_000).optional(),
   label: z.string().min(1).max(128).optional().describe('Part of a label name'),
   apiUser: z.string().min(1).max(128).optional(),

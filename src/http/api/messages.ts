@@ -17,7 +17,7 @@ import type { MessageService, StatusQuery } from '../services/messages.ts'
 import type { Authorizer } from '../server/authorize.ts'
 import { eventSchema, toIsoTimestamp, toEventView } from '../server/fact-view.ts'
 import type { HttpServer } from '../server/http-server.ts'
-import { operatorQuery, strictObject } from '../server/schemas.ts'
+import { domainName, operatorQuery, reasonSchema, strictObject } from '../server/schemas.ts'
 import { contentFields, toRegisteredContent } from './track-html.ts'
 
 // oxlint-disable-next-line no-control-regex
@@ -182,6 +182,8 @@ const searchQuery = strictObject({
     .pipe(z.literal([1, 4, 5, 18]))
     .optional(),
   subStatus: z.coerce.number().int().min(401).max(599).optional(),
+  reason: reasonSchema.optional().describe('The reason of the verdict'),
+  domain: domainName.optional().describe('The domain of the recipient'),
   label: z.string().max(128).optional().describe('Part of a label name'),
   emailType: z.enum(EMAIL_TYPES).optional(),
   requestIp: z.string().max(64).optional().describe('The IP address that registered the message'),
@@ -195,7 +197,7 @@ const searchQuery = strictObject({
 function addSearchRoute(server: HttpServer, { messages, authorizer }: MessageRouteDependencies): void {
   const page = z.object({ messages: z.array(messageView), next: z.string().nullable() })
   const schema = {
-    summary: 'Search copies by recipient, status, label, time and IP address; newest first',
+    summary: 'Search copies by recipient, status, reason, label, time and IP address; newest first',
     tags,
     querystring: searchQuery,
     response: { 200: page },
@@ -214,6 +216,8 @@ function toStatusQuery(query: z.output<typeof searchQuery>): StatusQuery {
     emailIds: null,
     labelId: null,
     labelName: query.label ?? null,
+    domain: query.domain ?? null,
+    reason: query.reason ?? null,
     from: query.since === undefined ? null : Date.parse(query.since),
     until: query.until === undefined ? null : Date.parse(query.until),
     apiUsers: null,

@@ -127,7 +127,7 @@ export const addEngageLabUnsubscribes: EngageLabOperation<ListNeeds> = async (co
 }
 
 /** `GET` of blocks and no_interceptions: all entries, or those of one address or domain. */
-export function createListEntriesOperation(list: EntrySelection['list']): EngageLabOperation<EntryNeeds> {
+export function createListEntriesOperation(list: 'block' | 'allow'): EngageLabOperation<EntryNeeds> {
   return async (context) => {
     const read = readParameters({ targets: ENGAGELAB_EMAIL_OR_DOMAIN, scope: ENGAGELAB_SCOPE }, context.parameters)
     if (!read.ok) return { code: read.code }
@@ -159,7 +159,7 @@ const EXPIRY_PARAMETER: Parameter<string> = {
 /** Reads the addresses, the domains and the API user of a request. */
 async function readEntrySelection(
   { parameters, caller, services }: EngageLabOperationContext<EntryNeeds>,
-  list: EntrySelection['list'],
+  list: 'block' | 'allow',
 ): Promise<EntrySelection | EngageLabRefusal> {
   const read = readParameters(
     { targets: { ...ENGAGELAB_EMAIL_OR_DOMAIN, missingCode: 40011 as const }, scope: ENGAGELAB_SCOPE },
@@ -174,7 +174,7 @@ async function readEntrySelection(
 }
 
 /** `POST` of blocks and no_interceptions: returns the new entries. */
-export function createAddEntriesOperation(list: EntrySelection['list']): EngageLabOperation<EntryNeeds> {
+export function createAddEntriesOperation(list: 'block' | 'allow'): EngageLabOperation<EntryNeeds> {
   return async (context) => {
     const selection = await readEntrySelection(context, list)
     if ('code' in selection) return selection
@@ -188,7 +188,7 @@ export function createAddEntriesOperation(list: EntrySelection['list']): EngageL
 }
 
 /** `DELETE` of blocks and no_interceptions. */
-export function createDeleteEntriesOperation(list: EntrySelection['list']): EngageLabOperation<EntryNeeds> {
+export function createDeleteEntriesOperation(list: 'block' | 'allow'): EngageLabOperation<EntryNeeds> {
   return async (context) => {
     const selection = await readEntrySelection(context, list)
     return 'code' in selection ? selection : toRemovalResponse(await context.services.blockAllow.remove(context.caller, selection))

@@ -3,7 +3,7 @@
  *
  * A request names a window of at most three months, or an email, which overrides the window. Removed and expired entries are not listed.
  *
- * See also: http/services/suppressions, http/api/suppressions (our own API), docs/SENDCLOUD.md.
+ * See also: http/services/suppressions, http/api/suppressions/suppressions (our own API), docs/SENDCLOUD.md.
  */
 import type { ListName } from '../../ledger/facts/list-facts.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'

@@ -7,6 +7,7 @@
  */
 import { closest } from 'fastest-levenshtein'
 import { z } from 'zod'
+import { REASONS } from '../../classify/reasons.ts'
 import { normaliseDomain } from '../../correlate/address-hash.ts'
 
 /** No suggestion for other names: it would not help and costs time. */
@@ -41,3 +42,7 @@ export const domainName = z
   .max(255)
   .refine((text) => /^[^@\s]+$/.test(text) && normaliseDomain(text) !== null, 'must be a domain')
   .overwrite((text) => normaliseDomain(text) ?? text)
+
+// Checked cast: the keys of the table.
+/** The reason of a verdict. */
+export const reasonSchema = z.enum(Object.keys(REASONS) as [string, ...string[]])

@@ -10,7 +10,10 @@ import type { Caller } from '../../service/caller.ts'
 
 export type BlockAllowService = {
   /** Adds the entries and returns those that are new. */
-  readonly add: (caller: Caller, entries: EntrySelection & { readonly until: number | null }) => Promise<readonly SuppressionRow[]>
+  readonly add: (
+    caller: Caller,
+    entries: EntrySelection & { readonly until: number | null; readonly note?: string },
+  ) => Promise<readonly SuppressionRow[]>
   /** Removes the entries and returns how many existed. */
   readonly remove: (caller: Caller, entries: EntrySelection) => Promise<number>
 }

@@ -35,6 +35,7 @@ import { createBlockAllowService, type BlockAllowService } from './block-allow.t
 import { createReadBroadcastResults, type ReadBroadcastResults } from './broadcasts.ts'
 import { createEventFeedService, type EventFeedService } from './event-feed.ts'
 import { createInboxService, type InboxService } from './inbox.ts'
+import { createMessageReportService, type MessageReportService } from './message-reports.ts'
 import { createMessageService, type MessageService } from './messages.ts'
 import {
   createAccessBlockService,
@@ -44,6 +45,7 @@ import {
   type EraseAddress,
   type MassBounceReviewService,
 } from './operator.ts'
+import { createOverviewService, type OverviewService } from './overview.ts'
 import { createStatisticsService, type StatisticsService } from './statistics.ts'
 import { createSuppressionService, type SuppressionService } from './suppressions.ts'
 
@@ -69,6 +71,8 @@ export type HttpServices = DaemonServices & {
   readonly trackHtml: TrackHtml
   readonly reportAttempts: ReportAttempts
   readonly messages: MessageService
+  readonly messageReports: MessageReportService
+  readonly overview: OverviewService
   readonly suppressions: SuppressionService
   readonly blockAllow: BlockAllowService
   readonly inbox: InboxService
@@ -106,6 +110,8 @@ export function createHttpServices(context: Context, verifier: SignatureVerifier
     trackHtml: createTrackHtml(context),
     reportAttempts: createReportAttempts(context),
     messages: createMessageService({ read, listRead: replica.read }),
+    messageReports: createMessageReportService(context),
+    overview: createOverviewService(context),
     suppressions: createSuppressionService(context),
     blockAllow: createBlockAllowService(context),
     inbox: createInboxService(context, verifier),

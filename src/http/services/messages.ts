@@ -30,6 +30,8 @@ export type StatusQuery = {
   readonly labelName: string | null
   /** The domain of the recipient. */
   readonly domain?: string | null
+  /** The reason of the verdict. */
+  readonly reason?: string | null
   readonly from: number | null
   readonly until: number | null
   readonly apiUsers: readonly string[] | null
@@ -100,6 +102,7 @@ function toDeliveryFilters(query: StatusQuery): DeliveryFilters {
     labelIds: query.labelId === null ? null : [query.labelId],
     labelName: query.labelName,
     domain: query.domain,
+    reason: query.reason,
     apiUsers: query.apiUsers,
     status: toStatusFilter(query.status),
     subStatuses: query.subStatuses,

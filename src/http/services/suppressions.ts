@@ -1,10 +1,10 @@
 /**
  * suppressions - reads and changes the suppression lists of an account
  *
- * See also: http/api/suppressions, http/sendcloud/lists, http/engagelab/lists, service/lists/bulk-removal, store/lists/suppressions.
+ * See also: http/api/suppressions/suppressions, http/sendcloud/lists, http/engagelab/lists, service/lists/bulk-removal, store/lists/suppressions.
  */
 import { REASONS } from '../../classify/reasons.ts'
-import { hashDomain, normaliseAddress } from '../../correlate/address-hash.ts'
+import { hashDomain, normaliseAddress, normaliseDomain } from '../../correlate/address-hash.ts'
 import { DEFAULT_ACCOUNT_SETTINGS } from '../../ledger/account-settings.ts'
 import type { BulkRemovalFilter } from '../../ledger/decide/operator-action.ts'
 import type { UnsubscribeType } from '../../ledger/facts/delivery-facts.ts'
@@ -17,9 +17,9 @@ import { addUnsubscribeEntry } from '../../service/lists/unsubscribe.ts'
 import { actorOf, type Caller } from '../../service/caller.ts'
 import { findAccount } from '../../store/account/accounts.ts'
 import { findDeliveriesByIds } from '../../store/mail/deliveries.ts'
-import { findSuppressionsInForce, listSuppressions, type SuppressionFilters } from '../../store/lists/suppressions.ts'
 import { subStatusName } from '../../webhook/sub-status-names.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
+import { findSuppressions, findSuppressionsInForce, listSuppressions, type SuppressionFilters } from '../../store/lists/suppressions.ts'
 import { CURSOR_SCHEMAS, decodeCursor, nextCursor, type CursorPage } from '../server/cursor.ts'
 import { omitNullish } from '../server/omit-nullish.ts'
 import { toAddressHashFilter } from './address-filter.ts'
@@ -37,6 +37,10 @@ export type SuppressionQuery = {
   /** '' for entries of the whole account; otherwise a label or an API user. */
   readonly scope?: string | null
   readonly proof?: Proof | null
+  readonly site?: string | null
+  readonly rule?: string | null
+  /** True: only entries that the mass-bounce guard holds. */
+  readonly pending?: boolean | null
   /** Leaves out entries that have expired, were removed, or are held by the mass-bounce guard. */
   readonly onlyInForce: boolean
   readonly after: string | null
@@ -53,12 +57,17 @@ type ReactivateRequest = {
   readonly dryRun: boolean
 }
 
+/** `emailId` names the message that caused the entry; null if a person made it, or the message has been retired. */
+type FoundEntry = { readonly row: SuppressionRow; readonly emailId: string | null }
+
 export type SuppressionService = {
   /** A page of entries. Faults: bad_request (an invalid cursor). */
   readonly list: (account: number, query: SuppressionQuery) => Promise<CursorPage<SuppressionRow>>
   readonly count: (account: number, query: SuppressionQuery) => Promise<number>
   /** The entries in force for each address, in the order of the addresses. */
   readonly checkAddresses: (account: number, addresses: readonly string[]) => Promise<readonly (readonly SuppressionRow[])[]>
+  /** Every entry of an address and of its domain, on all lists, in force or not, with the message that caused it. */
+  readonly lookUp: (account: number, address: string) => Promise<readonly FoundEntry[]>
   /** Removes the matching entries and returns their number. */
   readonly remove: (caller: Caller, query: SuppressionQuery) => Promise<number>
   /** What each entry says of its cause: of a bounce, the provider's reply, or the name of its sub status if the mail is no longer stored. */
@@ -84,6 +93,7 @@ export function createSuppressionService(context: Context): SuppressionService {
       return total ?? 0
     },
     checkAddresses: (account, addresses) => checkAddresses(context, account, addresses),
+    lookUp: (account, address) => lookUp(context, account, address),
     remove: (caller, query) => removeSuppressions(context, caller, toSuppressionFilters(query, now())),
     describeCauses: (account, rows) => describeCauses(read, account, rows),
     addUnsubscribe: (caller, address, type) => addUnsubscribeEntry(context, caller, address, type),
@@ -128,6 +138,21 @@ async function checkAddresses(
   return normalised.map((each) => (each === null ? [] : [...rowsOf(each.hash), ...rowsOf(hashDomain(each.domain))]))
 }
 
+async function lookUp({ engine: { read } }: Context, account: number, text: string): Promise<readonly FoundEntry[]> {
+  const known = normaliseAddress(text)
+  const domain = known?.domain ?? normaliseDomain(text)
+  const hashes = [...(known === null ? [] : [known.hash]), ...(domain === null ? [] : [hashDomain(domain)])]
+  const { sharedList } = (await findAccount(read, account))?.settings ?? DEFAULT_ACCOUNT_SETTINGS
+  const owners = sharedList ? [account, 0] : [account]
+  const rows = await findSuppressions(
+    read,
+    owners.flatMap((owner) => hashes.map((addressHash) => ({ account: owner, addressHash }))),
+  )
+  const ids = rows.flatMap(({ deliveryId }) => deliveryId ?? [])
+  const emailIds = new Map((await findDeliveriesByIds(read, account, ids)).map(({ deliveryId, emailId }) => [deliveryId, emailId]))
+  return rows.map((row) => ({ row, emailId: row.deliveryId === null ? null : (emailIds.get(row.deliveryId) ?? null) }))
+}
+
 function toSuppressionFilters(query: SuppressionQuery, now: number): SuppressionFilters {
   const filters = omitNullish<Omit<SuppressionFilters, 'list'>>({
     from: query.from,
@@ -139,6 +164,9 @@ function toSuppressionFilters(query: SuppressionQuery, now: number): Suppression
     isDomain: query.domain === undefined || query.domain === null ? null : true,
     scope: query.scope,
     proof: query.proof,
+    site: query.site,
+    rule: query.rule,
+    pending: query.pending,
     inForceAt: query.onlyInForce ? now : null,
   })
   return { ...filters, list: query.list }

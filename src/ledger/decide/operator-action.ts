@@ -3,7 +3,7 @@
  *
  * Nothing is undone: each change is a new fact that names its actor.
  *
- * Pure. See also: ledger/suppress/list-entry, http/api/suppressions, service/lists/bulk-removal.
+ * Pure. See also: ledger/suppress/list-entry, http/api/suppressions/suppressions, service/lists/bulk-removal.
  */
 import { changeEntry, type ListEntryKey, type ListEntryState, removeListEntry, resolveHeldEntry } from '../suppress/list-entry.ts'
 import type { Fact } from '../facts/fact.ts'

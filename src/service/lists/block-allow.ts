@@ -9,6 +9,8 @@
 import { hashDomain, normaliseAddress, normaliseDomain } from '../../correlate/address-hash.ts'
 import { Fault } from '../../errors.ts'
 import { decideListChange, type ListChange } from '../../ledger/decide/operator-action.ts'
+import type { UnsubscribeType } from '../../ledger/facts/delivery-facts.ts'
+import type { ListName } from '../../ledger/facts/list-facts.ts'
 import type { ListEntryKey } from '../../ledger/suppress/list-entry.ts'
 import { suppressionKey, type SuppressionRow, type LedgerState } from '../../ledger/project/state.ts'
 import { actorOf, type Caller } from '../caller.ts'
@@ -17,7 +19,7 @@ import { transact } from '../transact.ts'
 
 /** Entries of one list, by their addresses and domains. */
 export type EntrySelection = {
-  readonly list: 'block' | 'allow'
+  readonly list: ListName
   /** An API user, or '' for entries of the whole account. Null selects every scope; allowed when entries are removed. */
   readonly scope: string | null
   readonly emails: readonly string[]
@@ -73,6 +75,11 @@ function entryKeysOf(
   return rows.map((row) => ({ account, list, addressHash, scope: row.scope }))
 }
 
+/** What an entry of a list has besides; an unsubscription by hand covers every kind of mail. */
+const FIELDS_OF_LIST: Readonly<Partial<Record<ListName, { readonly unsubscribeType: UnsubscribeType }>>> = {
+  unsubscribe: { unsubscribeType: 0 },
+}
+
 /**
  * Adds entries that last until a moment (epoch ms), or without end if `until` is null. One transaction; idempotent. Resolves to the entries
  * that changed. Faults: bad_request, store_busy.
@@ -80,11 +87,12 @@ function entryKeysOf(
 export async function addBlockAllowEntries(
   context: Context,
   caller: Caller,
-  selection: EntrySelection & { readonly until: number | null },
+  selection: EntrySelection & { readonly until: number | null; readonly note?: string },
 ): Promise<readonly SuppressionRow[]> {
-  const { until } = selection
+  const { list, until, note } = selection
   return changeEntries(context, caller, { ...selection, scope: selection.scope ?? '' }, ({ scope }, { address, domain, isDomain }) => {
-    const state = { address, domain, isDomain, reason: 'api', until, apiUser: scope === '' ? null : scope }
+    const reason = note ?? 'api'
+    const state = { address, domain, isDomain, reason, until, apiUser: scope === '' ? null : scope, ...FIELDS_OF_LIST[list] }
     return { action: 'add', state }
   })
 }

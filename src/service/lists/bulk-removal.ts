@@ -5,7 +5,7 @@
  * transaction, so that other writes never wait for a large removal. A call that is interrupted leaves the earlier pages removed; calling it
  * again removes the rest.
  *
- * See also: service/lists/block-allow and service/lists/unsubscribe (add entries), ledger/decide/operator-action, http/api/suppressions.
+ * See also: service/lists/block-allow and service/lists/unsubscribe (add entries), ledger/decide/operator-action, http/api/suppressions/suppressions.
  */
 import { decideBulkRemoval, decideListChange, matchesRemovalFilter, type BulkRemovalFilter } from '../../ledger/decide/operator-action.ts'
 import { suppressionKey, type SuppressionRow } from '../../ledger/project/state.ts'

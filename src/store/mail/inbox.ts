@@ -71,3 +71,9 @@ async function listMatchingInboxItems(
   const sql = `select ${COLUMNS} from inbox i where ${where.sql()} order by i.received_at desc, i.digest desc limit ${where.addParameter(page.limit)}`
   return (await reader.all(sql, where.parameters())).map(INBOX.decode)
 }
+
+/** Counts the open mails of all inboxes, up to a number that nobody counts beyond. */
+export async function countOpenInboxItemsForOperator(reader: DatabaseReader): Promise<number> {
+  const sql = "select count(*) as n from (select 1 as one from inbox i where i.account_id >= 0 and i.state = 'open' limit 100001) o"
+  return Number((await reader.one(sql))?.['n'] ?? 0)
+}

@@ -78,3 +78,9 @@ export async function findReportForOperator(reader: DatabaseReader, digest: stri
   const row = await reader.one(sql, [hexToBytes(digest)])
   return row === null ? null : REPORTS.decode(row)
 }
+
+/** Counts the reports of all accounts that were received since a moment, up to a number that nobody counts beyond. */
+export async function countReportsSinceForOperator(reader: DatabaseReader, since: number): Promise<number> {
+  const sql = 'select count(*) as n from (select 1 as one from report_digests r where r.received_at >= $1 limit 100001) w'
+  return Number((await reader.one(sql, [since]))?.['n'] ?? 0)
+}

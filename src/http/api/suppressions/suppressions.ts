@@ -4,15 +4,15 @@
  * See also: http/services/suppressions, ledger/suppress/suppression (ladders), http/sendcloud/lists (the SendCloud API).
  */
 import { z } from 'zod'
-import { PROOFS } from '../../ledger/facts/decision.ts'
-import { LIST_NAMES } from '../../ledger/facts/list-facts.ts'
-import type { SuppressionRow } from '../../ledger/project/state.ts'
-import { isSuppressionInForce } from '../../store/lists/suppressions.ts'
-import type { SuppressionService } from '../services/suppressions.ts'
-import type { Authorizer } from '../server/authorize.ts'
-import { toIsoTimestamp } from '../server/fact-view.ts'
-import type { HttpServer } from '../server/http-server.ts'
-import { operatorQuery, strictObject } from '../server/schemas.ts'
+import { PROOFS } from '../../../ledger/facts/decision.ts'
+import { LIST_NAMES } from '../../../ledger/facts/list-facts.ts'
+import type { SuppressionRow } from '../../../ledger/project/state.ts'
+import { isSuppressionInForce } from '../../../store/lists/suppressions.ts'
+import type { SuppressionService } from '../../services/suppressions.ts'
+import type { Authorizer } from '../../server/authorize.ts'
+import { toIsoTimestamp } from '../../server/fact-view.ts'
+import type { HttpServer } from '../../server/http-server.ts'
+import { operatorQuery, strictObject } from '../../server/schemas.ts'
 
 type SuppressionRouteDependencies = {
   readonly suppressions: Pick<SuppressionService, 'list' | 'checkAddresses' | 'reactivate'>
@@ -22,7 +22,7 @@ type SuppressionRouteDependencies = {
 
 const timestamp = z.iso.datetime({ offset: true })
 
-const entryView = z.object({
+export const entryView = z.object({
   list: z.enum(LIST_NAMES),
   address: z.string().nullable().describe('Null once the address has been erased'),
   addressHash: z.string(),
@@ -75,29 +75,33 @@ export function addSuppressionRoutes(server: HttpServer, dependencies: Suppressi
   addReactivateRoute(server, dependencies)
 }
 
+const listQuery = strictObject({
+  ...operatorQuery,
+  address: z.string().min(1).max(1_000).optional(),
+  state: z
+    .enum(['in-force', 'held', 'any'])
+    .default('in-force')
+    .describe('`held`: those that the mass-bounce guard holds; `any` includes entries that have expired, were removed, or are held'),
+  site: z.string().min(1).max(255).optional().describe('The receiving provider'),
+  rule: z.string().min(1).max(128).optional().describe('The rule that decided'),
+  proof: z.enum(PROOFS).optional().describe('Only entries whose report was proven so'),
+  since: timestamp.optional(),
+  until: timestamp.optional(),
+  after: z.string().max(600).optional().describe('`next` of the previous page'),
+  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+})
+
 function addListRoute(server: HttpServer, { suppressions, authorizer }: SuppressionRouteDependencies): void {
   const schema = {
     summary: 'List the entries of one suppression list',
     tags: ['suppressions'],
     params: z.object({ list: z.enum(LIST_NAMES) }),
-    querystring: strictObject({
-      ...operatorQuery,
-      address: z.string().min(1).max(1_000).optional(),
-      state: z
-        .enum(['in-force', 'any'])
-        .default('in-force')
-        .describe('`any` includes entries that have expired, were removed, or are held'),
-      proof: z.enum(PROOFS).optional().describe('Only entries whose report was proven so'),
-      since: timestamp.optional(),
-      until: timestamp.optional(),
-      after: z.string().max(600).optional().describe('`next` of the previous page'),
-      limit: z.coerce.number().int().min(1).max(1_000).default(100),
-    }),
+    querystring: listQuery,
     response: { 200: z.object({ entries: z.array(entryView), next: z.string().nullable() }) },
   }
   server.get('/v1/suppressions/:list', { schema }, async (request) => {
     const caller = await authorizer.requireAccount(request)
-    const { address, proof, since, until, after, limit, state } = request.query
+    const { address, proof, site, rule, since, until, after, limit, state } = request.query
     const page = await suppressions.list(caller.account, {
       list: request.params.list,
       email: address ?? null,
@@ -106,6 +110,9 @@ function addListRoute(server: HttpServer, { suppressions, authorizer }: Suppress
       apiUsers: null,
       labelIds: null,
       proof: proof ?? null,
+      site: site ?? null,
+      rule: rule ?? null,
+      pending: state === 'held' ? true : null,
       onlyInForce: state === 'in-force',
       after: after ?? null,
       offset: 0,
@@ -181,7 +188,8 @@ function addReactivateRoute(server: HttpServer, { suppressions, authorizer }: Su
   })
 }
 
-function toEntryView(row: SuppressionRow): z.output<typeof entryView> {
+/** One entry as the API shows it. */
+export function toEntryView(row: SuppressionRow): z.output<typeof entryView> {
   const { list, address, addressHash, domain, isDomain, scope, reason, rule, site, proof, n, pending } = row
   return {
     list,
