@@ -55,8 +55,9 @@ function computePauseEnd(
   const stated = policy.honorsStatedDelay ? (feedback?.statedDelayMs ?? null) : null
   if (stated !== null && stated > 0) return input.now + Math.min(stated, MAX_STATED_DELAY_MS)
   if (backoffClass.pauseLength === 'midnight') {
-    const zone = feedback?.zone ?? 'UTC'
-    return endOfProviderDay(input.now, isTimeZone(zone) ? zone : 'UTC') + Math.round(input.random * policy.midnightJitterMs)
+    const zone = feedback?.zone ?? null
+    if (zone === null || !isTimeZone(zone)) return input.now + Math.round(policy.unknownMidnightMs * (1 + input.random))
+    return endOfProviderDay(input.now, zone) + Math.round(input.random * policy.midnightJitterMs)
   }
   const [low, high] = policy.jitter
   const length = Math.min(backoffClass.capMs, backoffClass.baseMs * backoffClass.growth ** Math.min(400, episode.n - 1))

@@ -14,6 +14,8 @@ export type BackoffPolicy = {
   readonly jitter: readonly [number, number]
   /** The most that is added to a provider's midnight. */
   readonly midnightJitterMs: number
+  /** The pause for a daily quota whose time zone is not known lasts between this and twice this. */
+  readonly unknownMidnightMs: number
   /** Whether a delay that the provider states replaces the computed pause. */
   readonly honorsStatedDelay: boolean
   /** Whether a probe comes before the recovery. Without, a key opens at full speed when its pause is over. */
@@ -39,6 +41,7 @@ const SPEC_POLICY: BackoffPolicy = {
   classes: BACKOFF_CLASSES,
   jitter: [0.8, 1.2],
   midnightJitterMs: 30 * MINUTE_MS,
+  unknownMidnightMs: 60 * MINUTE_MS,
   honorsStatedDelay: true,
   probes: true,
   probeBatch: 5,

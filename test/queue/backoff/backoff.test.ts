@@ -113,13 +113,17 @@ const QUOTAS = [
   ['2026-03-27T17:00:00Z', 'Asia/Shanghai', '2026-03-28T16:00:00Z'],
   ['2026-03-29T00:30:00Z', 'Europe/Berlin', '2026-03-29T22:00:00Z'],
   ['2026-10-25T00:30:00Z', 'Europe/Berlin', '2026-10-25T23:00:00Z'],
-  ['2026-03-27T10:00:00Z', 'No/Where', '2026-03-28T00:00:00Z'],
 ] as const
 
 test.each(QUOTAS)('a daily quota at %s in %s pauses until %s and up to half an hour more', (at, zone, want) => {
   const now = Date.parse(at)
   const ends = [0, 1].map((roll) => applyFeedback(policy, fresh('domain-quota-day'), { ...HIT, zone }, inputAt(now, roll)).until)
   expect(ends).toEqual([Date.parse(want), Date.parse(want) + 30 * MINUTE])
+})
+
+test.each([null, 'No/Where'])('a daily quota in the time zone %s is probed after one to two hours', (zone) => {
+  const ends = [0, 1].map((roll) => applyFeedback(policy, fresh('domain-quota-day'), { ...HIT, zone }, inputAt(T0, roll)).until)
+  expect(ends).toEqual([T0 + HOUR, T0 + 2 * HOUR])
 })
 
 test('a delay that the provider states replaces the computed pause', () => {
