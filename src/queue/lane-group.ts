@@ -44,7 +44,13 @@ export const WIDE_KEYS_GROUP = 0
 export function isWideKey(id: BackoffKeyId): boolean {
   const key = parseKey(id)
   if (key === null) return true
-  return key.kind === 'manual' || key.kind === 'lane' || key.kind === 'slots' || (key.kind === 'account' && key.site === null)
+  return (
+    key.kind === 'own' ||
+    key.kind === 'manual' ||
+    key.kind === 'lane' ||
+    key.kind === 'slots' ||
+    (key.kind === 'account' && key.site === null)
+  )
 }
 
 /**
@@ -54,7 +60,7 @@ export function isWideKey(id: BackoffKeyId): boolean {
 export function keyGroupOf(queue: QueueState, id: BackoffKeyId, storedGroup: number | null): number {
   if (isWideKey(id)) return WIDE_KEYS_GROUP
   const key = parseKey(id)
-  if (key !== null && 'egressIp' in key) return laneGroupOf(key.site)
+  if (key !== null && 'egressIp' in key && 'site' in key) return laneGroupOf(key.site)
   const stream = findStreamOfKey(queue, id)
   return stream === null ? (storedGroup ?? laneGroupOf(id.slice(id.lastIndexOf('|') + 1))) : laneGroupOf(stream.destination.site)
 }

@@ -34,6 +34,8 @@ export type Dispatch = Destination & {
   readonly egressIp: string
   /** From 1. */
   readonly attempt: number
+  /** Whether the pool has another egress IP that has not refused the message. */
+  readonly hasOtherIp: boolean
   /** Whether it probes a paused key. */
   readonly probe: boolean
   readonly at: number

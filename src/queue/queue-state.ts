@@ -112,8 +112,8 @@ export type KeyState = {
   warmUp: { readonly startedAt: number; day: number; sent: number } | null
   /** For a network key: the failures since the last success, and how many connections were open at the first. */
   failureCohort: { failed: number; readonly size: number } | null
-  /** For the network key of a site: when each of its host sets failed. */
-  readonly hostSetFailedAt: Map<BackoffKeyId, number>
+  /** When its members failed last: the host sets of a site, the egress IPs of a host set, the host sets to which an egress IP had no route. */
+  readonly failedAt: Map<string, number>
   /** The streams that wait here by lane, in the order of their turns; and the woken ones that have not sent yet. */
   readonly waitingStreams: Map<LaneId, MessageStreamId[]>
   readonly wokenStreams: Set<MessageStreamId>

@@ -12,9 +12,9 @@ import { endAt } from './backoff/sliding-count.ts'
 import { getOrCreateKeyState, refreshBackoffLimits, setKeyTimer } from './backoff/key-state.ts'
 import type { KeyState, QueueState } from './queue-state.ts'
 
-/** The episodes of all keys: one row per episode, plain JSON. */
+/** The episodes of all keys but those of this host alone: one row per episode, plain JSON. */
 export function snapshotEpisodes(queue: QueueState): BackoffEpisode[] {
-  return [...queue.keyStates.values()].flatMap((keyState) => [...keyState.episodes.values()])
+  return [...queue.keyStates.values()].flatMap(({ key, episodes }) => (key?.kind === 'own' ? [] : [...episodes.values()]))
 }
 
 /** The stored form of what else is known about a key. Plain JSON. */

@@ -7,6 +7,7 @@
  * See also: smtp-client/smtp-transport, simulator/smtp/provider-server.
  */
 import { connect, isIP, type Socket } from 'node:net'
+import type { OwnFault } from '../ledger/decide/attempt-reading.ts'
 import { errorOutcome } from './reply-outcome.ts'
 import type { SmtpOutcome } from './transport.ts'
 
@@ -22,18 +23,34 @@ type DialOptions = {
 
 type DialResult = { readonly kind: 'socket'; readonly socket: Socket } | { readonly kind: 'failed'; readonly outcome: SmtpOutcome }
 
+/**
+ * System errors that say nothing about the destination: the address is not one of this host or may not be used, files or ports are used up, or
+ * the host has no route. EHOSTUNREACH is not among them: a router on the way sends it.
+ */
+const OWN_FAULTS: ReadonlyMap<unknown, OwnFault> = new Map([
+  ['EADDRNOTAVAIL', 'egress'],
+  ['EADDRINUSE', 'egress'],
+  ['EACCES', 'egress'],
+  ['EPERM', 'egress'],
+  ['EMFILE', 'egress'],
+  ['ENFILE', 'egress'],
+  ['ENOBUFS', 'egress'],
+  ['EAFNOSUPPORT', 'egress'],
+  ['ENETUNREACH', 'no-route'],
+])
+
 /** Makes one attempt. Never rejects. */
 export function dial({ name, address, port, egressIp, proxy, timeoutMs }: DialOptions): Promise<DialResult> {
   const isBound = !proxy && isIP(egressIp) !== 0
   return new Promise((resolve) => {
     const socket = connect({ host: address, port, autoSelectFamily: false, ...(isBound ? { localAddress: egressIp } : {}) })
     const timer = setTimeout(() => fail('timeout', `connect ETIMEDOUT ${address}:${port}`), timeoutMs)
-    const fail = (error: 'timeout' | 'connect', text: string): void => {
+    const fail = (error: 'timeout' | 'connect', text: string, ownFault?: OwnFault): void => {
       clearTimeout(timer)
       socket.destroy()
-      resolve({ kind: 'failed', outcome: errorOutcome(error, text, name) })
+      resolve({ kind: 'failed', outcome: { ...errorOutcome(error, text, name), ...(ownFault === undefined ? {} : { ownFault }) } })
     }
-    socket.on('error', (error) => fail('connect', error.message))
+    socket.on('error', (error) => fail('connect', error.message, 'code' in error ? OWN_FAULTS.get(error.code) : undefined))
     socket.once('connect', () => {
       clearTimeout(timer)
       if (proxy) socket.write(proxyHeader(egressIp, socket))

@@ -141,8 +141,9 @@ async function tryAddresses(state: TransportState, mail: OutgoingMail, nextHops:
     if (opened.kind === 'open')
       return (await sendInSession(state, { key: poolKeyOf(mail, nextHop), session: opened.session }, mail)) ?? last
     if (opened.outcome.kind === 'reply') return opened.outcome
-    state.unreachable.set(unreachableKeyOf(mail, { nextHop, address }), true)
     last = opened.outcome
+    if (last.kind === 'error' && last.ownFault === 'egress') return last
+    state.unreachable.set(unreachableKeyOf(mail, { nextHop, address }), true)
   }
   return last
 }
@@ -164,6 +165,8 @@ async function candidatesOf(
     if (typeof found === 'string') failed = errorOutcome('dns', found, nextHop.name)
     else list.push(...found)
   }
+  if (list.length === 0 && failed.kind === 'error' && failed.error === 'connect' && (await hasOtherFamily(state, nextHops, family)))
+    failed = { ...failed, ownFault: 'no-family' }
   const isUnreachable = (target: TargetAddress): boolean => state.unreachable.has(unreachableKeyOf(mail, target))
   const tried = list.slice(0, MAX_ADDRESSES_TRIED)
   return { list: [...tried.filter((each) => !isUnreachable(each)), ...tried.filter(isUnreachable)], failed }
@@ -176,6 +179,16 @@ const unreachableKeyOf = ({ egressIp }: OutgoingMail, { nextHop, address }: Targ
 function addressFamilyOf({ egressIp }: OutgoingMail, nextHops: readonly NextHop[]): 4 | 6 | null {
   const family = isIP(egressIp)
   return nextHops.some(({ proxy }) => proxy) || family === 0 ? null : family === 4 ? 4 : 6
+}
+
+/** Whether a host has an address, though none of this family. */
+async function hasOtherFamily(state: TransportState, nextHops: readonly NextHop[], family: 4 | 6 | null): Promise<boolean> {
+  if (family === null) return false
+  for (const nextHop of nextHops) {
+    const found = await addressesOfNextHop(state, nextHop, family === 4 ? 6 : 4)
+    if (typeof found !== 'string' && found.length > 0) return true
+  }
+  return false
 }
 
 /** A text is the cause of a failed look-up. */

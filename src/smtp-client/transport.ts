@@ -6,6 +6,7 @@
  *
  * Types only. RFC 5321 §3 (the phases), §4.2.1 (replies). See also: smtp-client/smtp-transport (the one that speaks SMTP), smtp-client/routing.
  */
+import type { OwnFault } from '../ledger/decide/attempt-reading.ts'
 import type { DialogueError } from '../ledger/facts/delivery-facts.ts'
 
 /** One message to one recipient. The lines of `raw` end in CRLF. */
@@ -29,10 +30,16 @@ export type OutgoingMail = {
 /** The phase of the session in which a reply came. `route`: no session, because DNS refuses the domain (no such domain, null MX). */
 export type SmtpPhase = 'route' | 'greeting' | 'ehlo' | 'starttls' | 'mail' | 'rcpt' | 'data' | 'end'
 
-/** `text` is the whole reply with its code, at most MAX_REPLY_LENGTH characters; `mx` is the host that replied. */
+/** `ownFault`: why this host is to blame; absent: it is not. `text` is the whole reply with its code, at most MAX_REPLY_LENGTH characters; `mx` is the host that replied. */
 export type SmtpOutcome =
   | { readonly kind: 'reply'; readonly code: number; readonly text: string; readonly mx: string | null; readonly phase: SmtpPhase }
-  | { readonly kind: 'error'; readonly error: DialogueError; readonly text: string; readonly mx: string | null }
+  | {
+      readonly kind: 'error'
+      readonly error: DialogueError
+      readonly text: string
+      readonly mx: string | null
+      readonly ownFault?: OwnFault
+    }
 
 export type Transport = {
   /** Never rejects. */

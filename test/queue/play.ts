@@ -59,7 +59,7 @@ export const refusal = (kind: Refused, more: { statedDelayMs?: number; zone?: st
 }
 
 /** All keys that cover a dispatch. */
-export const keysOf = (to: EgressRoute): BackoffKeyId[] => [...destinationKeys(to), ...egressKeys(to)]
+export const keysOf = (to: EgressRoute): BackoffKeyId[] => [...destinationKeys(to), ...egressKeys(to, false)]
 
 export type Script = {
   readonly seed: number

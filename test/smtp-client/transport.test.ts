@@ -51,13 +51,13 @@ function transportTo(nextHops: readonly NextHop[], poolLimits: PoolLimits = {}, 
 function transportBy(
   options: Pick<Parameters<typeof createSmtpTransport>[0], 'router'> & {
     poolLimits?: PoolLimits
-    found?: AddressResult
+    found?: AddressResult | ((family: 4 | 6 | null) => AddressResult)
     timeouts?: Timeouts
   },
 ): Transport {
   const found = options.found ?? { kind: 'none' }
   const transport = createSmtpTransport({
-    addressesOf: () => Promise.resolve(found),
+    addressesOf: (_, family) => Promise.resolve(typeof found === 'function' ? found(family) : found),
     ehloName: 'out.example.com',
     allowPrivate: true,
     timeouts: options.timeouts ?? LONG,
@@ -305,4 +305,33 @@ test('closing with messages in flight: each has one outcome', async () => {
   await transport.close()
   expect((await Promise.all(sent)).map(short)).toEqual(['dropped', 'dropped', 'dropped'])
   expect(short(await transport.send(mail))).toBe('dropped')
+})
+
+const noAddress: NextHop = hopAt(25, { address: null })
+const byFamily =
+  (addresses: Readonly<Record<4 | 6, readonly string[]>>) =>
+  (family: 4 | 6 | null): AddressResult => {
+    const found = family === null ? [...addresses[4], ...addresses[6]] : addresses[family]
+    return found.length === 0 ? { kind: 'none' } : { kind: 'addresses', addresses: found }
+  }
+
+test.each<[string, string, AddressResult | ((family: 4 | 6 | null) => AddressResult), string | undefined]>([
+  // what is wrong                            egress IP       addresses                              whose fault
+  ['the egress IP is not of this host', '192.0.2.77', byFamily({ 4: ['127.0.0.1'], 6: [] }), 'egress'],
+  ['no host has an IPv6 address', '2001:db8::1', byFamily({ 4: ['127.0.0.1'], 6: [] }), 'no-family'],
+  ['no host has an IPv4 address', '127.0.0.1', byFamily({ 4: [], 6: ['::1'] }), 'no-family'],
+  ['no host has an address', '127.0.0.1', { kind: 'none' }, undefined],
+  ['the look-up fails', '127.0.0.1', { kind: 'failed', text: 'SERVFAIL' }, undefined],
+])('%s', async (_, egressIp, found, ownFault) => {
+  const transport = transportBy({ router: () => Promise.resolve({ kind: 'route', nextHops: [noAddress] }), found })
+  const outcome = await transport.send({ ...mail, egressIp })
+  expect(outcome.kind === 'error' ? outcome.ownFault : outcome).toBe(ownFault)
+})
+
+test('a refused connection is the fault of the destination', async () => {
+  const peer = await startScriptedPeer({})
+  await peer.close()
+  const outcome = await transportTo([hopAt(peer.port)]).send({ ...mail, egressIp: '127.0.0.1' })
+  expect(outcome).toMatchObject({ kind: 'error', error: 'connect' })
+  expect(outcome).not.toHaveProperty('ownFault')
 })

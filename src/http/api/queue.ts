@@ -31,7 +31,10 @@ const laneView = z.object({
   domain: z.string().describe('The recipient domain'),
   state: z.enum(LANE_STATES).describe('manual: paused by a person; limited: slowed by a configured rate limit or by a warm-up'),
   stopped: z.boolean(),
-  reason: z.string().nullable().describe('IP reputation, Domain limitation, IP connection frequency, Server unreachable, List quality, …'),
+  reason: z
+    .string()
+    .nullable()
+    .describe('IP reputation, Domain limitation, IP connection frequency, Server unreachable, Egress unavailable, List quality, …'),
   key: z.string().nullable().describe('The backoff key that holds the lane; if there are several, the one that ends last'),
   class: z.string().nullable().describe('The backoff class of the replies that caused it'),
   n: z.int().describe('The number of consecutive pauses'),

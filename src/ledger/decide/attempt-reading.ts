@@ -18,10 +18,22 @@ import { parseStatedDelayMs } from '../../mail/smtp/stated-delay.ts'
 import type { DialogueError } from '../facts/delivery-facts.ts'
 import type { ObservedAttempt } from './attempt.ts'
 
+/**
+ * Why this host did not get as far as the destination: it cannot use the egress IP (`egress`), has no route from it (`no-route`), or no host of the
+ * domain has an address of its family (`no-family`).
+ */
+export type OwnFault = 'egress' | 'no-route' | 'no-family'
+
 /** How an attempt ended: with a reply, or without one. `mx` is the host that spoke; null: none did. */
 export type DialogueOutcome =
   | { readonly kind: 'reply'; readonly code: number; readonly text: string; readonly mx: string | null }
-  | { readonly kind: 'error'; readonly error: DialogueError; readonly text: string; readonly mx: string | null }
+  | {
+      readonly kind: 'error'
+      readonly error: DialogueError
+      readonly text: string
+      readonly mx: string | null
+      readonly ownFault?: OwnFault
+    }
 
 /** The attempt whose outcome is read. `site` is used if no host replied. */
 export type AttemptSubject = { readonly attempt: number; readonly egressIp: string; readonly site: string; readonly domain: string }
@@ -45,8 +57,11 @@ export type RefusedAttempt = {
 export type ReadResult =
   | { readonly kind: 'accepted' }
   | RefusedAttempt
-  /** No reply: the name was not found (`dns`), no host accepted the connection or replied in time (`connect`), or the connection broke (`dropped`). */
-  | { readonly kind: 'unreachable'; readonly how: 'dns' | 'connect' | 'dropped'; readonly text: string }
+  /**
+   * No reply: the name was not found (`dns`), no host accepted the connection or replied in time (`connect`), the connection broke (`dropped`), or
+   * this host is at fault.
+   */
+  | { readonly kind: 'unreachable'; readonly how: 'dns' | 'connect' | 'dropped' | OwnFault; readonly text: string }
 
 /** One attempt: for the ledger (the queue decides `final`), with its verdict (null for a 2xx), and for the queue. */
 export type AttemptReading = { readonly attempt: ObservedAttempt; readonly verdict: Verdict | null; readonly result: ReadResult }
@@ -94,7 +109,7 @@ export function readAttempt(table: RuleTable, subject: AttemptSubject, outcome: 
   const verdict = classifyAttempt(table, subject.domain, attempt)
   const result: ReadResult =
     outcome.kind === 'error'
-      ? { kind: 'unreachable', how: UNREACHABLE_BY_ERROR[outcome.error], text }
+      ? { kind: 'unreachable', how: outcome.ownFault ?? UNREACHABLE_BY_ERROR[outcome.error], text }
       : refusedResult(table, attempt, verdict)
   return { attempt, verdict, result }
 }

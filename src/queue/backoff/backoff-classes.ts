@@ -12,9 +12,10 @@ import type { BackoffKeyKind } from './backoff-key.ts'
 
 /**
  * The classes of rules, and three monitors. `list-quality` counts an account's bad addresses. The other two count deferrals (4xx) that no
- * class pauses for: `domain-deferred` those whose cause is the sender domain, `unknown` all others (queue/backoff/deferral-monitor).
+ * class pauses for: `domain-deferred` those whose cause is the sender domain, `unknown` all others (queue/backoff/deferral-monitor). `own`
+ * is a fault of this host: it cannot use an egress IP.
  */
-export type BackoffClassName = BackoffClass | 'list-quality' | 'unknown' | 'domain-deferred'
+export type BackoffClassName = BackoffClass | 'list-quality' | 'unknown' | 'domain-deferred' | 'own'
 
 /** The keys that a class may use, by their names in policy files. */
 export const CLASS_KEY_KINDS = {
@@ -22,6 +23,7 @@ export const CLASS_KEY_KINDS = {
   senderDomain: 'sender-domain',
   connection: 'connection',
   account: 'account',
+  own: 'own',
 } as const satisfies Record<string, BackoffKeyKind>
 
 /** The keys that learn a limit which a hit halves, by their names in policy files. */
@@ -221,6 +223,15 @@ export const BACKOFF_CLASSES: Readonly<Record<BackoffClassName, BackoffClassRow>
   'domain-deferred': { ...DEFERRAL_MONITOR_ROW, key: 'senderDomain' },
   // So many messages of one connection: the next connection accepts the message.
   'session-limit': DEFAULT_CLASS_ROW,
+  // No destination is to blame. A person must act, but an address may also come back by itself.
+  own: {
+    ...DEFAULT_CLASS_ROW,
+    key: 'own',
+    baseMs: MINUTE_MS,
+    capMs: HOUR_MS,
+    recovery: { ladder: [1], rungs: [{ afterMs: MINUTE_MS / 2, clean: 1 }] },
+    isAlarming: true,
+  },
   greylist: DEFAULT_CLASS_ROW,
   // A busy server asks for a lower rate, not for a pause.
   busy: { ...DEFAULT_CLASS_ROW, halves: 'ip' },

@@ -17,20 +17,23 @@ const BACKOFF_KEY_REASONS = {
   'sender-domain': 'Domain limitation',
   connection: 'IP connection frequency',
   network: 'Server unreachable',
+  own: 'Egress unavailable',
   account: 'List quality',
   manual: 'Paused by user',
   lane: 'Rate limit',
   warmup: 'IP warm-up',
 } as const satisfies Record<Exclude<BackoffKeyKind, 'slots'>, string>
 
-/** `dns`: a recipient domain; `mx`: the MX hosts of a domain; `site`: a site. */
-const NETWORK_SCOPES = ['dns', 'mx', 'site'] as const
+/** `dns`: a recipient domain; `mx`: the MX hosts of a domain; `path`: MX hosts from one egress IP, as `IP HOSTS`; `site`: a site. */
+const NETWORK_SCOPES = ['dns', 'mx', 'path', 'site'] as const
 
 /** Who holds connection slots: an MX host set, an account, or all host sets of an account that have not replied yet. */
 const SLOT_HOLDERS = ['hosts', 'account', 'unproven'] as const
 
 export type BackoffKey =
   | { readonly kind: 'ip' | 'connection' | 'warmup'; readonly egressIp: string; readonly site: string }
+  /** An egress IP that this host cannot use. In memory only: an address belongs to a host, and every node finds out for itself. */
+  | { readonly kind: 'own'; readonly egressIp: string }
   | { readonly kind: 'sender-domain'; readonly senderDomain: string; readonly site: string }
   | { readonly kind: 'network'; readonly scope: (typeof NETWORK_SCOPES)[number]; readonly name: string }
   /** `site` null: the account at all sites. */
@@ -79,6 +82,8 @@ export function formatKey(key: BackoffKey): BackoffKeyId {
     case 'connection':
     case 'warmup':
       return joinParts(key.kind, key.egressIp, key.site)
+    case 'own':
+      return joinParts(key.kind, key.egressIp)
     case 'sender-domain':
       return joinParts(key.kind, key.senderDomain, key.site)
     case 'network':
@@ -107,6 +112,7 @@ const PARSERS: Readonly<Record<BackoffKeyKind, ParseParts>> = {
   ip: parseEgressKey('ip'),
   connection: parseEgressKey('connection'),
   warmup: parseEgressKey('warmup'),
+  own: (egressIp, more) => (more === undefined ? { kind: 'own', egressIp } : null),
   'sender-domain': (senderDomain, site) => (site === undefined ? null : { kind: 'sender-domain', senderDomain, site }),
   network: (first, name) => {
     const scope = NETWORK_SCOPES.find((each) => each === first)
@@ -167,6 +173,9 @@ export const BACKOFF_KEYS = {
   /** Connect failures. */
   networkHosts: (to: Destination) => formatKey({ kind: 'network', scope: 'mx', name: hostsOf(to) }),
   networkSite: (to: Destination) => formatKey({ kind: 'network', scope: 'site', name: effectiveSite(to) }),
+  /** Connect failures from one egress IP. */
+  networkPath: ({ egressIp, ...to }: EgressRoute) => formatKey({ kind: 'network', scope: 'path', name: `${egressIp} ${hostsOf(to)}` }),
+  own: ({ egressIp }: Pick<EgressRoute, 'egressIp'>) => formatKey({ kind: 'own', egressIp }),
   account: ({ account }: Pick<Destination, 'account'>) => formatKey({ kind: 'account', account, site: null }),
   accountSite: (to: Destination) => formatKey({ kind: 'account', account: to.account, site: effectiveSite(to) }),
   manualAll: ({ account }: Pick<Destination, 'account'>) => formatKey({ kind: 'manual', account, domain: null }),
@@ -189,7 +198,8 @@ export function destinationKeys(to: Destination): BackoffKeyId[] {
   ]
 }
 
-/** The keys that one egress IP adds. */
-export function egressKeys(to: EgressRoute): BackoffKeyId[] {
-  return [BACKOFF_KEYS.ip(to), BACKOFF_KEYS.connection(to), BACKOFF_KEYS.warmup(to)]
+/** The keys that one egress IP adds. `isOnlyIp`: the pool has no other, so that its paths are those of the host set. */
+export function egressKeys(to: EgressRoute, isOnlyIp: boolean): BackoffKeyId[] {
+  const keys = [BACKOFF_KEYS.ip(to), BACKOFF_KEYS.connection(to), BACKOFF_KEYS.warmup(to), BACKOFF_KEYS.own(to)]
+  return isOnlyIp ? keys : [...keys, BACKOFF_KEYS.networkPath(to)]
 }

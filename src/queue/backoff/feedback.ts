@@ -2,7 +2,8 @@
  * feedback - what the result of an attempt means for the backoff keys that covered its dispatch
  *
  * Each reply is an attempt for the ip, sender-domain, connection and account keys, a hit for the one key of its class, and a success or a
- * failure for the network keys. An attempt that the provider never saw counts for the network keys only. A recalled one counts for none.
+ * failure for the network keys. An attempt that the provider never saw counts for the network keys only, and a fault of this host for the key
+ * of its egress IP only. A recalled one counts for none.
  *
  * Mutates the queue. See also: queue/backoff/backoff-classes (which class, which key), queue/backoff/episode-feedback,
  * queue/backoff/network-feedback, queue/backoff/rate-limiter.
@@ -23,7 +24,7 @@ import {
   replaceEpisode,
   setKeyTimer,
 } from './key-state.ts'
-import { applyReached, applyUnreachable } from './network-feedback.ts'
+import { applyOwnFault, applyReached, applyUnreachable } from './network-feedback.ts'
 import { learnRate } from './rate-limiter.ts'
 import { countInWindow, countPerMinute } from './sliding-count.ts'
 
@@ -48,7 +49,12 @@ function applyResult(context: ResultContext, countingKeys: readonly BackoffKeyId
     const { how } = result
     // The peer had accepted the connection before it broke: this is no evidence about the network, and not a reply of the provider.
     if (how === 'dropped') return [...returnProbes(queue, attempt, attempt.keys, now), ...applyDropped(context)]
-    return [...returnProbes(queue, attempt, countingKeys, now), ...applyUnreachable(context, how)]
+    if (how === 'no-family') return returnProbes(queue, attempt, attempt.keys, now)
+    const ownEvents = how === 'egress' || how === 'no-route' ? applyOwnFault(context, how) : null
+    if (ownEvents === null)
+      return [...returnProbes(queue, attempt, countingKeys, now), ...applyUnreachable(context, how === 'dns' ? 'dns' : 'connect')]
+    const others = attempt.keys.filter((key) => key !== BACKOFF_KEYS.own(attempt.dispatch))
+    return [...returnProbes(queue, attempt, others, now), ...ownEvents]
   }
   const hits = classHitsOf(queue, attempt.dispatch, result)
   const events = countingKeys.flatMap((key) =>

@@ -26,9 +26,11 @@ function scopeOf(key: BackoffKey): string | null {
     case 'sender-domain':
       return siteScope(key.site)
     case 'network':
+      if (key.scope === 'path') return formatKey({ ...key, scope: 'mx', name: key.name.slice(key.name.indexOf(' ') + 1) })
       return key.scope === 'site' ? siteScope(key.name) : formatKey(key)
     case 'account':
       return formatKey({ ...key, site: null })
+    case 'own':
     case 'manual':
     case 'lane':
     case 'slots':

@@ -40,7 +40,7 @@ export function getOrCreateKeyState(queue: QueueState, id: BackoffKeyId, now: nu
     holdPeriods: [],
     warmUp: null,
     failureCohort: null,
-    hostSetFailedAt: new Map(),
+    failedAt: new Map(),
     waitingStreams: new Map(),
     wokenStreams: new Set(),
     timerAt: null,

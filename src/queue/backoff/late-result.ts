@@ -26,13 +26,13 @@ const MAX_AGE_MS = 3_600_000
 export function applyLateResult(queue: QueueState, { mailId, to, result, dispatchedAt }: LateResult, now: number): QueueEvent[] {
   if (now - dispatchedAt > MAX_AGE_MS) return []
   const number = dispatchNumberAt(queue, to, dispatchedAt)
-  const dispatch: Dispatch = { ...to, number, mailId, attempt: 1, probe: false, at: dispatchedAt }
+  const dispatch: Dispatch = { ...to, number, mailId, attempt: 1, hasOtherIp: false, probe: false, at: dispatchedAt }
   return applyForeignResultToKeys({ queue, attempt: { dispatch, keys: [], stream: '', lane: '' }, result, previous: null, now })
 }
 
 /** A dispatch number that is older than the episodes that the attempt is too old for. */
 function dispatchNumberAt({ keyStates, sequence }: QueueState, to: EgressRoute, dispatchedAt: number): number {
-  const episodes = [...destinationKeys(to), ...egressKeys(to)].flatMap((key) => [...(keyStates.get(key)?.episodes.values() ?? [])])
+  const episodes = [...destinationKeys(to), ...egressKeys(to, false)].flatMap((key) => [...(keyStates.get(key)?.episodes.values() ?? [])])
   const newer = episodes.filter(({ since, state }) => since >= dispatchedAt || state === 'probing')
   return Math.min(sequence + 1, ...newer.map(({ epoch }) => epoch))
 }

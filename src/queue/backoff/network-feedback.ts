@@ -1,8 +1,11 @@
 /**
  * network-feedback - what the result of an attempt means for the network keys of its destination
  *
- * A host set is down when every connection that was open at the first failure has failed, with no success in between: one cohort. A site is
- * down when three of its host sets failed within five minutes and none replied.
+ * A host set is down when every connection that was open at the first failure has failed, with no success in between: one cohort. Where the
+ * pool has several egress IPs, only the path from that IP is down, until a second IP has failed as well. A site is down when three of its host
+ * sets failed so within five minutes and none replied.
+ *
+ * A fault of this host closes its own key, and no destination: an egress IP that cannot be bound, or that had no route to three host sets.
  *
  * Mutates the queue. See also: queue/backoff/feedback (calls it), queue/backoff/episode-feedback.
  */
@@ -16,7 +19,12 @@ import { getOrCreateKeyState } from './key-state.ts'
 const SITE_DOWN_HOST_SETS = 3
 const SITE_DOWN_WINDOW_MS = 300_000
 
+/** An egress IP has no route at all when so many host sets had none within the window, and none was reached. */
+const NO_ROUTE_HOST_SETS = 3
+
 const networkKeys = (to: EgressRoute): BackoffKeyId[] => [
+  BACKOFF_KEYS.own(to),
+  BACKOFF_KEYS.networkPath(to),
   BACKOFF_KEYS.networkDomain(to),
   BACKOFF_KEYS.networkHosts(to),
   BACKOFF_KEYS.networkSite(to),
@@ -29,7 +37,7 @@ export function applyReached(context: ResultContext): QueueEvent[] {
     const keyState = queue.keyStates.get(key)
     if (keyState === undefined) return []
     keyState.failureCohort = null
-    keyState.hostSetFailedAt.clear()
+    keyState.failedAt.clear()
     return keyState.episodes.size === 0 ? [] : applyToEpisodes(context, keyState, null)
   })
 }
@@ -39,15 +47,50 @@ export function applyUnreachable(context: ResultContext, how: 'dns' | 'connect')
   const { queue, attempt, now } = context
   if (queue.policy.classes.network.key === null) return []
   const to = attempt.dispatch
-  const hostState = getOrCreateKeyState(queue, how === 'dns' ? BACKOFF_KEYS.networkDomain(to) : BACKOFF_KEYS.networkHosts(to), now)
-  const events = applyToEpisodes(context, hostState, { class: 'network', trips: isCohortDown(queue, hostState) })
-  if (how === 'dns') return events
-  const siteState = getOrCreateKeyState(queue, BACKOFF_KEYS.networkSite(to), now)
-  siteState.hostSetFailedAt.set(hostState.id, now)
-  for (const [key, at] of siteState.hostSetFailedAt) if (now - at > SITE_DOWN_WINDOW_MS) siteState.hostSetFailedAt.delete(key)
-  const isSiteDown = siteState.hostSetFailedAt.size >= SITE_DOWN_HOST_SETS
-  if (!isSiteDown && siteState.episodes.size === 0) return events
-  return [...events, ...applyToEpisodes(context, siteState, { class: 'network', trips: isSiteDown })]
+  if (how === 'dns') {
+    const domainState = getOrCreateKeyState(queue, BACKOFF_KEYS.networkDomain(to), now)
+    return applyToEpisodes(context, domainState, { class: 'network', trips: isCohortDown(queue, domainState) })
+  }
+  const path = BACKOFF_KEYS.networkPath(to)
+  const hasOtherIps = attempt.keys.includes(path)
+  const pathState = hasOtherIps ? getOrCreateKeyState(queue, path, now) : null
+  const pathEvents =
+    pathState === null ? [] : applyToEpisodes(context, pathState, { class: 'network', trips: isCohortDown(queue, pathState) })
+  const hostState = getOrCreateKeyState(queue, BACKOFF_KEYS.networkHosts(to), now)
+  hostState.failedAt.set(to.egressIp, now)
+  const isEveryIp = !hasOtherIps || hostState.failedAt.size >= 2
+  const isHostDown = isCohortDown(queue, hostState) && isEveryIp
+  const hostEvents = isEveryIp ? applyToEpisodes(context, hostState, { class: 'network', trips: isHostDown }) : []
+  return [...applyOwnWorks(context), ...pathEvents, ...hostEvents, ...(isEveryIp ? applySiteFailure(context, hostState.id) : [])]
+}
+
+function applySiteFailure(context: ResultContext, hosts: BackoffKeyId): QueueEvent[] {
+  const { queue, attempt, now } = context
+  const siteState = getOrCreateKeyState(queue, BACKOFF_KEYS.networkSite(attempt.dispatch), now)
+  const isSiteDown = countFailed(siteState, hosts, now) >= SITE_DOWN_HOST_SETS
+  return !isSiteDown && siteState.episodes.size === 0 ? [] : applyToEpisodes(context, siteState, { class: 'network', trips: isSiteDown })
+}
+
+/** Records a failure of one of the members of a key. How many have failed within the window. */
+function countFailed({ failedAt }: KeyState, member: string, now: number): number {
+  failedAt.set(member, now)
+  for (const [each, at] of failedAt) if (now - at > SITE_DOWN_WINDOW_MS) failedAt.delete(each)
+  return failedAt.size
+}
+
+/** The egress IP could be bound, and a connection was tried. */
+function applyOwnWorks(context: ResultContext): QueueEvent[] {
+  const keyState = context.queue.keyStates.get(BACKOFF_KEYS.own(context.attempt.dispatch))
+  return keyState === undefined || keyState.episodes.size === 0 ? [] : applyToEpisodes(context, keyState, null)
+}
+
+/** This host could not use the egress IP. Null: one of few destinations without a route is a fault of its network. */
+export function applyOwnFault(context: ResultContext, how: 'egress' | 'no-route'): QueueEvent[] | null {
+  const { queue, attempt, now } = context
+  if (queue.policy.classes.own.key === null) return null
+  const ownState = getOrCreateKeyState(queue, BACKOFF_KEYS.own(attempt.dispatch), now)
+  const isOwn = how === 'egress' || countFailed(ownState, BACKOFF_KEYS.networkHosts(attempt.dispatch), now) >= NO_ROUTE_HOST_SETS
+  return isOwn ? applyToEpisodes(context, ownState, { class: 'own', trips: true }) : null
 }
 
 /** Counts a failure. Whether the whole cohort has failed. */

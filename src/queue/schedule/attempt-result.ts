@@ -35,7 +35,7 @@ export function applyAttemptResult(queue: QueueState, number: number, result: At
   learnFromResult(queue, attempt, result)
   recordReply(queue, attempt, result, now)
   const previous = entry.lastResult
-  if (result.kind === 'recalled') entry.attempts -= 1
+  if (isUnsent(attempt, result)) entry.attempts -= 1
   else entry.lastResult = result
   const disposition = decideDisposition(queue, { entry, attempt, result }, now)
   if (disposition.kind === 'defer') entry.lastResult = result
@@ -75,7 +75,7 @@ function removeInFlight(queue: QueueState, attempt: InFlightAttempt): void {
 function learnFromResult(queue: QueueState, attempt: InFlightAttempt, result: AttemptResult): void {
   const stream = queue.streams.get(attempt.stream)
   if (stream === undefined || result.kind === 'recalled') return
-  if (result.kind === 'unreachable' && result.how === 'dropped') return
+  if (result.kind === 'unreachable' && result.how !== 'connect' && result.how !== 'dns') return
   const isSilent = result.kind === 'unreachable' || (result.kind === 'refused' && result.pause === 'network')
   learnHostConcurrency(queue, stream, !isSilent)
 }
@@ -93,13 +93,18 @@ type EntryDisposition =
   /** Ready at once. */
   | { readonly kind: 'requeue'; readonly refusedBy: readonly string[] }
 
+/** Whether nothing was sent, and the attempt does not count: it was recalled, or another egress IP has the address family of the destination. */
+const isUnsent = ({ dispatch }: InFlightAttempt, result: AttemptResult): boolean =>
+  result.kind === 'recalled' || (result.kind === 'unreachable' && result.how === 'no-family' && dispatch.hasOtherIp)
+
 type AppliedResult = { readonly entry: QueueEntry; readonly attempt: InFlightAttempt; readonly result: AttemptResult }
 
 function decideDisposition(queue: QueueState, { entry, attempt, result }: AppliedResult, now: number): EntryDisposition {
   if (result.kind === 'accepted') return { kind: 'end', end: 'delivered' }
   if (result.kind === 'recalled') return { kind: 'requeue', refusedBy: entry.refusedBy }
   if (result.kind === 'unreachable') {
-    const isBlocked = result.how !== 'dropped' && queue.policy.classes.network.key !== null
+    if (isUnsent(attempt, result)) return { kind: 'requeue', refusedBy: [...entry.refusedBy, attempt.dispatch.egressIp].toSorted() }
+    const isBlocked = result.how !== 'dropped' && result.how !== 'no-family' && queue.policy.classes.network.key !== null
     return scheduleRetry(queue, entry, { isBlocked, statedDelayMs: null }, now)
   }
   const refusedBy = isIpRefusal(queue, result) ? [...entry.refusedBy, attempt.dispatch.egressIp].toSorted() : entry.refusedBy

@@ -181,6 +181,7 @@ function dispatchEntry(queue: QueueState, selection: DispatchSelection, batch: D
     mailId: entry.message.id,
     egressIp: egressPath.egressIp,
     attempt: entry.attempts,
+    hasOtherIp: stream.egressPaths.length > 1,
     probe: isProbe,
     at: now,
   }

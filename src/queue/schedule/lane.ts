@@ -73,7 +73,7 @@ export function getOrCreateStream(queue: QueueState, to: Destination, refusedBy:
   const plain: Destination = { account, domain, senderDomain, site, gateway, mxSet }
   const egressPaths: EgressPath[] = (left.length === 0 ? pool : left).map((egressIp) => ({
     egressIp,
-    keys: egressKeys({ ...plain, egressIp }),
+    keys: egressKeys({ ...plain, egressIp }, pool.length === 1),
   }))
   const lane = getOrCreateLane(queue, to)
   const stream: MessageStream = {

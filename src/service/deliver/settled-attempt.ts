@@ -2,7 +2,7 @@
  * settled-attempt - what the end of an attempt means for the queue and for the timeline
  *
  * A message that could not be built is retried like one whose connection broke, and no backoff key learns of it; only when it expires, the timeline says why
- * it was never sent. See also: service/deliver/sender, service/deliver/delivery-session (settleAttempt), ledger/decide/attempt-reading.
+ * it was never sent. An egress IP of another address family than the destination is skipped without an entry. See also: service/deliver/sender, service/deliver/delivery-session (settleAttempt), ledger/decide/attempt-reading.
  */
 import type { RuleTable } from '../../classify/rule-table.ts'
 import { NOT_COMPOSED_TEXT, readAttempt, readUncomposedAttempt, type RecordedAttempt } from '../../ledger/decide/attempt-reading.ts'
@@ -23,5 +23,6 @@ export function readSendOutcome(table: RuleTable, dispatch: Dispatch, sent: Send
     return { result, readingFor: (end) => (end === null ? null : readUncomposedAttempt(dispatch, table)) }
   }
   const { result, ...attemptReading } = readAttempt(table, dispatch, sent.outcome)
-  return { result, readingFor: () => attemptReading }
+  const isSkipped = result.kind === 'unreachable' && result.how === 'no-family' && dispatch.hasOtherIp
+  return { result, readingFor: () => (isSkipped ? null : attemptReading) }
 }

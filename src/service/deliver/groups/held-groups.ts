@@ -3,6 +3,7 @@
  *
  * No I/O. See also: service/deliver/delivery-session (the groups), queue/lane-group.
  */
+import { keyKindOf } from '../../../queue/backoff/backoff-key.ts'
 import { holdsAllGroups, isWideKey, keyGroupOf, WIDE_KEYS_GROUP, type HeldGroups } from '../../../queue/lane-group.ts'
 import type { QueueNotification } from '../../../queue/observe/affected-accounts.ts'
 import type { QueueState } from '../../../queue/queue-state.ts'
@@ -19,11 +20,12 @@ export const isLoaded = ({ groups, groupsToLoad }: LoadProgress): boolean => gro
 
 /**
  * Whether a node records a transition. Every node has the keys wider than a site, and the holder of one group records what happens to them; only that an
- * account's key closes is recorded by the node that saw why.
+ * account's key closes is recorded by the node that saw why. The key of an egress IP of its own is each node's.
  */
 export function isRecorded(groups: HeldGroups, queue: QueueState, event: QueueNotification): boolean {
   if (holdsAllGroups(groups)) return true
   if (event.kind === 'queue.manual') return groups.has(WIDE_KEYS_GROUP)
+  if (keyKindOf(event.key) === 'own') return true
   if (isWideKey(event.key)) return groups.has(WIDE_KEYS_GROUP) || event.to === 'throttled' || event.to === 'paused'
   return groups.has(keyGroupOf(queue, event.key, null))
 }
