@@ -11,7 +11,13 @@ import { accountZone } from './preferences.ts'
 import { chosenAccount, navigate, withQuery } from './router.ts'
 import { isOperator, isSignedIn, session } from './session.ts'
 
-type AccountSummary = { readonly name: string; readonly zone: string; readonly createdAt: string; readonly closedAt: string | null }
+type AccountSummary = {
+  readonly account: number
+  readonly name: string
+  readonly zone: string
+  readonly createdAt: string
+  readonly closedAt: string | null
+}
 
 /** Null until they are read. An account sees itself alone. */
 export const accounts = signal<readonly AccountSummary[] | null>(null)

@@ -8,9 +8,8 @@
  */
 import type { FunctionComponent } from 'preact'
 import type { IconName } from '../components/icon.ts'
+import type { PageProps } from './page-props.ts'
 import { isOperator, may, type Right } from './session.ts'
-
-export type PageProps = { readonly params: Readonly<Record<string, string>> }
 
 export type PageEntry = {
   /** A pattern: `/messages/:id`. */
@@ -38,6 +37,41 @@ export const PAGES: readonly PageEntry[] = [
     entry: 'overview',
     needs: 'read',
     scope: 'all',
+  },
+  {
+    path: '/queue',
+    load: async () => (await import('../pages/queue/queue-page.ts')).QueuePage,
+    entry: 'queue',
+    needs: 'read',
+    scope: 'all',
+  },
+  {
+    path: '/alerts',
+    load: async () => (await import('../pages/alerts/alerts-page.ts')).AlertsPage,
+    entry: 'alerts',
+    needs: 'read',
+    scope: 'all',
+  },
+  {
+    path: '/inbox',
+    load: async () => (await import('../pages/inbox/inbox-page.ts')).InboxPage,
+    entry: 'inbox',
+    needs: 'read',
+    scope: 'all',
+  },
+  {
+    path: '/inbox/:id',
+    load: async () => (await import('../pages/inbox/inbox-item-page.ts')).InboxItemPage,
+    entry: 'inbox',
+    needs: 'read',
+    scope: 'all',
+  },
+  {
+    path: '/exports',
+    load: async () => (await import('../pages/exports/exports-page.ts')).ExportsPage,
+    entry: 'exports',
+    needs: 'read',
+    scope: 'account',
   },
   {
     path: '/users',

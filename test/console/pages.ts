@@ -11,8 +11,15 @@ export type TestPage = {
   readonly seenBy: readonly ('viewer' | 'operator' | 'admin' | 'account')[]
 }
 
+const EVERYBODY: TestPage['seenBy'] = ['viewer', 'operator', 'admin', 'account']
+
 export const TEST_PAGES: readonly TestPage[] = [
-  { path: '/', seenBy: ['viewer', 'operator', 'admin', 'account'] },
+  { path: '/', seenBy: EVERYBODY },
+  { path: '/queue', seenBy: EVERYBODY },
+  { path: '/alerts', seenBy: EVERYBODY },
+  { path: '/inbox', seenBy: EVERYBODY },
+  { path: '/inbox/:id', seenBy: EVERYBODY },
+  { path: '/exports', seenBy: EVERYBODY },
   { path: '/users', seenBy: ['admin'] },
-  { path: '/profile', seenBy: ['viewer', 'operator', 'admin', 'account'] },
+  { path: '/profile', seenBy: EVERYBODY },
 ]

@@ -22,7 +22,8 @@ const alertView = z.object({
   about: z.string().describe('An endpoint, a backoff key, or a feedback loop; empty if the alert is about the account'),
   state: z.enum(['raised', 'clear']),
   since: z.string(),
-  value: z.number().nullable().describe('The latest measurement: a share, minutes or hours'),
+  unit: z.enum(['share', 'minutes', 'hours']),
+  value: z.number().nullable().describe('The latest measurement, in `unit`'),
   volume: z.number(),
   raise: z.number().nullable().describe('Null if the alert is turned off'),
   clear: z.number().nullable(),
@@ -74,5 +75,6 @@ export function addAlertRoutes(server: HttpServer, { alerts, authorizer }: Alert
 
 function toAlertView({ account, alert, about, state, since, data }: AlertRow): z.output<typeof alertView> {
   const { raise = null, clear = null, minimum = null } = data.threshold ?? {}
-  return { account, alert, about, state, since: toIsoTimestamp(since), value: data.value, volume: data.volume, raise, clear, minimum }
+  const { unit } = ALERT_RULES[alert]
+  return { account, alert, about, state, since: toIsoTimestamp(since), unit, value: data.value, volume: data.volume, raise, clear, minimum }
 }
