@@ -25,7 +25,7 @@ import { startListener, type SmtpListener } from './listener.ts'
 import type { CommonListenerOptions, ListenerState } from './listener-options.ts'
 import { createRefusalError, type RefusalName } from './refusals.ts'
 import { beginTransaction, smtpServerOptions } from './session-options.ts'
-import { parseSubmittedMessage } from './submitted-message.ts'
+import { parseSubmittedMessage } from '../service/submit/submitted-message.ts'
 
 type SubmissionListenerOptions = CommonListenerOptions & {
   /** Resolves to null when the apiUser or the apiKey is wrong. */

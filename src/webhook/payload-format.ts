@@ -13,6 +13,7 @@
  *
  * Pure. CloudEvents 1.0.2 (HTTP protocol binding §3.1, §3.2). See also: webhook/payload (the fields), webhook/signature, docs/WEBHOOKS.md.
  */
+import { asObject, parseJsonObject } from '../mail/mime/json-reader.ts'
 import { createHmac } from 'node:crypto'
 import type { Fact } from '../ledger/facts/fact.ts'
 import type { DeliveryRow } from '../ledger/project/state.ts'
@@ -120,13 +121,22 @@ function formatEngageLab({ payload, event, delivery, sentAt, secret }: PayloadIn
     to: isTarget ? '' : (payload['to'] ?? delivery?.recipient ?? ''),
     server: 'email',
     itime: sentAt,
-    custom_args: payload['userHeaders'] ?? {},
+    custom_args: customArgsOf(payload['userHeaders']),
     status: { message_status: status ?? event, status_data: status === null ? withoutContent(data) : data },
     ...(status === null ? { response: { event, response_data: data } } : {}),
   })
   const signature = createHmac('sha256', secret).update(String(sentAt)).digest('hex')
   const headers = { 'X-WebHook-Timestamp': String(sentAt), 'X-WebHook-AppKey': 'email', 'X-WebHook-Signature': signature }
   return { contentType: 'application/json; charset=utf-8', body: serialised, headers }
+}
+
+/** The header that carries the custom_args of a mail as JSON, beside the sender's own user headers. */
+export const CUSTOM_ARGS_HEADER = 'SC-Custom-Args'
+
+/** What the sender gave as custom_args, and its user headers. */
+function customArgsOf(userHeaders: unknown): object {
+  const { [CUSTOM_ARGS_HEADER]: text, ...others } = asObject(userHeaders) ?? {}
+  return { ...others, ...(typeof text === 'string' ? parseJsonObject(text) : null) }
 }
 
 /** The content of a message appears only once in a body, in the response data. */

@@ -11,7 +11,7 @@ import { rewriteMail } from '../../src/compose/rewrite-mime.ts'
 import { extractAddresses, parseBareAddress } from '../../src/mail/mime/address.ts'
 import { getHeaders, getRawHeader } from '../../src/mail/mime/header.ts'
 import { parseMime } from '../../src/mail/mime/mime.ts'
-import { parseSubmittedMessage } from '../../src/smtp-server/submitted-message.ts'
+import { parseSubmittedMessage } from '../../src/service/submit/submitted-message.ts'
 import { propertyRuns } from '../support/property-runs.ts'
 
 const OWN = 'own.example'

@@ -20,7 +20,7 @@ export const BASIC = `Basic ${Buffer.from('alice:secret-of-alice').toString('bas
 export const OPERATOR = 'Bearer secret-of-the-operator'
 
 export type TestRequest = {
-  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly url: string
   readonly body?: unknown
   readonly auth?: string | null

@@ -10,7 +10,7 @@ import { FAKE_SERVICES } from './fake-services.ts'
 
 type Route = { readonly method: NonNullable<TestRequest['method']>; readonly url: string }
 
-const isMethod = (text: string): text is Route['method'] => ['GET', 'POST', 'PATCH', 'DELETE'].includes(text)
+const isMethod = (text: string): text is Route['method'] => ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].includes(text)
 
 /** Every route of the two APIs, one entry per method. */
 export async function listCompatibleRoutes(): Promise<readonly Route[]> {

@@ -3,7 +3,7 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { parseSubmittedMessage } from '../../src/smtp-server/submitted-message.ts'
+import { parseSubmittedMessage } from '../../src/service/submit/submitted-message.ts'
 
 const read = (text: string, recipients: readonly string[] = ['joe@example.net']) =>
   parseSubmittedMessage(Buffer.from(text.replaceAll('\n', '\r\n')), { recipients, labelId: null })

@@ -12,7 +12,7 @@ import type { MessageService } from '../services/messages.ts'
 import { readSubStatusFilter, readStatusFilter } from '../sendcloud/email-status.ts'
 import type { Parameter } from '../sendcloud/parameters.ts'
 import { readList, readParameters } from '../sendcloud/parameters.ts'
-import { formatTime, parseDay, toDayRange } from '../sendcloud/zoned-time.ts'
+import { formatOffsetTime, parseDay, toDayRange } from '../sendcloud/zoned-time.ts'
 import { STATUS_NAMES } from '../sendcloud/status-names.ts'
 import type { EngageLabOperation } from './operation.ts'
 import { ENGAGELAB_EMAIL, ENGAGELAB_LABEL_ID, ENGAGELAB_PAGING, ENGAGELAB_API_USERS } from './filters.ts'
@@ -89,7 +89,7 @@ function toStatusRow(row: DeliveryRow, zone: string): object {
     sub_status: row.subStatus ?? 0,
     sub_status_desc: subStatusName(row.subStatus),
     send_log: row.sendLog,
-    request_time: formatTime(row.requestedAt, zone),
-    modified_time: formatTime(row.modifiedAt, zone),
+    request_time: formatOffsetTime(row.requestedAt, zone),
+    modified_time: formatOffsetTime(row.modifiedAt, zone),
   }
 }

@@ -6,6 +6,7 @@
  *
  * See also: http/services/suppressions, http/services/block-allow, http/sendcloud/lists, http/sendcloud/block-allow.
  */
+import { hash } from 'node:crypto'
 import type { ListName } from '../../ledger/facts/list-facts.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'
 import type { EntrySelection } from '../../service/lists/block-allow.ts'
@@ -14,7 +15,7 @@ import type { BlockAllowService } from '../services/block-allow.ts'
 import type { SuppressionQuery, SuppressionService } from '../services/suppressions.ts'
 import type { Parameter } from '../sendcloud/parameters.ts'
 import { readParameters } from '../sendcloud/parameters.ts'
-import { formatTime, parseTime } from '../sendcloud/zoned-time.ts'
+import { formatOffsetTime, parseOffsetTime } from '../sendcloud/zoned-time.ts'
 import type { EngageLabOperationContext, EngageLabListResponse, EngageLabOperation, EngageLabRefusal } from './operation.ts'
 import {
   ENGAGELAB_EMAIL,
@@ -32,32 +33,41 @@ type EntryNeeds = ListNeeds & { readonly blockAllow: BlockAllowService; readonly
 /** `reason` is the provider's text. */
 type SuppressionRowFormatter = (row: SuppressionRow, zone: string, reason: string) => object
 
-const formatExpiry = ({ until }: SuppressionRow, zone: string): string => (until === null ? '' : formatTime(until, zone))
+const formatExpiry = ({ until }: SuppressionRow, zone: string): string => (until === null ? '' : formatOffsetTime(until, zone))
 
 /** The format of a row, by list. */
 const ROW_FORMATTERS = {
   bounce: (row, zone, reason) => ({
     email: row.address ?? '',
     reason,
-    bounce_time: formatTime(row.from, zone),
+    bounce_time: formatOffsetTime(row.from, zone),
     expire_time: formatExpiry(row, zone),
   }),
   complaint: (row, zone, reason) => ({
     email: row.address ?? '',
     reason,
-    complaint_time: formatTime(row.from, zone),
+    complaint_time: formatOffsetTime(row.from, zone),
     expire_time: formatExpiry(row, zone),
   }),
   unsubscribe: (row, zone) => ({
     email: row.address ?? '',
     api_user: row.apiUser ?? '',
     type: row.unsubscribeType ?? 0,
-    unsubscribe_time: formatTime(row.from, zone),
+    unsubscribe_time: formatOffsetTime(row.from, zone),
     expire_time: formatExpiry(row, zone),
   }),
-  block: (row, zone) => ({ ...toEntryFields(row), create_time: formatTime(row.from, zone), expire_time: formatExpiry(row, zone) }),
-  allow: (row, zone) => ({ ...toEntryFields(row), create_time: formatTime(row.from, zone) }),
+  block: (row, zone) => ({
+    block_id: blockIdOf(row),
+    ...toEntryFields(row),
+    create_time: formatOffsetTime(row.from, zone),
+    expire_time: formatExpiry(row, zone),
+  }),
+  allow: (row, zone) => ({ ...toEntryFields(row), create_time: formatOffsetTime(row.from, zone) }),
 } as const satisfies Record<ListName, SuppressionRowFormatter>
+
+/** A number that stays the same for the address or domain and its API user: 48 bits, which JSON keeps exact. */
+const blockIdOf = ({ addressHash, scope }: SuppressionRow): number =>
+  Number.parseInt(hash('sha256', `${addressHash}:${scope}`).slice(0, 12), 16)
 
 const toEntryFields = (row: SuppressionRow): object => ({
   api_user: row.scope === '' ? 'all' : row.scope,
@@ -180,7 +190,7 @@ export function createAddEntriesOperation(list: 'block' | 'allow'): EngageLabOpe
     if ('code' in selection) return selection
     const end = readParameters({ end: EXPIRY_PARAMETER }, context.parameters)
     const text = list === 'block' && end.ok ? end.values.end : ''
-    const until = text === '' ? null : parseTime(text, context.settings.zone)
+    const until = text === '' ? null : parseOffsetTime(text, context.settings.zone)
     if (text !== '' && (until === null || until <= context.now)) return { code: 40008 }
     const rows = await context.services.blockAllow.add(context.caller, { ...selection, until })
     return { result: rows.map((row) => ROW_FORMATTERS[list](row, context.settings.zone)), count: rows.length, total: rows.length }

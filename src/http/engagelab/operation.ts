@@ -1,8 +1,9 @@
 /**
  * operation - runs one EngageLab operation: HTTP Basic authentication, parameters from the query and the JSON body, and EngageLab's responses
  *
- * A successful response is `{ result, count, total }`. An error is an HTTP status with `{ code, message }`; the codes are those of the SendCloud
- * API (http/sendcloud/envelope). Unknown parameters are ignored, as in EngageLab's API.
+ * A list is `{ result, count, total }`. An error is an HTTP status with `{ code, message }`: 30000 for a wrong key, the codes of
+ * http/engagelab/mail-codes for sending, those of the SendCloud API (http/sendcloud/envelope) for the lists, and the HTTP status where neither
+ * has a code. Unknown parameters are ignored, as in EngageLab's API.
  *
  * See also: http/engagelab/routes, http/server/authenticate, docs/SENDCLOUD.md.
  */
@@ -27,7 +28,10 @@ export type EngageLabDependencies<Needs = object> = {
 
 /** What an operation works with. `Needs` are the services that it uses. */
 export type EngageLabOperationContext<Needs = object> = {
+  /** Of the path, the query and the JSON body. */
   readonly parameters: RequestParameters
+  /** The JSON body as it came. */
+  readonly body: unknown
   readonly caller: Caller
   readonly services: Needs
   readonly settings: AccountSettings
@@ -35,10 +39,13 @@ export type EngageLabOperationContext<Needs = object> = {
 }
 
 export type EngageLabListResponse = { readonly result: readonly object[]; readonly count: number; readonly total: number }
-export type EngageLabRefusal = { readonly code: SendCloudCode }
-export type EngageLabOperation<Needs = object> = (
+/** `status` is 400 by default. */
+export type EngageLabRefusal =
+  | { readonly code: SendCloudCode }
+  | { readonly code: number; readonly message: string; readonly status?: number }
+export type EngageLabOperation<Needs = object, Response extends object = EngageLabListResponse> = (
   context: EngageLabOperationContext<Needs>,
-) => Promise<EngageLabListResponse | EngageLabRefusal>
+) => Promise<Response | EngageLabRefusal>
 
 /** The messages that must name EngageLab's own parameters. */
 const MESSAGE_OVERRIDES: Partial<Record<SendCloudCode, string>> = {
@@ -53,12 +60,22 @@ const MESSAGE_OVERRIDES: Partial<Record<SendCloudCode, string>> = {
   40016: 'api_user is invalid',
 }
 
-const HTTP_STATUSES: Partial<Record<SendCloudCode, number>> = { 40005: 401, 501: 500 }
+const HTTP_STATUSES: Partial<Record<SendCloudCode, number>> = { 501: 500 }
 
-/** Sends an error by its code. */
-export function sendEngageLabRefusal(reply: FastifyReply, code: SendCloudCode): FastifyReply {
-  if (code === 40005) void reply.header('www-authenticate', 'Basic realm="bounced", charset="UTF-8"')
-  return reply.code(HTTP_STATUSES[code] ?? 400).send({ code, message: MESSAGE_OVERRIDES[code] ?? SENDCLOUD_MESSAGES[code] })
+/** EngageLab's own code of a wrong key (its page "Email Label"). */
+const UNAUTHENTICATED = { code: 30_000, message: SENDCLOUD_MESSAGES[40005], status: 401 } as const
+
+/** Sends an error. */
+export function sendEngageLabRefusal(reply: FastifyReply, refusal: EngageLabRefusal): FastifyReply {
+  const { code } = refusal
+  if ('message' in refusal) return reply.code(refusal.status ?? 400).send({ code, message: refusal.message })
+  return reply
+    .code(HTTP_STATUSES[refusal.code] ?? 400)
+    .send({ code, message: MESSAGE_OVERRIDES[refusal.code] ?? SENDCLOUD_MESSAGES[refusal.code] })
+}
+
+function sendUnauthenticated(reply: FastifyReply): FastifyReply {
+  return sendEngageLabRefusal(reply.header('www-authenticate', 'Basic realm="bounced", charset="UTF-8"'), UNAUTHENTICATED)
 }
 
 /** Sends the error of a rate limit or of an overloaded server. */
@@ -69,22 +86,26 @@ export function sendEngageLabRateLimited(reply: FastifyReply): FastifyReply {
 /** Runs one operation. Total: every request gets a response. */
 export async function runEngageLabOperation<Needs>(
   dependencies: EngageLabDependencies<Needs>,
-  operation: EngageLabOperation<Needs>,
+  operation: EngageLabOperation<Needs, object>,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<unknown> {
   try {
     const identity = await authenticateRequest(dependencies.authenticator, request)
-    if (identity.kind !== 'account') return sendEngageLabRefusal(reply, 40005)
+    if (identity.kind !== 'account') return sendUnauthenticated(reply)
     const caller: Caller = { account: identity.account, apiUser: identity.apiUser, ip: request.ip }
     const settings = await dependencies.services.accounts.getSettings(caller.account)
-    const parameters = collectParameters(joinLists(request.query), joinLists(request.body))
-    const result = await operation({ parameters, caller, services: dependencies.services, settings, now: dependencies.services.now() })
-    return 'code' in result ? sendEngageLabRefusal(reply, result.code) : result
+    const { services } = dependencies
+    const { body } = request
+    const parameters = collectParameters(joinLists(request.query), joinLists(body), request.params)
+    const result = await operation({ parameters, body, caller, services, settings, now: services.now() })
+    return isRefusal(result) ? sendEngageLabRefusal(reply, result) : result
   } catch (error) {
     return sendErrorRefusal(dependencies, error, request, reply)
   }
 }
+
+const isRefusal = (result: object | EngageLabRefusal): result is EngageLabRefusal => 'code' in result
 
 function sendErrorRefusal(
   { telemetry }: Pick<EngageLabDependencies, 'telemetry'>,
@@ -93,10 +114,10 @@ function sendErrorRefusal(
   reply: FastifyReply,
 ): FastifyReply {
   const code = error instanceof Fault ? error.code : null
-  if (code === 'unauthenticated' || failureLimitMessage(error) !== null) return sendEngageLabRefusal(reply, 40005)
+  if (code === 'unauthenticated' || failureLimitMessage(error) !== null) return sendUnauthenticated(reply)
   if (code === 'rate_limited') return sendEngageLabRateLimited(reply)
   telemetry.log.error({ requestId: request.id, route: request.routeOptions.url, err: error }, 'request failed')
-  return sendEngageLabRefusal(reply, 501)
+  return sendEngageLabRefusal(reply, { code: 501 })
 }
 
 /** Joins the lists of a JSON body with semicolons, as the parameter tables expect. */

@@ -20,6 +20,16 @@ export function formatTime(at: number, zone: string): string {
   return toZoned(at, zone).toPlainDateTime().toString({ smallestUnit: 'second' }).replace('T', ' ')
 }
 
+/**
+ * Formats a time as EngageLab does, with the offset of the zone.
+ *
+ *     formatOffsetTime(0, 'Asia/Shanghai') → '1970-01-01T08:00:00+0800'
+ */
+export function formatOffsetTime(at: number, zone: string): string {
+  const zoned = toZoned(at, zone)
+  return zoned.toPlainDateTime().toString({ smallestUnit: 'second' }) + zoned.offset.slice(0, 6).replace(':', '')
+}
+
 /** The day of a time, `yyyy-MM-dd`. */
 export function formatDay(at: number, zone: string): string {
   return formatTime(at, zone).slice(0, 10)
@@ -69,6 +79,14 @@ function toInstant(local: string, zone: string): number {
 export function parseTime(text: string, zone: string): number | null {
   const [, day = '', clock = '00:00:00'] = /^(\d{4}-\d{2}-\d{2})(?: ((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d))?$/.exec(text) ?? []
   return parseDay(day) === null ? null : toInstant(`${day}T${clock}`, zone)
+}
+
+/** Reads a time with an offset, as formatOffsetTime writes it, or one in SendCloud's format; null for any other text. Total. */
+export function parseOffsetTime(text: string, zone: string): number | null {
+  const [, day, clock, hours, minutes] = /^(\d{4}-\d{2}-\d{2})T((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)([+-]\d{2}):?(\d{2})$/.exec(text) ?? []
+  if (day === undefined) return parseTime(text, zone)
+  const at = parseDay(day) === null ? Number.NaN : Date.parse(`${day}T${clock}${hours}:${minutes}`)
+  return Number.isNaN(at) ? null : at
 }
 
 /** A period in epoch milliseconds; `until` is exclusive. */

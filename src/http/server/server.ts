@@ -12,13 +12,14 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { Fault } from '../../errors.ts'
 import type { Telemetry } from '../../telemetry.ts'
+import { isEngageLabPath } from '../engagelab/paths.ts'
 import { addBodyLimits } from './body-limits.ts'
 import { addConnectionLimits } from './connection-limits.ts'
 import { addFormParser } from './forms.ts'
 import { HTTP_LIMITS, type HttpLimits } from './http-limits.ts'
 import type { HttpServer } from './http-server.ts'
 import { collectMethods } from './methods.ts'
-import { sendProblem } from './problem.ts'
+import { describeError, sendProblem } from './problem.ts'
 import { addChallengeFilter } from './session-cookie.ts'
 
 export type HttpServerOptions = {
@@ -68,15 +69,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   server.setSerializerCompiler(serializerCompiler)
   server.setErrorHandler((error, request, reply) => sendProblem(telemetry, error, request, reply))
   const findMethods = collectMethods(server)
-  server.setNotFoundHandler((request, reply) => {
-    const methods = findMethods(request.url)
-    const fault =
-      methods.length === 0
-        ? new Fault('not_found', 'no route matches this URL')
-        : new Fault('method_not_allowed', `this URL supports ${methods.join(', ')}`)
-    if (methods.length > 0) void reply.header('allow', methods.join(', '))
-    return sendProblem(telemetry, fault, request, reply)
-  })
+  addNotFoundHandler(server, telemetry, findMethods)
   addConnectionLimits(server, { telemetry, limits: httpLimits, isBehindProxy: options.trustProxy, now: () => performance.now() })
   addMetricsHooks(server, telemetry)
   addBodyLimits(server, { telemetry, limits: httpLimits, now: () => performance.now() })
@@ -84,6 +77,21 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   await server.register((await import('@fastify/formbody')).default)
   addFormParser(server)
   return server
+}
+
+/** The owner of the path decides the form of the error. */
+function addNotFoundHandler(server: HttpServer, telemetry: Telemetry, findMethods: ReturnType<typeof collectMethods>): void {
+  server.setNotFoundHandler((request, reply) => {
+    const methods = findMethods(request.url)
+    const fault =
+      methods.length === 0
+        ? new Fault('not_found', 'no route matches this URL')
+        : new Fault('method_not_allowed', `this URL supports ${methods.join(', ')}`)
+    if (methods.length > 0) void reply.header('allow', methods.join(', '))
+    if (!isEngageLabPath(request.url)) return sendProblem(telemetry, fault, request, reply)
+    const { status, detail } = describeError(fault)
+    return reply.code(status).send({ code: status, message: detail })
+  })
 }
 
 function addMetricsHooks(server: HttpServer, telemetry: Telemetry): void {

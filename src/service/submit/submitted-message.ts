@@ -6,13 +6,13 @@
  *
  * Pure, total. See also: docs/SENDING.md, compose/x-smtpapi, compose/rewrite-mime, smtp-server/submission-session.
  */
-import { splitHeaderFields, fieldValueOf, fieldNameOf, type HeaderFieldLine } from '../compose/header-line.ts'
-import { parseSenderMessageId } from '../compose/header-set.ts'
-import { readOriginators } from '../compose/originator.ts'
-import { hasValuesForAll, readXSmtpApi, ACCOUNT_DEFAULT_TRACKING, variablesOfRecipient, type XSmtpApi } from '../compose/x-smtpapi.ts'
-import { parseBareAddress } from '../mail/mime/address.ts'
-import { decodeEncodedWords } from '../mail/mime/header.ts'
-import type { Submission } from '../service/submit/submit.ts'
+import { splitHeaderFields, fieldValueOf, fieldNameOf, type HeaderFieldLine } from '../../compose/header-line.ts'
+import { parseSenderMessageId } from '../../compose/header-set.ts'
+import { readOriginators } from '../../compose/originator.ts'
+import { hasValuesForAll, readXSmtpApi, ACCOUNT_DEFAULT_TRACKING, variablesOfRecipient, type XSmtpApi } from '../../compose/x-smtpapi.ts'
+import { parseBareAddress } from '../../mail/mime/address.ts'
+import { decodeEncodedWords } from '../../mail/mime/header.ts'
+import type { Submission } from './submit.ts'
 
 type Unacceptable = { readonly ok: false; readonly refusal: 'largeHeader' | 'noSender' | 'ambiguousSender' | 'extension' | 'manySeparate' }
 
