@@ -132,6 +132,8 @@ const METRICS = {
     labels: ['state'],
   },
   bounced_http_requests_total: { kind: 'counter', help: 'HTTP requests, by route and status', labels: ['route', 'status'] },
+  bounced_certificate_days: { kind: 'gauge', help: 'Days until the first certificate of the HTTPS listener ends', labels: [] },
+  bounced_certificate_problems: { kind: 'gauge', help: 'Certificates of the HTTPS listener whose files cannot be read', labels: [] },
   bounced_http_connections: { kind: 'gauge', help: 'Open HTTP connections', labels: [] },
   bounced_http_connections_closed_total: { kind: 'counter', help: 'HTTP connections closed by a limit, by reason', labels: ['reason'] },
   bounced_http_body_bytes: { kind: 'gauge', help: 'Bytes of incoming request bodies in memory', labels: [] },

@@ -201,7 +201,7 @@ async function openListeners(
   const { context } = runtime
   const { outbound, submit } = http
   const appOptions = httpAppOptions(runtime, http)
-  const httpListener = await openPublicListener(await createHttpApp(appOptions), settings, context.telemetry)
+  const httpListener = await openPublicListener(await createHttpApp(appOptions), settings, context)
   cleanups.push(httpListener.close)
   runtime.setHttpPort(httpListener.port)
   const adminApp = await createAdminApp({ telemetry: context.telemetry, findReadinessProblem: http.readiness.check })

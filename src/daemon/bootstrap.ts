@@ -134,6 +134,7 @@ function createContext(settings: Settings, telemetry: Telemetry, { engine, maste
     reporters: createReporters(readReporters(), settings.reporters.own),
     ...(settings.delivery.mode === 'off' ? {} : { egressIps: egressIpsOf(settings.delivery) }),
     telemetry,
+    certificates: { current: () => [] },
     diskSpace: createDiskSpace({ folder: storeFolderOf(settings), floorBytes: settings.limits.freeDiskBytes, elapsed, telemetry }),
     counterBuffer: createCounterBuffer(now),
     now,

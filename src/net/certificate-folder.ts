@@ -4,7 +4,8 @@
  *     FOLDER/NAME/fullchain.pem      the certificate with its chain
  *     FOLDER/NAME/privkey.pem        its key
  *
- * The names in a certificate decide which requests it serves, not the name of its folder. The folder is read whole or not at all.
+ * The names in a certificate decide which requests it serves, not the name of its folder. Each pair of files is read by itself: one that is broken
+ * keeps what it had before, and the others are renewed. Files may be replaced by renaming and by symbolic links.
  *
  * RFC 6066 §3 (SNI), RFC 9525 §6.3 (wildcards). See also: daemon/listeners/https-listener, net/certificate.
  */
@@ -15,62 +16,96 @@ import { createSecureContext, type SecureContext } from 'node:tls'
 import { Fault } from '../errors.ts'
 import { loadCertificate, type Certificate } from './certificate.ts'
 
-type CertificateTable = {
+/** A pair of files. The one of tls.cert and tls.key comes first, and has the name `tls.cert`. */
+export type CertificateFiles = { readonly name: string; readonly cert: string; readonly key: string }
+
+/** One pair of files, as it was read last. */
+export type CertificateState = {
+  readonly name: string
+  /** Epoch milliseconds. */
+  readonly expiresAt: number
+  /** Why its files cannot be read now, and since when; null: they can. */
+  readonly problem: { readonly text: string; readonly since: number } | null
+}
+
+type ReadCertificate = CertificateState & { readonly hosts: readonly string[]; readonly pair: Certificate; readonly context: SecureContext }
+
+/** Pairs of files that can be served, and those that cannot. */
+export type CertificateTable = {
+  readonly certificates: readonly ReadCertificate[]
+  /** For clients that name no host. */
+  readonly first: Certificate
+  /** Pairs of files that never could be read. */
+  readonly broken: readonly { readonly name: string; readonly problem: { readonly text: string; readonly since: number } }[]
   /** The certificate for a host name: one that names it, else one with a wildcard for it, else the first. */
   readonly find: (host: string) => SecureContext
 }
 
 const FILES = { cert: 'fullchain.pem', key: 'privkey.pem' } as const
 
-/** Reads all certificates. `fallback` comes first. Faults: config_invalid (a file that cannot be read or does not fit, or no certificate at all). */
-export function loadCertificates(folder: string | null, fallback: Certificate | null): CertificateTable {
-  const certificates = [...(fallback === null ? [] : [fallback]), ...filesIn(folder).map(loadCertificate)]
-  const contexts = certificates.map(({ cert, key }) => ({
-    names: namesOf(cert),
-    context: createSecureContext({ cert, key, minVersion: 'TLSv1.2' }),
-  }))
-  const [first] = contexts
-  if (first === undefined)
-    throw new Fault(
-      'config_invalid',
-      `http.tlsPort needs a certificate: NAME/${FILES.cert} and NAME/${FILES.key} in http.tlsFolder, or tls.cert`,
-    )
-  const byName = new Map(contexts.toReversed().flatMap(({ names, context }) => names.map((name) => [name, context])))
-  return {
-    find: (host) => {
-      const name = host.toLowerCase().replace(/\.$/, '')
-      return byName.get(name) ?? byName.get(name.replace(/^[^.]+/, '*')) ?? first.context
-    },
+/** Reads all pairs. `before` is the table in force. Faults: config_invalid (the folder cannot be read, or no pair at all can). */
+export function loadCertificates(files: readonly CertificateFiles[], before: CertificateTable | null, now: number): CertificateTable {
+  const read = files.map((pair) => readPair(pair, before, now))
+  const certificates = read.flatMap((each) => ('context' in each ? [each] : []))
+  const broken = read.flatMap((each) => ('context' in each ? [] : [each]))
+  const [first] = certificates
+  if (first === undefined) {
+    const needed = `http.tlsPort needs a certificate: NAME/${FILES.cert} and NAME/${FILES.key} in http.tlsFolder, or tls.cert`
+    throw new Fault('config_invalid', broken[0]?.problem.text ?? needed)
   }
+  // Of two certificates for one name, the one that ends last.
+  const byEnd = certificates.toReversed().toSorted((a, b) => a.expiresAt - b.expiresAt)
+  const byHost = new Map(byEnd.flatMap(({ hosts, context }) => hosts.map((host) => [host, context])))
+  const find = (host: string): SecureContext => {
+    const name = host.toLowerCase().replace(/\.$/, '')
+    return byHost.get(name) ?? byHost.get(name.replace(/^[^.]+/, '*')) ?? first.context
+  }
+  return { certificates, broken, first: first.pair, find }
 }
 
-/** A text that changes when a file of the folder does. Total: a folder that cannot be read gives ''. */
-export function certificateStampOf(folder: string): string {
+function readPair(
+  pair: CertificateFiles,
+  before: CertificateTable | null,
+  now: number,
+): ReadCertificate | CertificateTable['broken'][number] {
+  const { name } = pair
   try {
-    return filesIn(folder)
-      .flatMap(({ cert, key }) => [cert, key])
-      .map((file) => `${file} ${statSync(file).mtimeMs} ${statSync(file).size}`)
-      .join('\n')
-  } catch {
-    return ''
+    const loaded = loadCertificate(pair)
+    const { subjectAltName, validToDate } = new X509Certificate(loaded.cert)
+    const context = createSecureContext({ ...loaded, minVersion: 'TLSv1.2' })
+    return { name, hosts: hostsOf(subjectAltName), expiresAt: validToDate.getTime(), pair: loaded, context, problem: null }
+  } catch (error) {
+    const known = [...(before?.certificates ?? []), ...(before?.broken ?? [])].find((each) => each.name === name)
+    const text = error instanceof Error ? error.message : String(error)
+    const problem = { text, since: known?.problem?.since ?? now }
+    return known !== undefined && 'context' in known ? { ...known, problem } : { name, problem }
   }
 }
 
-/** The pairs of files, by folder name. A subfolder without them, such as certbot's README, is left out. */
-function filesIn(folder: string | null): readonly { readonly cert: string; readonly key: string }[] {
-  if (folder === null) return []
+/** A text that changes when one of the files does, in whatever way it is replaced. Total: a file that is missing has a text too. */
+export const certificateStampOf = (files: readonly CertificateFiles[]): string =>
+  files
+    .flatMap(({ cert, key }) => [cert, key])
+    .map((file) => {
+      const stats = statSync(file, { throwIfNoEntry: false })
+      return `${file} ${stats?.ino} ${stats?.ctimeMs} ${stats?.mtimeMs} ${stats?.size}`
+    })
+    .join('\n')
+
+/** The pairs of files in a folder, by the names of its subfolders. Hidden ones (the old versions of a mounted secret) and those
+ * without files (certbot's README) are left out. Faults: config_invalid. */
+export function listCertificateFiles(folder: string): readonly CertificateFiles[] {
   try {
     return readdirSync(folder)
+      .filter((name) => !name.startsWith('.'))
       .toSorted()
-      .map((name) => ({ cert: join(folder, name, FILES.cert), key: join(folder, name, FILES.key) }))
-      .filter(({ cert }) => existsSync(cert))
+      .map((name) => ({ name, cert: join(folder, name, FILES.cert), key: join(folder, name, FILES.key) }))
+      .filter(({ cert, key }) => existsSync(cert) || existsSync(key))
   } catch (cause) {
     throw new Fault('config_invalid', `http.tlsFolder ${folder} cannot be read`, { cause })
   }
 }
 
-/** The DNS names that a certificate is for, in lower case. */
-function namesOf(pem: string): readonly string[] {
-  const text = new X509Certificate(pem).subjectAltName ?? ''
-  return [...text.matchAll(/(?:^|, )DNS:([^,]+)/g)].map((match) => (match[1] ?? '').toLowerCase())
-}
+/** The DNS names of a certificate, in lower case. */
+const hostsOf = (subjectAltName: string | undefined): readonly string[] =>
+  [...(subjectAltName ?? '').matchAll(/(?:^|, )DNS:([^,]+)/g)].map((match) => (match[1] ?? '').toLowerCase())

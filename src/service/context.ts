@@ -5,6 +5,7 @@
  *
  * See also: service/account-cache, service/transact.
  */
+import type { CertificateState } from '../net/certificate-folder.ts'
 import type { RuleTable } from '../classify/rule-table.ts'
 import type { TokenDomains } from '../correlate/references.ts'
 import type { Reporter } from '../correlate/reporter.ts'
@@ -31,6 +32,8 @@ export type Context = {
   readonly egressIps?: ReadonlySet<string>
   readonly telemetry: Telemetry
   readonly diskSpace: DiskSpace
+  /** The certificates of the HTTPS listener of this node, which sets `current` when it opens; absent: there is none. */
+  readonly certificates?: { current: () => readonly CertificateState[] }
   /** Counts committed facts for the alerts. */
   readonly counterBuffer: CounterBuffer
   /**

@@ -51,7 +51,7 @@ export const httpSettings = z.strictObject({
   ),
   trustProxy: setting(
     z.boolean().default(false),
-    'Read the client’s address from X-Forwarded-For',
+    'Read the client’s address and the host from X-Forwarded-For and X-Forwarded-Host; the HTTPS listener never does',
     'false: any client can send that header; set it only behind a proxy that replaces it, where nothing else can reach http.host',
   ),
   bodyBytes: setting(

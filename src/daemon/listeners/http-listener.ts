@@ -6,7 +6,7 @@
 import type { HttpServer } from '../../http/server/http-server.ts'
 import { LISTEN_BACKLOG } from '../../net/listen-backlog.ts'
 import type { Settings } from '../../settings/schema.ts'
-import type { Telemetry } from '../../telemetry.ts'
+import type { Context } from '../../service/context.ts'
 import { openHttpsListener, type HttpsListener } from './https-listener.ts'
 import { explainListenErrors } from './listen-errors.ts'
 
@@ -16,8 +16,11 @@ export type HttpListener = { readonly port: number; readonly close: () => Promis
 /** `https`: null where http.tlsPort is not set. */
 export type PublicListener = HttpListener & { readonly https: HttpsListener | null }
 
+/** What a listener tells its node. */
+type ListeningNode = Pick<Context, 'telemetry' | 'certificates' | 'now'>
+
 /** Listens on http.host and http.port, and on http.tlsHost and http.tlsPort if it is set. Faults: config_invalid (certificates), conflict. */
-export async function openPublicListener(server: HttpServer, settings: Settings, telemetry: Telemetry): Promise<PublicListener> {
+export async function openPublicListener(server: HttpServer, settings: Settings, node: ListeningNode): Promise<PublicListener> {
   const { http } = settings
   const [host, port, { tlsPort, tlsHost }] = [bindAddressOf(http.host), http.port, http]
   const plain = await explainListenErrors({ host, port, variables: 'BOUNCED_HTTP_PORT or BOUNCED_HTTP_HOST' }, () =>
@@ -29,8 +32,9 @@ export async function openPublicListener(server: HttpServer, settings: Settings,
       tlsPort === undefined
         ? null
         : await explainListenErrors({ host: tlsHost, port: tlsPort, variables }, () =>
-            openHttpsListener({ server, settings, telemetry, port: tlsPort }),
+            openHttpsListener({ server, settings, telemetry: node.telemetry, now: node.now, port: tlsPort }),
           )
+    if (https !== null && node.certificates !== undefined) node.certificates.current = https.certificates
     return { port: plain.port, https, close: async () => void (await Promise.all([https?.close(), plain.close()])) }
   } catch (error) {
     await plain.close()

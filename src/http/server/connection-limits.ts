@@ -3,12 +3,14 @@
  *
  * Idle is a connection without a request (the header has not arrived, or keep-alive), and one whose body or response moves more slowly than
  * 4 KiB a second. A full server evicts idle connections, and under stress closes them after stressSeconds (net/connection-table). A client that
- * takes no byte of its response for responseIdleSeconds is disconnected. Behind a proxy, the proxy is the only client and has no limits of its own.
+ * takes no byte of its response for responseIdleSeconds is disconnected. Behind a proxy, the proxy is the only client of
+ * the plain listener and has no limits of its own.
  *
  * RFC 9112 §9.5 (a server may close any idle connection). See also: settings/http, http/server/body-limits, http/server/server.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { createAddressMatcher } from '../../net/address-matcher.ts'
 import { createConnectionTable, type ConnectionTable, type OpenConnection } from '../../net/connection-table.ts'
 import { normaliseIp } from '../../net/peer-network.ts'
@@ -40,7 +42,10 @@ type ConnectionLimitOptions = {
   readonly now: () => number
 }
 
-type LimiterState = ConnectionLimitOptions & { readonly table: ConnectionTable; readonly open: Map<Socket, HttpConnection> }
+type LimiterState = ConnectionLimitOptions & {
+  readonly tableOf: (socket: Socket) => ConnectionTable
+  readonly open: Map<Socket, HttpConnection>
+}
 
 /** How often idle connections are checked. */
 const ENFORCE_INTERVAL_MS = 1_000
@@ -50,8 +55,11 @@ const IDLE_BYTES_PER_SECOND = 4_096
 
 /** Limits the connections of the server. Faults: config_invalid (exemptPeers). */
 export function addConnectionLimits(server: HttpServer, options: ConnectionLimitOptions): void {
-  const isExempt = options.isBehindProxy ? () => true : createAddressMatcher(options.limits.exemptPeers, 'http.exemptPeers')
-  const state: LimiterState = { ...options, table: createConnectionTable(options.limits, isExempt), open: new Map() }
+  const direct = createConnectionTable(options.limits, createAddressMatcher(options.limits.exemptPeers, 'http.exemptPeers'))
+  const proxied = options.isBehindProxy ? createConnectionTable(options.limits, () => true) : direct
+  // Whoever speaks TLS with us is no proxy.
+  const tableOf = (socket: Socket): ConnectionTable => (socket instanceof TLSSocket ? direct : proxied)
+  const state: LimiterState = { ...options, tableOf, open: new Map() }
   server.server.on('connection', (socket: Socket) => admitSocket(state, socket))
   server.server.on('request', (request: IncomingMessage, response: ServerResponse) => trackRequest(state, request, response))
   const timer = setInterval(() => enforceLimits(state), ENFORCE_INTERVAL_MS).unref()
@@ -60,12 +68,12 @@ export function addConnectionLimits(server: HttpServer, options: ConnectionLimit
 
 function admitSocket(state: LimiterState, socket: Socket): void {
   const connection = createConnection(state, socket)
-  const refusal = state.table.admit(connection)
+  const refusal = state.tableOf(socket).admit(connection)
   if (refusal !== null) return endConnection(state, connection, refusal)
   state.open.set(socket, connection)
   socket.once('close', () => {
     state.open.delete(socket)
-    state.table.release(connection)
+    state.tableOf(socket).release(connection)
   })
 }
 
@@ -136,9 +144,9 @@ function enforceLimits(state: LimiterState): void {
 }
 
 /** The time limit that a connection has broken. Without stress, Node and http/server/body-limits end requests that stall. */
-function timeoutOf({ limits, now, table }: LimiterState, { address, phase, since, progressAt }: HttpConnection): string | null {
+function timeoutOf({ limits, now, tableOf }: LimiterState, { address, socket, phase, since, progressAt }: HttpConnection): string | null {
   if (phase === 'work') return null
   const stressMs = limits.stressSeconds * 1_000
-  if (table.isStressed(address) && now() - (phase === 'header' ? since : progressAt) > stressMs) return 'stress'
+  if (tableOf(socket).isStressed(address) && now() - (phase === 'header' ? since : progressAt) > stressMs) return 'stress'
   return phase === 'response' && now() - progressAt > limits.responseIdleSeconds * 1_000 ? 'responseIdle' : null
 }

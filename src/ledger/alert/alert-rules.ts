@@ -150,6 +150,18 @@ export const ALERT_RULES = {
     hours: 0,
     idle: 'clears',
   },
+  // Certificates are renewed a month before they end; after half of that, somebody should look.
+  certificate: {
+    scope: 'operator',
+    unit: 'hours',
+    what: 'time since a certificate of the HTTPS listener should have been replaced: two weeks before its end, or when its files could not be read',
+    of: 'certificates',
+    raise: 1,
+    clear: 0,
+    minimum: 0,
+    hours: 0,
+    idle: 'clears',
+  },
   // A clock that is wrong by months would remove everything, so retention waits for a person. A month that turns in a quiet week is no sign.
   'retirement-held': {
     scope: 'operator',

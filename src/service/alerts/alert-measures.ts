@@ -12,6 +12,7 @@ import { ALERT_RULES, type AlertName } from '../../ledger/alert/alert-rules.ts'
 import type { WatchMetric } from '../../ledger/project/watch-counts.ts'
 import { QUARTER_HOUR_MS, quarterHourOf } from '../../ledger/project/state.ts'
 import { listTrackingDomainsForOperator } from '../../store/account/tracking-domains.ts'
+import type { CertificateState } from '../../net/certificate-folder.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { readMetadataForOperator } from '../../store/engine/metadata.ts'
 import { RETIREMENT_HELD } from '../../store/facts/retention.ts'
@@ -38,6 +39,8 @@ type MeasureInput = {
   readonly rows: readonly AlertRow[]
   /** The disk of the node that measures. */
   readonly diskSpace: DiskSpace
+  /** The certificates of the HTTPS listener of the node that measures. */
+  readonly certificates: readonly CertificateState[]
 }
 
 const MINUTE_MS = 60_000
@@ -59,6 +62,7 @@ const MEASURES = {
   'webhook-failing': failingWebhooks,
   'feedback-silence': feedbackSilence,
   'disk-space': ({ diskSpace, operator }) => Promise.resolve([diskShare(diskSpace, operator)]),
+  certificate: (input) => Promise.resolve(lateCertificates(input)),
   'retirement-held': heldRetirement,
 } as const satisfies Record<AlertName, Measure>
 
@@ -146,6 +150,16 @@ function diskShare({ floorBytes, freeBytes }: DiskSpace, operator: number): Time
   const value = floorBytes === 0 || free === null ? null : Math.min(1, floorBytes / Math.max(1, free))
   return { account: operator, alert: 'disk-space', about: '', value, volume: Math.round((free ?? 0) / MEBIBYTE), from: null }
 }
+
+/** Two weeks before its end, a certificate is renewed unless something is wrong. */
+const CERTIFICATE_NOTICE_MS = 14 * 24 * HOUR_MS
+
+/** Measures for how long each certificate has been due for replacement. */
+const lateCertificates = ({ certificates, now, operator }: MeasureInput): readonly TimedAlertMeasurement[] =>
+  certificates.map(({ name, expiresAt, problem }) => {
+    const dueAt = Math.min(expiresAt - CERTIFICATE_NOTICE_MS, problem?.since ?? Infinity)
+    return { account: operator, alert: 'certificate', about: name, value: Math.max(0, now - dueAt) / HOUR_MS, volume: 1, from: null }
+  })
 
 /** Measures how far the clock is ahead of the newest mail while retention holds for that reason. */
 async function heldRetirement({ reader, now, operator }: MeasureInput): Promise<readonly TimedAlertMeasurement[]> {

@@ -68,6 +68,7 @@ async function evaluate(context: Context, { rules, operator }: AlertOptions): Pr
     operator: await operator(),
     rows: known,
     diskSpace: context.diskSpace,
+    certificates: context.certificates?.current() ?? [],
   })
   // Assigned by the last run of the transaction.
   let changes: readonly AlertChange[] = []
@@ -125,6 +126,7 @@ const VALUE_WHEN_VANISHED: Readonly<Partial<Record<AlertRow['alert'], number>>> 
   'lane-paused': 0,
   'webhook-failing': 0,
   'tracking-domain': 0,
+  certificate: 0,
 }
 
 /** Leaves out alerts that were never raised, unless the row remembers when a condition began. */

@@ -92,6 +92,26 @@ describe.each([...engines])('$kind', ({ open }) => {
     expect(await evaluate()).toEqual([])
   })
 
+  test('a certificate: raised two weeks before its end, or an hour after its files broke; cleared when it is replaced', async () => {
+    const b = await bench()
+    const DAY = 86_400_000
+    const state = { name: 't.example.com', expiresAt: b.clock.now + 15 * DAY, problem: null as { text: string; since: number } | null }
+    const evaluate = async (...states: readonly (typeof state)[]): Promise<readonly unknown[]> => {
+      const options: AlertOptions = { rules: { rules: [], mailTo: [] }, mailer: null, operator: () => Promise.resolve(2) }
+      const facts = await createAlertEvaluator({ ...b.context, certificates: { current: () => states } }, options).evaluate()
+      return facts.map(({ account, data: { alert, about, state: next } }) => [account, alert, about, next])
+    }
+    expect(await evaluate(state)).toEqual([])
+    b.clock.now += 1.1 * DAY
+    expect(await evaluate(state)).toEqual([[2, 'certificate', 't.example.com', 'raised']])
+    expect(await evaluate({ ...state, expiresAt: b.clock.now + 90 * DAY })).toEqual([[2, 'certificate', 't.example.com', 'cleared']])
+    const broken = { ...state, expiresAt: b.clock.now + 90 * DAY, problem: { text: 'x', since: b.clock.now } }
+    expect(await evaluate(broken)).toEqual([])
+    b.clock.now += DAY / 12
+    expect(await evaluate(broken)).toEqual([[2, 'certificate', 't.example.com', 'raised']])
+    expect(await evaluate()).toEqual([[2, 'certificate', 't.example.com', 'cleared']])
+  })
+
   test('an alert is raised once and cleared once', async () => {
     const b = await bench()
     await count(b, 2, { request: 1_000, delivered: 900, invalid: 80, 'invalid-401': 30, 'soft-bounce': 5, complaint: 1 })
