@@ -17,11 +17,18 @@ export type Target = {
   readonly port: number
   readonly pid: number
   /** Creates mails that are new to the target. A target that stores nothing may return the same mails again. */
-  readonly mails: (count: number) => Promise<readonly LoadMail[]>
+  readonly mails: (count: number, domains: number) => Promise<readonly LoadMail[]>
   readonly stop: () => Promise<unknown>
 }
 
-export type Load = { readonly name: string; readonly connections: number; readonly mailsPerConnection: number; readonly mails: number }
+/** `domains`: the mails bounce at so many receiving domains. */
+export type Load = {
+  readonly name: string
+  readonly connections: number
+  readonly mailsPerConnection: number
+  readonly mails: number
+  readonly domains?: number
+}
 
 /** Mails a second, and microseconds of CPU for a mail over all threads (0 if unknown). */
 export type Measured = { readonly rate: number; readonly cpu: number }
@@ -40,8 +47,8 @@ export const UNLIMITED = {
 export async function startBounced(env: Readonly<Record<string, string>> = {}): Promise<Target & { readonly daemon: Daemon }> {
   const daemon = await startDaemon({ env: { ...UNLIMITED, ...env } })
   let made = 0
-  const mails = async (count: number): Promise<readonly LoadMail[]> => {
-    const registered = await register(daemon, made, count)
+  const mails = async (count: number, domains: number): Promise<readonly LoadMail[]> => {
+    const registered = await register(daemon, made, count, domains)
     made += count
     return registered
   }
@@ -49,10 +56,14 @@ export async function startBounced(env: Readonly<Record<string, string>> = {}): 
 }
 
 /** Registers recipients and returns a report for each. */
-export async function register(daemon: Daemon, first: number, count: number): Promise<readonly LoadMail[]> {
+export async function register(daemon: Daemon, first: number, count: number, domains = 1): Promise<readonly LoadMail[]> {
+  const domainOf = (n: number): string => (domains === 1 ? 'example.org' : `d${n % domains}.example`)
   const mails: LoadMail[] = []
   while (mails.length < count) {
-    const recipients = Array.from({ length: Math.min(1_000, count - mails.length) }, (_, n) => `p${first + mails.length + n}@example.org`)
+    const recipients = Array.from({ length: Math.min(1_000, count - mails.length) }, (_, n) => {
+      const number = first + mails.length + n
+      return `p${number}@${domainOf(number)}`
+    })
     const { body } = await daemon.api('POST', '/v1/messages', { from: 'news@example.com', subject: 'Your order', recipients })
     const rows: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, 'recipients') : []
     if (!Array.isArray(rows)) throw new Error(`registration failed: ${JSON.stringify(body)}`)
@@ -129,7 +140,7 @@ export async function runInTurn(targets: readonly Target[], load: Load, rounds: 
 }
 
 async function measure(target: Target, load: Load): Promise<Measured> {
-  const mails = await target.mails(load.mails)
+  const mails = await target.mails(load.mails, load.domains ?? 1)
   let at = 0
   let acceptedCount = 0
   const cpu = cpuMicros(target.pid)
