@@ -39,6 +39,20 @@ export const PAGES: readonly PageEntry[] = [
     scope: 'all',
   },
   {
+    path: '/messages',
+    load: async () => (await import('../pages/messages/messages-page.ts')).MessagesPage,
+    entry: 'messages',
+    needs: 'read',
+    scope: 'account',
+  },
+  {
+    path: '/messages/:id',
+    load: async () => (await import('../pages/messages/message-page.ts')).MessagePage,
+    entry: 'messages',
+    needs: 'read',
+    scope: 'account',
+  },
+  {
     path: '/queue',
     load: async () => (await import('../pages/queue/queue-page.ts')).QueuePage,
     entry: 'queue',

@@ -10,18 +10,19 @@ import { computed, signal } from '@preact/signals'
 
 const ROOT = '/console'
 
+/** `path` is as in the URL, so that an encoded slash stays part of a name. */
 type Place = { readonly path: string; readonly query: URLSearchParams }
 
 const readPlace = (): Place => ({
-  path: decodePath(location.pathname.slice(ROOT.length).replace(/\/+$/, '')) || '/',
+  path: location.pathname.slice(ROOT.length).replace(/\/+$/, '') || '/',
   query: new URLSearchParams(location.search),
 })
 
-function decodePath(path: string): string {
+function decodePart(part: string): string {
   try {
-    return path.split('/').map(decodeURIComponent).join('/')
+    return decodeURIComponent(part)
   } catch {
-    return path
+    return part
   }
 }
 
@@ -82,7 +83,7 @@ export function matchPath(pattern: string, path: string): Readonly<Record<string
   if (wanted.length !== given.length) return null
   const found: Record<string, string> = {}
   for (const [at, part] of wanted.entries()) {
-    const value = given[at] ?? ''
+    const value = decodePart(given[at] ?? '')
     if (part.startsWith(':') && value !== '') found[part.slice(1)] = value
     else if (part !== value) return null
   }

@@ -3,7 +3,7 @@
  */
 import { html, type Child, type View } from './html.ts'
 
-type BadgeTone = 'good' | 'warn' | 'bad' | 'accent' | 'plain'
+export type BadgeTone = 'good' | 'warn' | 'bad' | 'accent' | 'plain'
 
 export const Badge = ({ tone = 'plain', children }: { readonly tone?: BadgeTone; readonly children?: Child }): View =>
   html`<span class=${`badge ${tone}`}>${children}</span>`

@@ -18,7 +18,7 @@ import { ProblemNote } from './note.ts'
 
 type Values = Readonly<Record<string, string | boolean>>
 
-type FormState<V extends Values = Values> = {
+export type FormState<V extends Values = Values> = {
   readonly values: V
   readonly set: (changes: Partial<V>) => void
   readonly isBusy: boolean
@@ -76,7 +76,7 @@ type FieldProps = {
 }
 
 type InputProps = FieldProps & {
-  readonly type?: 'text' | 'password' | 'search' | 'number' | 'datetime-local' | 'url'
+  readonly type?: 'text' | 'password' | 'search' | 'number' | 'date' | 'url'
   readonly autocomplete?: string
   readonly autofocus?: boolean
 }

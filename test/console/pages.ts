@@ -15,6 +15,8 @@ const EVERYBODY: TestPage['seenBy'] = ['viewer', 'operator', 'admin', 'account']
 
 export const TEST_PAGES: readonly TestPage[] = [
   { path: '/', seenBy: EVERYBODY },
+  { path: '/messages', seenBy: EVERYBODY },
+  { path: '/messages/:id', seenBy: EVERYBODY },
   { path: '/queue', seenBy: EVERYBODY },
   { path: '/alerts', seenBy: EVERYBODY },
   { path: '/inbox', seenBy: EVERYBODY },

@@ -88,7 +88,6 @@ describe.each(engines)('$kind', ({ open }) => {
   test('a report is not read by its digest alone', async () => {
     expect(await services.messageReports.findRaw(1, refused, 'ab'.repeat(32))).toBeNull()
     expect(await services.messageReports.findRaw(2, refused, 'ab'.repeat(32))).toBeNull()
-    expect(await services.messageReports.findRawInboxMail(null, 'ab'.repeat(32))).toBeNull()
   })
 })
 

@@ -323,7 +323,6 @@ const overview: HttpServices['overview'] = {
 
 const messageReports: HttpServices['messageReports'] = {
   findRaw: (_account, emailId) => Promise.resolve(emailId === ROW.emailId ? Buffer.from('Subject: a\r\n\r\ntext') : null),
-  findRawInboxMail: (_account, digest) => Promise.resolve(digest === ITEM.digest ? Buffer.from('Subject: a\r\n\r\ntext') : null),
 }
 
 export const FAKE_SERVICES: HttpServices = {

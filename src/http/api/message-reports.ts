@@ -1,9 +1,9 @@
 /**
- * message-reports - the raw reports about a message and the mails of the inbox, as source and as a tree of parts, and as a download
+ * message-reports - the raw reports about a message, as source and as a tree of parts, and as a download
  *
  * The text of a mail is untrusted: it is returned as JSON strings, and as a download that no browser shows.
  *
- * See also: http/services/message-reports, http/api/messages (whose events name the digests), http/api/inbox.
+ * See also: http/services/message-reports, http/api/messages (whose events name the digests).
  */
 import { z } from 'zod'
 import { Fault } from '../../errors.ts'
@@ -57,19 +57,6 @@ export function addMessageReportRoutes(server: HttpServer, { messageReports, aut
     const raw = await find(account, request.params)
     void reply.header('content-disposition', `attachment; filename="${request.params.digest.slice(0, 16)}.eml"`)
     return reply.type('application/octet-stream').send(Buffer.from(raw))
-  })
-  const item = {
-    summary: 'Read the mail of an inbox item as source and parts',
-    tags: ['inbox'],
-    params: z.object({ id: digest }),
-    querystring,
-    response: { 200: mailView },
-  }
-  server.get('/v1/inbox/:id/parts', { schema: item }, async (request) => {
-    const caller = await authorizer.requireAccountOrOperator(request)
-    const raw = await messageReports.findRawInboxMail(caller?.account ?? null, request.params.id)
-    if (raw === null) throw new Fault('not_found', 'no inbox item has this id, or the raw mail has expired (retention.rawDays)')
-    return toResponse(raw)
   })
 }
 

@@ -11,8 +11,7 @@ import { parseMime, type MimeMessage } from '../../mail/mime/mime.ts'
 import type { MimePart } from '../../mail/mime/part.ts'
 import type { Context } from '../../service/context.ts'
 import { readTimelineByEmailId } from '../../store/facts/facts.ts'
-import { findInboxItem, findInboxItemsForOperator } from '../../store/mail/inbox.ts'
-import { findRawMail, findRawMailForOperator } from '../../store/mail/raw-mail.ts'
+import { findRawMail } from '../../store/mail/raw-mail.ts'
 
 /** One part in document order; `depth` makes the tree. */
 type MailPartView = {
@@ -38,8 +37,6 @@ type MailView = {
 export type MessageReportService = {
   /** The bytes of a report about a message. Null: the message has no such report, or its raw mail has expired. */
   readonly findRaw: (account: number, emailId: string, digest: string) => Promise<Uint8Array | null>
-  /** The bytes of an inbox item. Account null: any. */
-  readonly findRawInboxMail: (account: number | null, digest: string) => Promise<Uint8Array | null>
 }
 
 /** A page shows no more; the download has all. */
@@ -55,11 +52,6 @@ export function createMessageReportService({ engine: { read } }: Context): Messa
       const facts = await readTimelineByEmailId(read, account, emailId)
       const isNamed = facts.some(({ data }) => 'digest' in data && data.digest === digest)
       return isNamed ? findRawMail(read, account, digest) : null
-    },
-    findRawInboxMail: async (account, digest) => {
-      if (account === null)
-        return (await findInboxItemsForOperator(read, [digest])).length === 0 ? null : findRawMailForOperator(read, digest)
-      return (await findInboxItem(read, account, digest)) === null ? null : findRawMail(read, account, digest)
     },
   }
 }

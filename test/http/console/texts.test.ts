@@ -22,8 +22,8 @@ test('there are texts', () => expect(FILES.length).toBeGreaterThan(4))
 
 describe.each(FILES)('%s', (file) => {
   const load = async (): Promise<readonly Tables[]> => {
-    const module: Record<string, unknown> = await import(pathToFileURL(join(FOLDER, file)).href)
-    const tables = Object.values(module).flatMap((each) => (typeof each === 'function' ? [Reflect.get(each, 'tables')] : []))
+    const module: Record<string, { readonly tables?: Tables }> = await import(pathToFileURL(join(FOLDER, file)).href)
+    const tables = Object.values(module).flatMap((each) => each.tables ?? [])
     expect(tables).toHaveLength(1)
     return tables
   }
