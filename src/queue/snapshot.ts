@@ -11,6 +11,7 @@ import type { BackoffKeyId } from './backoff/backoff-key.ts'
 import { endAt } from './backoff/sliding-count.ts'
 import { getOrCreateKeyState, refreshBackoffLimits, setKeyTimer } from './backoff/key-state.ts'
 import type { KeyState, QueueState } from './queue-state.ts'
+import { getOrCreateLane } from './schedule/lane.ts'
 
 /** The episodes of all keys but those of this host alone: one row per episode, plain JSON. */
 export function snapshotEpisodes(queue: QueueState): BackoffEpisode[] {
@@ -49,12 +50,20 @@ export function restoreKeyStates(queue: QueueState, snapshots: readonly KeyState
     keyState.manualPause = manual
     keyState.holdPeriods = spans ?? []
     keyState.operatorRate = limit
+    showLane(queue, keyState)
     keyState.warmUp = warming
     // The dispatch numbers of a new queue start at the beginning.
     keyState.learnedRate = pace === null ? null : { ...pace, epoch: 0 }
     keyState.learnedConcurrency = breadth === null ? null : { ...breadth, epoch: 0 }
     setKeyTimer(queue, keyState, now)
   }
+}
+
+/** The lane of a domain that a person paused or slowed is visible, with or without mail. */
+function showLane(queue: QueueState, { key, manualPause, operatorRate }: KeyState): void {
+  if (key?.kind === 'manual' && key.domain !== null && manualPause !== null)
+    getOrCreateLane(queue, { account: key.account, domain: key.domain })
+  if (key?.kind === 'lane' && operatorRate !== null) getOrCreateLane(queue, key)
 }
 
 /** An episode that was stored while the clock was ahead: nothing in it has happened later than now, and a pause is not longer than it was. */

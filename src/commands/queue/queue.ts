@@ -136,10 +136,12 @@ const notDeliveringLine = (seenAt: number | null): string =>
 const formatTime = (at: number): string => new Date(at).toISOString()
 
 function laneCells({ domain, status }: LaneSnapshotRow, account: string): string[] {
-  const { state, reason, nextSendingAt, waiting, inFlight, rates, perMinute } = status
+  const { state, reason, nextSendingAt, waiting, inFlight, rates, perMinute, perMinuteInForce = null, isStopped } = status
   const perSecond = [rates.in[2], rates.try[2], rates.out[2]].map((rate) => rate.toFixed(1)).join('/')
   const inFlightNote = inFlight === 0 ? '' : ` (${inFlight} in flight)`
   const nextAttempt = nextSendingAt === null ? '-' : formatTime(nextSendingAt)
+  const isShown = perMinuteInForce !== null && perMinuteInForce !== perMinute && !isStopped
+  const inForceNote = isShown ? `, at most ${Number(perMinuteInForce.toFixed(1))} a minute now` : ''
   return [
     account,
     toSingleLine(domain),
@@ -147,7 +149,7 @@ function laneCells({ domain, status }: LaneSnapshotRow, account: string): string
     reason ?? '-',
     nextAttempt,
     `${waiting} queued${inFlightNote}`,
-    `in/try/out ${perSecond}${perMinute === null ? '' : `, set to ${perMinute} a minute`}`,
+    `in/try/out ${perSecond}${perMinute === null ? '' : `, set to ${perMinute} a minute`}${inForceNote}`,
   ]
 }
 

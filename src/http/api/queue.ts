@@ -42,6 +42,10 @@ const laneView = z.object({
   waiting: z.int(),
   inFlight: z.int(),
   perMinute: z.number().nullable().describe('The rate limit that was set for the lane'),
+  perMinuteInForce: z
+    .number()
+    .nullable()
+    .describe('The rate in force, from backoffs, learnt rates and perMinute; 0 while the lane is stopped, null for no limit'),
   rates: z
     .object({ in: averagesView, tryOut: averagesView, out: averagesView })
     .describe('Messages per second: accepted, attempted, delivered'),
@@ -114,7 +118,21 @@ function toLaneView(
   { account, domain, status, savedAt }: LaneSnapshotRow,
   { account: viewerAccount, accountNames }: LaneViewer,
 ): z.output<typeof laneView> {
-  const { state, isStopped, reason, key, class: name, n, nextSendingAt, waiting, inFlight, perMinute, rates, evidence } = status
+  const {
+    state,
+    isStopped,
+    reason,
+    key,
+    class: name,
+    n,
+    nextSendingAt,
+    waiting,
+    inFlight,
+    perMinute,
+    perMinuteInForce,
+    rates,
+    evidence,
+  } = status
   return {
     account: accountNames?.get(account) ?? null,
     domain,
@@ -128,6 +146,7 @@ function toLaneView(
     waiting,
     inFlight,
     perMinute,
+    perMinuteInForce: perMinuteInForce === undefined || perMinuteInForce === null ? null : roundRate(perMinuteInForce),
     rates: { in: toAveragesView(rates.in), tryOut: toAveragesView(rates.try), out: toAveragesView(rates.out) },
     evidence: evidenceFor(viewerAccount, evidence).map(({ at, code, text }) => ({ at: toIsoTimestamp(at), code, text })),
     seenAt: toIsoTimestamp(savedAt),

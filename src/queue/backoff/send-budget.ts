@@ -15,7 +15,7 @@ import { startOfNextUtcDay, startOfUtcDay, warmUpAllowance } from './warm-up.ts'
 export const minLimit = (a: number | null, b: number | null): number | null => (a === null ? b : b === null ? a : Math.min(a, b))
 
 /** Messages a minute that a key allows; null: no limit. */
-const rateLimitOf = (keyState: KeyState): number | null =>
+export const rateLimitOf = (keyState: KeyState): number | null =>
   minLimit(minLimit(keyState.backoffLimits.perMinute, keyState.learnedRate?.perMinute ?? null), keyState.operatorRate)
 
 /** What is left of today's allowance of an IP that warms up; null: no limit. */

@@ -21,7 +21,8 @@ const STATE_SEVERITY = { paused: 4, probing: 3, throttled: 2, recovering: 1, act
 export const soonerBlocker = (a: Blocker | null, b: Blocker | null): Blocker | null =>
   a === null || b === null ? null : a.opensAt <= b.opensAt ? a : b
 
-function latestBlocker(queue: QueueState, keys: readonly BackoffKeyId[], now: number): Blocker | null {
+/** Of the closed keys among these, the one that opens last; null: all are open. */
+export function findClosedBlocker(queue: QueueState, keys: readonly BackoffKeyId[], now: number): Blocker | null {
   let last: Blocker | null = null
   for (const key of keys) {
     const keyState = queue.keyStates.get(key)
@@ -39,14 +40,17 @@ function isClosed(queue: QueueState, keyState: KeyState, now: number): boolean {
 
 /** The key that blocks a stream: the one that opens last on the path that opens first. Null: the stream may send. */
 export function findBlocker(queue: QueueState, stream: MessageStream, now: number): Blocker | null {
-  const streamBlocker = latestBlocker(queue, stream.keys, now)
-  const pathBlockers = stream.egressPaths.map(({ keys }) => latestBlocker(queue, keys, now))
+  const streamBlocker = findClosedBlocker(queue, stream.keys, now)
+  const pathBlockers = stream.egressPaths.map(({ keys }) => findClosedBlocker(queue, keys, now))
   const pathBlocker =
     pathBlockers.reduce<Blocker | null | undefined>((first, one) => (first === undefined ? one : soonerBlocker(first, one)), undefined) ??
     null
   if (streamBlocker === null) return pathBlocker
   return pathBlocker === null || streamBlocker.opensAt >= pathBlocker.opensAt ? streamBlocker : pathBlocker
 }
+
+/** How much an episode holds back: 0 not at all. */
+export const severityOf = (episode: BackoffEpisode | null): number => (episode === null ? 0 : STATE_SEVERITY[episode.state])
 
 /** The episode that holds back most; null where all are active at full speed. */
 export function mostRestrictiveEpisode(episodes: readonly BackoffEpisode[]): BackoffEpisode | null {

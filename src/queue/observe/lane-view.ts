@@ -4,16 +4,16 @@
  * The key that opens last gives the reason and the next sending time; where an account has several egress IPs, on the path that opens first.
  * Changes nothing. See also: queue/schedule/operator-commands, queue/observe/throughput.
  */
-import type { BackoffEpisode } from '../backoff/backoff-episode.ts'
 import { sizeOf } from '../schedule/fifo.ts'
 import { nextRetryAt } from '../schedule/lane.ts'
-import { type Blocker, findBlocker, soonerBlocker, mostRestrictiveEpisode } from './blocking-key.ts'
+import { mostRestrictiveEpisode } from './blocking-key.ts'
+import { findLaneBlocker, findSlowingEpisode, rateInForce, relevantStreams } from './lane-limits.ts'
 import { type BackoffKeyId, keyReasonOf } from '../backoff/backoff-key.ts'
 import type { EvidenceReply } from '../message.ts'
 import type { BackoffClassName } from '../backoff/backoff-classes.ts'
 import { averagePerSecond, type ThroughputKind } from './throughput.ts'
 import { BACKOFF_STATES } from '../backoff/backoff-state.ts'
-import type { Lane, QueueState, MessageStream } from '../queue-state.ts'
+import type { Lane, QueueState } from '../queue-state.ts'
 
 /** Averages a second over the last 5, 15 and 30 seconds. */
 export type RateAverages = readonly [five: number, fifteen: number, thirty: number]
@@ -40,21 +40,19 @@ export type LaneStatus = {
   readonly evidence: readonly EvidenceReply[]
   /** The rate that an operator has set, in messages a minute; null: none. */
   readonly perMinute: number | null
+  /** What all rates together allow now: those of backoffs, learnt ones and the operator's. Null: no limit. Absent in rows of older versions. */
+  readonly perMinuteInForce?: number | null
 }
 
 /** The status of one lane. */
 export function statusOfLane(queue: QueueState, lane: Lane, now: number): LaneStatus {
-  const streams = [...lane.streams].flatMap((id) => queue.streams.get(id) ?? [])
-  const busy = streams.filter(({ waiting }) => waiting > 0)
-  const blockers = (busy.length > 0 ? busy : streams).map((stream) => findBlocker(queue, stream, now))
-  const blocker =
-    blockers.reduce<Blocker | null | undefined>((first, one) => (first === undefined ? one : soonerBlocker(first, one)), undefined) ?? null
-  const episode =
-    blocker === null
-      ? mostRestrictiveEpisode(streams.flatMap((stream) => episodesCovering(queue, stream)))
-      : mostRestrictiveEpisode([...blocker.keyState.episodes.values()])
+  const streams = relevantStreams(queue, lane)
+  const blocker = findLaneBlocker(queue, lane, streams, now)
+  const episode = blocker === null ? findSlowingEpisode(queue, streams) : mostRestrictiveEpisode([...blocker.keyState.episodes.values()])
   const isManual = blocker !== null && blocker.keyState.manualPause !== null
-  const isLimited = lane.waiting > 0 && (queue.keyStates.get(lane.id)?.operatorRate ?? null) !== null
+  const perMinute = queue.keyStates.get(lane.id)?.operatorRate ?? null
+  const isLimited = perMinute !== null
+  const isStopped = isManual || (blocker !== null && episode?.state === 'paused')
   const key = blocker?.keyState.id ?? episode?.key ?? (isLimited ? lane.id : null)
   const isDeferred = blocker === null && lane.inFlight === 0 && streams.every(({ ready }) => sizeOf(ready) === 0)
   const at = isDeferred ? nextRetryAt(queue, lane) : (blocker?.opensAt ?? Infinity)
@@ -62,7 +60,7 @@ export function statusOfLane(queue: QueueState, lane: Lane, now: number): LaneSt
     account: lane.account,
     domain: lane.domain,
     state: isManual ? 'manual' : (episode?.state ?? (blocker === null && !isLimited ? 'active' : 'limited')),
-    isStopped: isManual || episode?.state === 'paused',
+    isStopped,
     reason: keyReasonOf(key),
     key,
     class: episode?.class ?? null,
@@ -72,13 +70,9 @@ export function statusOfLane(queue: QueueState, lane: Lane, now: number): LaneSt
     inFlight: lane.inFlight,
     rates: { in: rateAveragesOf(lane, 'in', now), try: rateAveragesOf(lane, 'try', now), out: rateAveragesOf(lane, 'out', now) },
     evidence: episode?.evidence ?? lane.recentReplies,
-    perMinute: queue.keyStates.get(lane.id)?.operatorRate ?? null,
+    perMinute,
+    perMinuteInForce: isStopped ? 0 : rateInForce(queue, lane, streams),
   }
-}
-
-function episodesCovering(queue: QueueState, stream: MessageStream): BackoffEpisode[] {
-  const keys = [...stream.keys, ...stream.egressPaths.flatMap((egressPath) => egressPath.keys)]
-  return keys.flatMap((key) => [...(queue.keyStates.get(key)?.episodes.values() ?? [])])
 }
 
 const rateAveragesOf = ({ throughput }: Lane, kind: ThroughputKind, now: number): RateAverages => [

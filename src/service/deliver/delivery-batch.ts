@@ -53,7 +53,8 @@ export function collectBatch(
     updates: [...session.updates, ...session.endedUpdates.slice(0, MAX_ENDED_UPDATES)],
     transitions: [...session.transitions],
     keyChanges,
-    commandResults: [...session.commandResults],
+    // A command is done when all of its effect is stored.
+    commandResults: session.endedUpdates.length > MAX_ENDED_UPDATES ? [] : [...session.commandResults],
     moves: session.moves.map((move) => ({ ...move, isFresh: move.isFresh || !session.groups.has(move.to) })),
     groups: session.groups,
     groupsToClaim,

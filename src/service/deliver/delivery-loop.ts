@@ -104,13 +104,14 @@ async function pollStore(loop: LoopState): Promise<void> {
   const { hasNewMessages, hasFeedback } = await findPendingWorkForOperator(context.engine.read, session.groups)
   if (session.commandResults.length === 0 && session.groups.size > 0) {
     const isCounted = (event: QueueEvent): boolean => isQueueNotification(event) && isRecorded(session.groups, session.queue, event)
-    const { events, results, hasRun } = await runCommands(
+    const { events, results, changedKeys, hasRun } = await runCommands(
       context.engine.read,
       session.queue,
       { node: loop.node, isRecorded: isCounted },
       now,
     )
     applyEvents(loop, events)
+    for (const key of changedKeys) session.changedKeys.add(key)
     session.commandResults.push(...results)
     if (hasRun) await settleCommands(context)
     // The sender of a command checks its effect at once.

@@ -98,9 +98,8 @@ function transitionOf(row: BackoffKeyRow | undefined): string | null {
   return [epoch, state, since, until].join(' ')
 }
 
-/** The row of a warm-up has an egress IP and no key, so it can be removed only when all keys are collected. */
-const isCovered = ({ key, name }: KeyRowId, keys: ReadonlySet<BackoffKeyId> | null): boolean =>
-  keys === null || (name !== WARM_UP && keys.has(key))
+/** The row of a warm-up has an egress IP in the place of the key. */
+const isCovered = ({ key }: KeyRowId, keys: ReadonlySet<BackoffKeyId> | null): boolean => keys === null || keys.has(key)
 
 /** A key with occasional refusals and no transition needs no row. */
 const isInsignificant = ({ state, n, rung }: BackoffEpisode): boolean => state === 'active' && n === 0 && rung === null

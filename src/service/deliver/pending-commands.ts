@@ -15,7 +15,7 @@ import { getOrCreateLane } from '../../queue/schedule/lane.ts'
 import type { QueueEvent } from '../../queue/message.ts'
 import { sharedKeys } from '../../queue/schedule/operator-commands.ts'
 import { applyCommand, type Queue } from '../../queue/queue.ts'
-import { keyReasonOf } from '../../queue/backoff/backoff-key.ts'
+import { BACKOFF_KEYS, keyReasonOf } from '../../queue/backoff/backoff-key.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { listPendingQueueCommandsForOperator, type QueueCommand, type QueueCommandResult } from '../../store/queue/commands.ts'
 
@@ -25,6 +25,8 @@ const COMMANDS_PER_TICK = 50
 type CommandResults = {
   readonly events: readonly QueueEvent[]
   readonly results: readonly QueueCommandResult[]
+  /** The keys and the egress IPs whose settings have changed without an event. */
+  readonly changedKeys: readonly string[]
   /** Another node has not run a command yet that this node has. */
   readonly hasRun: boolean
 }
@@ -39,8 +41,15 @@ export async function runCommands(reader: DatabaseReader, queue: Queue, runner: 
   return {
     events: runs.flatMap(({ events }) => events),
     results: runs.map(({ result }) => result),
+    changedKeys: commands.flatMap(({ isRun, command }) => (isRun ? [] : changedKeysOf(command))),
     hasRun: commands.some(({ isRun }) => isRun),
   }
+}
+
+/** The rows that a command changes without an event. */
+function changedKeysOf(command: QueueCommand['command']): readonly string[] {
+  if (command.kind === 'rate') return [BACKOFF_KEYS.lane(command)]
+  return command.kind === 'warm-up' ? [command.egressIp] : []
 }
 
 function runCommand(

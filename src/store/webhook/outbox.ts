@@ -191,6 +191,12 @@ export async function advanceOutboxDueTime(
   return db.run(sql, [dueAt, account, endpointId, limit])
 }
 
+/** News about the queue: of use only while it is new. */
+const EXPRESS_KINDS: ReadonlySet<Fact['kind']> = new Set(['queue', 'alarm'])
+
+/** Rows are claimed by their time. A transition of the queue is sent before the events of a whole day that wait at the endpoint. */
+const EXPRESS_HEAD_START_MS = 86_400_000
+
 /** The first outbox row of a fact: waiting, due at once. */
 export function createOutboxRow(fact: Fact, endpointId: number, now: number): OutboxRow {
   const { account, id, subject, deliveryMonth, dedupKey, kind } = fact
@@ -204,7 +210,7 @@ export function createOutboxRow(fact: Fact, endpointId: number, now: number): Ou
     kind,
     state: 'waiting',
     attempts: 0,
-    dueAt: now,
+    dueAt: EXPRESS_KINDS.has(kind) ? now - EXPRESS_HEAD_START_MS : now,
     createdAt: now,
     error: null,
   }

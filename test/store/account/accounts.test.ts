@@ -249,6 +249,13 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     expect(events(again)).toEqual([2, 2, 3].map(idOf))
   })
 
+  test('outbox: transitions of the queue are claimed before older events of other kinds', async () => {
+    const many = Array.from({ length: 200 }, (_, n) => waiting(n + 1, n + 1))
+    const news = { ...openFact(999, { id: idOf(999) }), kind: 'queue' as const } as unknown as Parameters<typeof createOutboxRow>[0]
+    await tx(async (db) => saveLedgerState(db, createLedgerState(), { outbox: [...many, createOutboxRow(news, 1, T0 + 1_000)] }))
+    expect((await claim(T0 + 1_000, 5)).some(({ eventId }) => eventId === idOf(999))).toBe(true)
+  })
+
   test('outbox: clears one endpoint in small steps, and no other endpoint', async () => {
     const rows = [1, 2, 3, 4, 5].map((n) => waiting(1, n))
     await tx(async (db) =>
