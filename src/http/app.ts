@@ -11,6 +11,7 @@ import { addAccountRoutes } from './api/account.ts'
 import { addAlertRoutes } from './api/alerts.ts'
 import { addAttemptRoutes } from './api/attempts.ts'
 import { addBroadcastRoutes } from './api/broadcasts.ts'
+import { addEngagementListRoute } from './api/engagement.ts'
 import { addDkimRoutes } from './api/dkim.ts'
 import { addEventRoutes } from './api/events.ts'
 import { addExplainRoutes } from './api/rules/explain.ts'
@@ -101,6 +102,7 @@ const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) 
   addTrackHtmlRoutes,
   addTrackingDomainRoutes,
   addBroadcastRoutes,
+  addEngagementListRoute,
   addRuleRoutes,
   addRuleFileRoutes,
   addRuleWorkbenchRoutes,

@@ -28,7 +28,7 @@ import {
 } from './engine/mapping.ts'
 import type { SqlValue } from './engine/value.ts'
 
-export const EXPORT_KIND_NAMES = ['status', 'suppressions', 'results'] as const
+export const EXPORT_KIND_NAMES = ['status', 'suppressions', 'results', 'engagement'] as const
 export type ExportKind = (typeof EXPORT_KIND_NAMES)[number]
 export const EXPORT_FORMATS = ['csv', 'ndjson'] as const
 type ExportFormat = (typeof EXPORT_FORMATS)[number]
@@ -47,6 +47,7 @@ export type ExportFilters = {
   readonly egressIp?: string
   readonly broadcast?: string
   readonly result?: BroadcastResult
+  readonly engagement?: 'open' | 'click'
   readonly list?: ListName
   readonly site?: string
   readonly rule?: string

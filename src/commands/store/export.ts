@@ -1,7 +1,7 @@
 /**
  * export - prints rows of the store as NDJSON or CSV, and manages the export jobs of accounts
  *
- * `status`, `results` and `suppressions` have the columns of the export files (docs/EXPORTS.md), without a limit of time; `facts` and `mails` are complete
+ * `status`, `results`, `engagement` and `suppressions` have the columns of the export files (docs/EXPORTS.md), without a limit of time; `facts` and `mails` are complete
  * rows of the store. Reads page by page, by key, with bounded memory and without a lock, from its own connection to the store.
  *
  * See also: service/export/export-kinds, commands/store/export-jobs, store/facts/rebuild (pages).
@@ -62,7 +62,7 @@ export const exportCommand: DefineCommand = (command) => {
     .option('--bom', 'a byte order mark before CSV, so that Excel reads UTF-8')
     .option('--gzip', 'compress with gzip')
     .option('--account <apiUser>', 'only this account (its name or number)')
-    .option('--since <time>', 'requested, or entered, at or after (ISO 8601)')
+    .option('--since <time>', 'requested, entered, opened or clicked at or after (ISO 8601)')
     .option('--until <time>', 'before (ISO 8601)')
     .option('--list <list>', `suppressions: one of ${LIST_NAMES.join(', ')}; default: all`)
     .option('--broadcast <name>', 'status, results: only this broadcast')

@@ -1,5 +1,5 @@
 /**
- * exports - export jobs: statuses, suppression lists and broadcast results as files
+ * exports - export jobs: statuses, suppression lists, broadcast results, opens and clicks as files
  *
  * Create a job, poll it until it is done, then download its file. Any node serves the file.
  *
@@ -40,6 +40,7 @@ const filtersSchema = strictObject({
   egressIp: z.string().max(64).optional(),
   broadcast: z.string().min(1).max(128).optional(),
   result: z.enum(RESULT_KEYS).optional(),
+  engagement: z.enum(['open', 'click']).optional().describe('Only opens, or only clicks'),
   list: z.enum(LIST_NAMES).optional(),
   site: z.string().min(1).max(253).optional(),
   rule: z.string().min(1).max(128).optional(),
@@ -52,7 +53,9 @@ const timestamp = z.iso.datetime({ offset: true })
 const createBody = strictObject({
   kind: z
     .enum(EXPORT_KIND_NAMES)
-    .describe('The period selects status and results by the time of the request, and suppressions by the time of the entry'),
+    .describe(
+      'The period selects status and results by the time of the request, suppressions by the time of the entry, and engagement by the time of the open or click',
+    ),
   since: timestamp.describe('Start of the period, inclusive'),
   until: timestamp.optional().describe('End of the period, exclusive; now by default'),
   filters: filtersSchema.prefault({}).describe('docs/EXPORTS.md lists the filters of each kind'),

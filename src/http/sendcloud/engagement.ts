@@ -56,10 +56,12 @@ export const listSendCloudEngagement: SendCloudOperation<EngagementNeeds> = asyn
     ...range,
     apiUsers,
     labelIds,
+    after: null,
     offset: start,
     limit,
+    withTotal: true,
   })
-  return createEnvelope(200, { total, count: rows.length, dataList: rows.map((row) => toEngagementRow(row, settings.zone)) })
+  return createEnvelope(200, { total: total ?? 0, count: rows.length, dataList: rows.map((row) => toEngagementRow(row, settings.zone)) })
 }
 
 /** An email overrides the window. */

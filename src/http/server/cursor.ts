@@ -21,6 +21,7 @@ export const CURSOR_SCHEMAS = {
   ]),
   entry: z.strictObject({ from: epochMs, addressHash: sha256Hex, scope: z.string().max(200) }),
   item: z.strictObject({ receivedAt: epochMs, digest: sha256Hex }),
+  fact: z.strictObject({ at: epochMs, id: z.guid() }),
   lane: z.strictObject({ account: z.int(), domain: z.string().max(255) }),
 } as const
 

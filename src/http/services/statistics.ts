@@ -6,7 +6,12 @@
 import { findLabelIdsLike, findLabelNames } from '../../store/account/labels.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { sumCounters, type CounterQuery, type CounterSum } from '../../store/facts/counters.ts'
-import { findEngagementRecords, type EngagementFilters, type EngagementRecord } from '../../store/facts/engagement.ts'
+import {
+  findEngagementRecords,
+  type EngagementCursor,
+  type EngagementFilters,
+  type EngagementRecord,
+} from '../../store/facts/engagement.ts'
 import { omitNullish } from '../server/omit-nullish.ts'
 import { toAddressHashFilter } from './address-filter.ts'
 
@@ -18,8 +23,11 @@ type EngagementQuery = {
   readonly until: number | null
   readonly apiUsers: readonly string[] | null
   readonly labelIds: readonly number[] | null
+  /** The last row of the previous page; null: from `offset` on. */
+  readonly after: EngagementCursor | null
   readonly offset: number
   readonly limit: number
+  readonly withTotal: boolean
 }
 
 export type StatisticsService = {
@@ -27,7 +35,7 @@ export type StatisticsService = {
   readonly findEngagement: (
     account: number,
     query: EngagementQuery,
-  ) => Promise<{ readonly rows: readonly EngagementRecord[]; readonly total: number }>
+  ) => Promise<{ readonly rows: readonly EngagementRecord[]; readonly total: number | null }>
   /** Label names by number. Includes labels that were removed. */
   readonly findLabelNames: (account: number, labelIds: readonly number[]) => Promise<ReadonlyMap<number, string>>
   /** Labels whose name contains one of these parts, ignoring case. */
@@ -38,7 +46,7 @@ export type StatisticsService = {
 export function createStatisticsService(reader: DatabaseReader): StatisticsService {
   return {
     sumCounters: (account, query) => sumCounters(reader, account, query),
-    findEngagement: (account, { kind, email, from, until, apiUsers, labelIds, offset, limit }) => {
+    findEngagement: (account, { kind, email, from, until, apiUsers, labelIds, offset: start, ...page }) => {
       const filters = omitNullish<EngagementFilters>({
         kind,
         from,
@@ -47,7 +55,7 @@ export function createStatisticsService(reader: DatabaseReader): StatisticsServi
         apiUsers,
         labelIds,
       })
-      return findEngagementRecords(reader, account, filters, { start: offset, limit })
+      return findEngagementRecords(reader, account, filters, { start, ...page })
     },
     findLabelNames: (account, labelIds) => findLabelNames(reader, account, labelIds),
     findLabelIds: (account, parts) => findLabelIdsLike(reader, account, parts),

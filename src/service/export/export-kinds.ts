@@ -18,6 +18,7 @@ import type { ExportCursor, ExportFilters, ExportKind } from '../../store/export
 import { isSuppressionInForce } from '../../store/lists/suppressions.ts'
 import type { SuppressionCursor, SuppressionFilters } from '../../store/lists/suppressions.ts'
 import { scanDeliveries, scanSuppressions } from '../../store/facts/scan.ts'
+import { scanEngagement, type EngagementCursor, type EngagementRecord } from '../../store/facts/engagement.ts'
 import { findUnbilledIds } from '../../store/facts/unbilled.ts'
 import type { ScanRange } from '../../store/facts/scan.ts'
 import type { ExportedDelivery } from '../../store/mail/delivery-columns.ts'
@@ -116,6 +117,31 @@ const RESULT_COLUMNS: readonly Column<MailExportRow>[] = [
   ...MACHINE_COLUMNS,
 ]
 
+const ENGAGEMENT_COLUMNS: readonly Column<EngagementRecord>[] = [
+  ['engagement', ({ fact }) => fact.kind],
+  ['at', ({ fact }) => iso(fact.at)],
+  ['emailId', ({ emailId }) => emailId],
+  ['messageId', ({ messageId }) => messageId],
+  ['recipient', ({ recipient }) => recipient],
+  ['apiUser', ({ apiUser }) => apiUser],
+  ['label', ({ label }) => label],
+  ['broadcast', ({ broadcast }) => broadcast],
+  ['requestedAt', ({ requestedAt }) => iso(requestedAt)],
+  ['url', ({ fact }) => fact.data.url],
+  ['first', ({ fact }) => fact.data.first],
+  ['machine', ({ fact }) => fact.data.machine],
+  ['ip', ({ fact }) => fact.data.ip],
+  ['country', ({ fact }) => fact.data.country],
+  ['region', ({ fact }) => fact.data.region],
+  ['city', ({ fact }) => fact.data.city],
+  ['device', ({ fact }) => fact.data.device],
+  ['browser', ({ fact }) => fact.data.browser],
+  ['browserVersion', ({ fact }) => fact.data.browserVersion],
+  ['system', ({ fact }) => fact.data.system],
+  ['systemVersion', ({ fact }) => fact.data.systemVersion],
+  ['userAgent', ({ fact }) => fact.data.userAgent],
+]
+
 type EntryExportRow = { readonly row: SuppressionRow; readonly now: number }
 
 const ENTRY_COLUMNS: readonly Column<EntryExportRow>[] = [
@@ -170,6 +196,12 @@ export const EXPORT_KINDS = {
     columns: namesOf(ENTRY_COLUMNS),
     readStep: readEntryStep,
   },
+  engagement: {
+    allowedFilters: ['recipient', 'label', 'apiUser', 'emailType', 'broadcast', 'engagement'],
+    requiredFilters: [],
+    columns: namesOf(ENGAGEMENT_COLUMNS),
+    readStep: readEngagementStep,
+  },
 } as const satisfies Readonly<Record<ExportKind, ExportKindSpec>>
 
 async function readMailStep(
@@ -184,6 +216,15 @@ async function readMailStep(
   return { rows: rows.map((row) => cellsOf(columns, { row, billable: !unbilled.has(row.deliveryId) })), next }
 }
 
+async function readEngagementStep(reader: DatabaseReader, { account, filters, stride }: ExportStepInput): Promise<ExportStep> {
+  const { engagement: kind, ...others } = filters
+  const { after: key } = stride
+  const after: EngagementCursor | null = key === null ? null : { at: Number(key['at']), id: String(key['id']) }
+  const wanted = { ...mailFilters(others), ...(kind === undefined ? {} : { kind }) }
+  const { rows, next } = await scanEngagement(reader, account, wanted, { ...stride, after })
+  return { rows: rows.map((row) => cellsOf(ENGAGEMENT_COLUMNS, row)), next }
+}
+
 /** No row has this hash, so a filter by text that is not an address finds nothing. */
 const UNKNOWN_ADDRESS_HASH = '00'.repeat(32)
 const hashOf = (address: string): string => hashAddress(address) ?? UNKNOWN_ADDRESS_HASH
@@ -194,6 +235,7 @@ function mailFilters({
   apiUser,
   subStatus,
   list: _list,
+  engagement: _engagement,
   site: _site,
   rule: _rule,
   proof: _proof,

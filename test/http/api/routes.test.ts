@@ -65,6 +65,10 @@ const CASES: readonly Case[] = [
   ['a registration with content', post('/v1/messages', { ...MAIL, html: '<p>Hi</p>', plain: 'Hi', tracking: { click: false } }), 201],
   ['content that no mail can have', post('/v1/messages', { ...MAIL, html: '\ud800' }), 400, 'bad_request'],
   ['an unknown switch', post('/v1/messages', { ...MAIL, html: 'x', tracking: { clicks: true } }), 400, 'bad_request'],
+  // GET /v1/engagement
+  ['opens and clicks', { url: '/v1/engagement?kind=click&recipient=joe@example.com&since=2026-11-01T00:00:00Z&limit=5' }, 200],
+  ['opens and clicks of another kind', { url: '/v1/engagement?kind=unsubscribe' }, 400, 'bad_request'],
+  ['opens and clicks after no cursor of ours', { url: '/v1/engagement?after=x' }, 400, 'bad_request'],
   // POST /v1/track/html
   ['content of a mail', post('/v1/track/html', { emailId: decodeURIComponent(EMAIL_ID), html: '<p>Hi</p>' }), 200],
   ['content of a mail without content', post('/v1/track/html', { emailId: decodeURIComponent(EMAIL_ID) }), 200],

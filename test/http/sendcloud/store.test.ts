@@ -249,6 +249,26 @@ describe.each(engines)('$kind', ({ open }) => {
     expect((await ask('openandclick/list', `${DAYS}&limit=2&start=2`)).info).toMatchObject({ total: 3, count: 1 })
   })
 
+  async function get(url: string): Promise<Record<string, unknown>> {
+    const headers = { authorization: `Basic ${Buffer.from(`ann:${keys.get('ann')}`).toString('base64')}` }
+    return (await web.inject({ url, headers })).json()
+  }
+
+  test('/v1/engagement lists opens and clicks page by page, newest first', async () => {
+    const first = await get('/v1/engagement?limit=2')
+    expect(first['engagement']).toMatchObject([
+      { kind: expect.any(String), recipient: 'a@example.org', label: 'news', country: 'DE', system: 'iOS', machine: null },
+      {},
+    ])
+    const second = await get(`/v1/engagement?limit=2&after=${String(first['next'])}`)
+    expect([second['engagement'], second['next']]).toMatchObject([[{}], null])
+    const kinds = async (query: string): Promise<number> =>
+      ((await get(`/v1/engagement?${query}`))['engagement'] as readonly unknown[]).length
+    expect(await Promise.all(['kind=click', 'label=ews', 'label=other', 'recipient=a@example.org', 'apiUser=bob'].map(kinds))).toEqual([
+      1, 3, 0, 3, 0,
+    ])
+  })
+
   test('a block applies to an address or a domain, for one API user or all, until it expires or is removed', async () => {
     clock.now = T0 + 4 * HOUR
     const add = await ask('block/add', 'email=b@example.org&domainName=blocked.example&expireTime=2026-03-30 00:00:00')

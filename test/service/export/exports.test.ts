@@ -5,17 +5,20 @@ import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { hashAddress } from '../../../src/correlate/address-hash.ts'
 import { Fault } from '../../../src/errors.ts'
+import type { EngagementData } from '../../../src/ledger/facts/delivery-facts.ts'
 import type { SuppressionRow } from '../../../src/ledger/project/state.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
 import type { ExportFilters, ExportRow } from '../../../src/store/exports.ts'
 import { transitionsFor } from '../../../src/store/export-states.ts'
+import { appendFacts } from '../../../src/store/facts/facts.ts'
 import { saveLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { eraseAddress } from '../../../src/service/admin/erase.ts'
 import { createExporter, type Exporter } from '../../../src/service/export/exporter.ts'
 import { progressOf, type ExportRequest, type ExportService } from '../../../src/service/export/exports.ts'
 import { createRegister } from '../../../src/service/submit/register.ts'
 import type { Context } from '../../../src/service/context.ts'
-import { DAY, deliveryIdOf, hashOf, sampleDelivery, sampleSuppression, T0, ledgerStateOf } from '../../store/sample.ts'
+import { DAY, deliveryIdOf, hashOf, sampleDelivery, sampleFact, sampleSuppression, T0, ledgerStateOf } from '../../store/sample.ts'
+import { engagementData } from '../../ledger/given.ts'
 import { engines } from '../../support/engines.ts'
 import { makeExports, makeContext } from '../../support/context.ts'
 
@@ -92,6 +95,31 @@ describe.each(engines)('exports: $kind', ({ open }) => {
     expect(lines.map(({ emailId }) => emailId)).toEqual(Array.from({ length: 2_400 }, (_, n) => `m${n}x0$r${n}@example.com`))
     expect(lines[0]).toMatchObject({ reason: null, fault: null, billable: true, requestedAt: new Date(T0).toISOString() })
     expect([job.bytes, progressOf(job)]).toEqual([(await fileOf(job)).byteLength, 1])
+  })
+
+  test('opens and clicks are exported with their mails, one row each, and their text is no formula', async () => {
+    await fill(3, { label: 'news' })
+    const openOf = (n: number, over: Partial<EngagementData>) =>
+      sampleFact<'open'>({ n, kind: 'open', at: T0 + n, dedupKey: `open:${n}`, data: engagementData({ requestId: `q${n}`, ...over }) })
+    const click = sampleFact<'click'>({ n: 1, kind: 'click', at: T0 + 5, data: engagementData({ url: 'https://example.com/' }) })
+    const facts = [openOf(0, { userAgent: '=cmd|x', country: 'DE', first: true }), openOf(1, { machine: 'google-proxy' }), click]
+    await engine.tx((db) => appendFacts(db, facts))
+    const lines = await linesOf(await exported({ kind: 'engagement' }))
+    expect(lines).toMatchObject([
+      { engagement: 'open', emailId: 'm0x0$r0@example.com', label: 'news', country: 'DE', first: true, machine: null },
+      { engagement: 'open', emailId: 'm1x0$r1@example.com', machine: 'google-proxy' },
+      { engagement: 'click', recipient: 'r1@example.com', url: 'https://example.com/', at: new Date(T0 + 5).toISOString() },
+    ])
+    const csv = (await fileOf(await exported({ kind: 'engagement', format: 'csv' }))).toString()
+    expect(csv).toContain(`,'=cmd|x\r\n`)
+    for (const [filters, rows] of [
+      [{ engagement: 'click' }, 1],
+      [{ recipient: 'r0@example.com' }, 1],
+      [{ apiUser: 'nobody' }, 0],
+    ] as const)
+      expect((await exported({ kind: 'engagement', filters })).rows).toBe(rows)
+    expect((await exported({ kind: 'engagement', to: T0 + 1 })).rows).toBe(1)
+    await expect(exported({ kind: 'engagement', filters: { status: 4 } })).rejects.toMatchObject({ code: 'bad_request' })
   })
 
   test('an export without rows is a file with the column names', async () => {

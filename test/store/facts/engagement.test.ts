@@ -4,7 +4,7 @@
 import { engagementData } from '../../ledger/given.ts'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Engine } from '../../../src/store/engine/engine.ts'
-import { findEngagementRecords } from '../../../src/store/facts/engagement.ts'
+import { findEngagementRecords, scanEngagement, type EngagementCursor } from '../../../src/store/facts/engagement.ts'
 import { appendFacts } from '../../../src/store/facts/facts.ts'
 import { saveLedgerState } from '../../../src/store/facts/ledger-state.ts'
 import { engines } from '../../support/engines.ts'
@@ -25,6 +25,8 @@ const touch = (n: number, kind: 'open' | 'click', at: number, account = 1) => {
   const data = engagementData({ requestId: `${n}-${at}`, url: kind === 'click' ? 'https://example.com/' : null, ip: '192.0.2.9' })
   return sampleFact({ ...of, dedupKey: `${kind}:${n}-${at}`, data })
 }
+
+const PAGE = { start: 0, after: null, withTotal: true }
 
 describe.each(engines)('engagement: $kind', ({ open }) => {
   let engine: Engine
@@ -49,13 +51,37 @@ describe.each(engines)('engagement: $kind', ({ open }) => {
     ['no label', { labelIds: [] }, []],
   ]
   test.each(cases)('%s', async (_, filters, want) => {
-    const { rows, total } = await findEngagementRecords(engine.read, 1, filters, { start: 0, limit: 100 })
+    const { rows, total } = await findEngagementRecords(engine.read, 1, filters, { ...PAGE, limit: 100 })
     expect([rows.map(({ fact }) => fact.at - T0), total]).toEqual([want, want.length])
   })
 
   test('returns pages', async () => {
-    const page = await findEngagementRecords(engine.read, 1, {}, { start: 1, limit: 1 })
+    const page = await findEngagementRecords(engine.read, 1, {}, { ...PAGE, start: 1, limit: 1 })
     expect(page).toMatchObject({ total: 3, rows: [{ emailId: 'm1x0$r1@example.com', recipient: 'r1@example.com', apiUser: 'sender' }] })
-    expect((await findEngagementRecords(engine.read, 1, {}, { start: 0, limit: 0 })).rows).toEqual([])
+    expect((await findEngagementRecords(engine.read, 1, {}, { ...PAGE, limit: 0 })).rows).toEqual([])
+    const [first] = page.rows
+    const after = { at: first?.fact.at ?? 0, id: first?.fact.id ?? '' }
+    const next = await findEngagementRecords(engine.read, 1, {}, { ...PAGE, limit: 5, after, withTotal: false })
+    expect([next.total, next.rows.map(({ fact }) => fact.at - T0)]).toEqual([null, [1]])
+  })
+
+  test.each([1, 2, 100])('a scan in steps of %i rows reads each row once, with filters on its mail', async (maxRows) => {
+    const scan = async (filters: Parameters<typeof scanEngagement>[2], to = T0 + 10): Promise<readonly number[]> => {
+      const found: number[] = []
+      for (let after: EngagementCursor | null = null, isFirst = true; isFirst || after !== null; isFirst = false) {
+        const step: Awaited<ReturnType<typeof scanEngagement>> = await scanEngagement(engine.read, 1, filters, {
+          from: T0,
+          to,
+          after,
+          maxRows,
+        })
+        found.push(...step.rows.map(({ fact }) => fact.at - T0))
+        after = step.next
+      }
+      return found
+    }
+    expect(
+      await Promise.all([scan({}), scan({ kind: 'open' }), scan({ apiUsers: ['batch'] }), scan({}, T0 + 3), scan({ labelIds: [7] })]),
+    ).toEqual([[1, 2, 3], [1, 3], [3], [1, 2], [1, 2]])
   })
 })

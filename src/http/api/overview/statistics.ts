@@ -29,8 +29,10 @@ const countsView = z.object({
   unsubscribe: z.int(),
   open: z.int(),
   click: z.int(),
-  uniqueOpen: z.int(),
+  uniqueOpen: z.int().describe('Messages with an open that counts: a person’s, unless `machineEngagement` is `count`'),
   uniqueClick: z.int(),
+  machineOpen: z.int().describe('Opens by image proxies, scanners and prefetching; `open` includes them'),
+  machineClick: z.int(),
 })
 
 type CountsView = z.output<typeof countsView>
@@ -47,6 +49,8 @@ const METRICS = {
   click: 'click',
   uniqueOpen: 'unique-open',
   uniqueClick: 'unique-click',
+  machineOpen: 'machine-open',
+  machineClick: 'machine-click',
 } as const satisfies Record<keyof CountsView, string>
 
 const MAX_STEPS = 400
