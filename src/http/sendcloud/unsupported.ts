@@ -10,6 +10,7 @@
 const REFUSALS: Readonly<Record<string, string>> = {
   'mail/sendtemplate': 'templates are not supported: send html with mail/send',
   'mail/sendcalendar': 'calendars are not supported: send html with mail/send',
+  'mail/taskinfo': 'address lists are not supported, so there are no tasks of them',
   'bounce/add': 'the bounce list takes addresses from bounces only: use block/add to block an address',
   'complaint/add': 'the complaint list takes addresses from complaints only: use block/add to block an address',
   'spamreported/add': 'the complaint list takes addresses from complaints only: use block/add to block an address',
