@@ -67,6 +67,13 @@ export const PAGES: readonly PageEntry[] = [
     scope: 'all',
   },
   {
+    path: '/suppressions',
+    load: async () => (await import('../pages/suppressions/suppressions-page.ts')).SuppressionsPage,
+    entry: 'suppressions',
+    needs: 'read',
+    scope: 'account',
+  },
+  {
     path: '/inbox',
     load: async () => (await import('../pages/inbox/inbox-page.ts')).InboxPage,
     entry: 'inbox',

@@ -59,19 +59,6 @@ export function formatDistance(at: string | number): string {
   return Number.isFinite(distance) ? formats.value.relative.format(Math.trunc(distance / size), unit) : String(at)
 }
 
-/** The first moment of a day `yyyy-MM-dd` in the shown zone, as ISO 8601; '' for what is no day. Total. */
-export function firstMomentOf(day: string, plusDays = 0): string {
-  const utc = Date.parse(`${day}T00:00:00Z`) + plusDays * 86_400_000
-  if (!Number.isFinite(utc)) return ''
-  const format = new Intl.DateTimeFormat('en-US', { timeZone: shownZone(), timeZoneName: 'longOffset' })
-  const offsetAt = (at: number): number => {
-    const [, sign = '+', hours = '0', minutes = '0'] = /GMT(?:([+-])(\d+):(\d+))?/.exec(format.format(at)) ?? []
-    return (Number(hours) * 60 + Number(minutes)) * (sign === '-' ? -60_000 : 60_000)
-  }
-  // The offset may change during the day; the second look is at the moment itself.
-  return new Date(utc - offsetAt(utc - offsetAt(utc))).toISOString()
-}
-
 type MomentProps = {
   readonly at: string | null | undefined
   readonly style?: MomentStyle

@@ -19,6 +19,7 @@ export const TEST_PAGES: readonly TestPage[] = [
   { path: '/messages/:id', seenBy: EVERYBODY },
   { path: '/queue', seenBy: EVERYBODY },
   { path: '/alerts', seenBy: EVERYBODY },
+  { path: '/suppressions', seenBy: EVERYBODY },
   { path: '/inbox', seenBy: EVERYBODY },
   { path: '/inbox/:id', seenBy: EVERYBODY },
   { path: '/exports', seenBy: EVERYBODY },

@@ -11,7 +11,8 @@ import { EmptyState } from '../../components/empty-state.ts'
 import { Form, SelectField, TextField, useForm, type FormState } from '../../components/form.ts'
 import { ForeignText } from '../../components/foreign-text.ts'
 import { html, type View } from '../../components/html.ts'
-import { Moment, firstMomentOf } from '../../components/moment.ts'
+import { Moment } from '../../components/moment.ts'
+import { readMoment } from '../../components/moment-input.ts'
 import { PageHead } from '../../components/page-head.ts'
 import { StatusBadge } from '../../components/status-badge.ts'
 import { common } from '../../texts/common-texts.ts'
@@ -28,12 +29,18 @@ type Filters = Record<(typeof FILTERS)[number], string>
 // Checked cast: a record over the names.
 const readFilters = (): Filters => Object.fromEntries(FILTERS.map((name) => [name, queryValue(name)])) as Filters
 
+/** The day after `yyyy-MM-dd`, which the filter includes; '' for what is no day. */
+function nextDay(day: string): string {
+  const at = Date.parse(`${day}T00:00:00Z`) + 86_400_000
+  return Number.isFinite(at) ? new Date(at).toISOString().slice(0, 10) : ''
+}
+
 const PAGE_SIZE = 50
 
 export function MessagesPage(): View {
   const filters = readFilters()
   const account = chosenAccount.value
-  const query = { ...filters, since: firstMomentOf(filters.since), until: firstMomentOf(filters.until, 1), account, limit: PAGE_SIZE }
+  const query = { ...filters, since: readMoment(filters.since), until: readMoment(nextDay(filters.until)), account, limit: PAGE_SIZE }
   const list = usePagedList(
     (after, signal) =>
       api.get<{ readonly messages: readonly Message[]; readonly next: string | null }>('/messages', { query: { ...query, after }, signal }),
