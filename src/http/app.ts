@@ -19,6 +19,7 @@ import { addExportRoutes } from './api/exports.ts'
 import { addForwardedMailRoutes } from './api/forwarded-mails.ts'
 import { addInboxRoutes } from './api/inbox.ts'
 import { addMessageReportRoutes } from './api/message-reports.ts'
+import { addLabelRoutes } from './api/labels.ts'
 import { addMessageRoutes } from './api/messages.ts'
 import { addOperatorRoutes } from './api/operator.ts'
 import { addQueueCommandRoutes } from './api/queue-commands.ts'
@@ -117,6 +118,7 @@ const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) 
   addStatusRoutes,
   addAccountListRoutes,
   addAccountRoutes,
+  addLabelRoutes,
   addDkimRoutes,
   addOperatorRoutes,
   addWebhookRoutes,

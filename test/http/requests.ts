@@ -6,15 +6,16 @@
 import { csrfTokenOf } from '../../src/http/server/session-cookie.ts'
 import { SESSION_ID } from './fake-services.ts'
 import { OPERATOR, type TestRequest, type Bench } from './bench.ts'
-import { DKIM, ITEM, JOB, MAIL_HEAD, NOW, ORDER, RECLASSIFICATION, RECORD, ROW } from './sample-rows.ts'
+import { DKIM, ITEM, JOB, LABEL, MAIL_HEAD, NOW, ORDER, RECLASSIFICATION, RECORD, ROW } from './sample-rows.ts'
 
 type Response = { readonly content?: Readonly<Record<string, { readonly schema: Record<string, unknown> }>> }
 export type Operation = {
   readonly responses: Readonly<Record<string, Response>>
   readonly operationId?: string
   readonly security?: readonly unknown[]
-  readonly parameters?: readonly { readonly name: string }[]
-  readonly requestBody?: object
+  readonly description?: string
+  readonly parameters?: readonly { readonly name: string; readonly in: string; readonly example?: string }[]
+  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly example?: unknown }>> }
 }
 export type Document = { readonly openapi: string; readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>> }
 
@@ -53,6 +54,7 @@ const idFor = (path: string): string => {
   if (path.includes('/route-mails/')) return MAIL_HEAD.digest
   if (path.includes('/reclassifications/')) return RECLASSIFICATION.jobId
   if (path.includes('/exports/')) return JOB.exportId
+  if (path.includes('/labels/')) return String(LABEL.labelId)
   if (path.includes('/broadcasts/')) return 'spring'
   return path.includes('/rules/') ? 'aliyun-unknown-user' : '1'
 }
@@ -75,6 +77,8 @@ const REQUESTS: Readonly<Record<string, Partial<TestRequest> & { readonly query?
   'POST /v1/suppressions/lift': { body: { rule: 'r', since: past, until: now } },
   'POST /v1/inbox/{id}/link': { body: { emailId: ROW.emailId } },
   'PATCH /v1/account/settings': { body: { zone: 'Asia/Shanghai' } },
+  'POST /v1/account/labels': { body: { name: 'spring' } },
+  'PATCH /v1/account/labels/{id}': { body: { name: 'summer' } },
   'GET /v1/cuts': { auth: OPERATOR },
   'POST /v1/cuts': { auth: OPERATOR, body: { peer: '192.0.2.1', reason: 'a flood' } },
   'DELETE /v1/cuts': { auth: OPERATOR, query: '?kind=peer&name=192.0.2.1' },

@@ -10,6 +10,7 @@ import { z } from 'zod'
 import { createEngageLabDocument } from '../engagelab/openapi-document.ts'
 import { PROBLEM_TYPE, problemSchema } from './problem.ts'
 import type { HttpServer } from './http-server.ts'
+import { addOperationNote } from '../openapi/described-operation.ts'
 import { createSendCloudDocument } from '../sendcloud/openapi-document.ts'
 
 /** The URL and the name of each document. */
@@ -64,8 +65,13 @@ async function buildOwnDocument(createBlankServer: () => Promise<HttpServer>, ad
   await blankServer.ready()
   const document = blankServer.swagger()
   await blankServer.close()
-  return document
+  // Checked cast: the generator wrote the document, whose operations have this shape.
+  const paths = Object.entries(document.paths ?? {}) as unknown as readonly [string, Parameters<typeof addNotes>[1]][]
+  return { ...document, paths: Object.fromEntries(paths.map(([path, methods]) => [path, addNotes(path, methods)])) }
 }
+
+const addNotes = (path: string, methods: Readonly<Record<string, Parameters<typeof addOperationNote>[2]>>): object =>
+  Object.fromEntries(Object.entries(methods).map(([method, operation]) => [method, addOperationNote(method, path, operation)]))
 
 /** The cookie of a page of the console (http/server/session-cookie). */
 const SESSION_SCHEME = { type: 'apiKey', in: 'cookie', name: '__Host-bounced' } as const

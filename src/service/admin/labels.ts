@@ -14,7 +14,8 @@ import { actorOf, type Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
 import { transact } from '../transact.ts'
 
-type LabelPage = { readonly query: string | null; readonly start: number; readonly limit: number }
+/** After the label with this number, or from a position. */
+type LabelPage = { readonly query: string | null; readonly limit: number; readonly after?: number; readonly start?: number }
 
 export type LabelService = {
   readonly list: (account: number, page: LabelPage) => Promise<{ readonly rows: readonly Label[]; readonly total: number }>
@@ -30,7 +31,7 @@ export type LabelService = {
 export function createLabelService(context: Context): LabelService {
   const { read } = context.engine
   return {
-    list: (account, { query, start, limit }) => listLabels(read, account, { ...(query === null ? {} : { query }), start, limit }),
+    list: (account, { query, ...page }) => listLabels(read, account, { ...(query === null ? {} : { query }), ...page }),
     get: (account, labelId) => findLabel(read, account, labelId),
     add: (caller, name) =>
       transact(context, {}, async ({ db, moment }) => {

@@ -66,15 +66,19 @@ async function findLabelIdsByName(reader: DatabaseReader, account: number, names
   return new Map(rows.map((row) => [String(row['name']), Number(row['label_id'])]))
 }
 
-/** Lists one page of labels by number, optionally those whose name contains `query`, ignoring case. `total` counts all of them. */
+/**
+ * Lists one page of labels by number, after one of them or from a position, optionally those whose name contains `query`, ignoring case.
+ * `total` counts all of them.
+ */
 export async function listLabels(
   reader: DatabaseReader,
   account: number,
-  page: { readonly query?: string; readonly start?: number; readonly limit: number },
+  page: { readonly query?: string; readonly after?: number; readonly start?: number; readonly limit: number },
 ): Promise<{ readonly rows: readonly Label[]; readonly total: number }> {
   const where = createSqlFilter('l.account_id = ?', account).and('l.deleted_at is null')
   if (page.query !== undefined) where.andIfGiven(`l.folded like ? escape '\\'`, toLikePattern(page.query))
   const counted = reader.one(`select count(*) as n from labels l where ${where.sql()}`, [...where.parameters()])
+  where.andIfGiven('l.label_id > ?', page.after)
   const sql = `select ${COLUMNS} from labels l where ${where.sql()} order by l.label_id limit ${where.addParameter(page.limit)} offset ${where.addParameter(page.start ?? 0)}`
   const [rows, total] = await Promise.all([reader.all(sql, where.parameters()), counted])
   return { rows: rows.map(LABELS.decode), total: Number(total?.['n'] ?? 0) }

@@ -30,6 +30,33 @@ test('the document is OpenAPI 3.1, and every operation has a successful response
   }
 })
 
+/** A request that can never succeed. The fakes answer 401, 404 and 409 for what they do not hold. */
+const REFUSALS: ReadonlySet<number> = new Set([400, 403, 405, 406, 413, 415, 422, 500])
+
+describe('every operation has a description and an example that its own route takes', () => {
+  test.each(operations)('$name', async ({ name, operation }) => {
+    expect(operation.description?.length).toBeGreaterThan(15)
+    const body = Object.values(operation.requestBody?.content ?? {})[0]?.example
+    expect(operation.requestBody === undefined || body !== undefined).toBe(true)
+    if (STREAMS.has(name)) return
+    const [method = '', path = ''] = name.split(' ')
+    const exampleOf = (parameter: string): string =>
+      encodeURIComponent(operation.parameters?.find((each) => each.name === parameter)?.example ?? '')
+    const query = (operation.parameters ?? []).filter((each) => each.in === 'query' && each.example !== undefined)
+    const url = path.replaceAll(/\{(\w+)\}/g, (_, parameter: string) => exampleOf(parameter))
+    const { auth, headers } = requestOf(name)
+    // Checked cast: the methods in the document are those of our routes.
+    const response = await bench.send({
+      method: method as 'GET',
+      url: `${url}?${query.map((each) => `${each.name}=${exampleOf(each.name)}`).join('&')}`,
+      ...(auth === undefined ? {} : { auth }),
+      ...(headers === undefined ? {} : { headers }),
+      ...(body === undefined ? {} : { body }),
+    })
+    expect({ isRefused: REFUSALS.has(response.statusCode), status: response.statusCode }).toMatchObject({ isRefused: false })
+  })
+})
+
 test('every operation id is unique', () => {
   const names = operations.map(({ operation }) => operation.operationId ?? '')
   expect(names).toContain('getMessagesByEmailId')

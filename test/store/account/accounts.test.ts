@@ -182,6 +182,9 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     const { rows, total } = await listLabels(engine.read, 1, { limit: 10 })
     expect([rows.map(({ name }) => name).toSorted((a, b) => (a < b ? -1 : 1)), total]).toEqual([['News', 'Welcome'], 2])
     expect(rows.every(({ labelId }) => labelId > 0)).toBe(true)
+    const [first, second] = rows.map(({ labelId }) => labelId)
+    const after = await listLabels(engine.read, 1, { after: first ?? 0, limit: 10 })
+    expect([after.rows.map(({ labelId }) => labelId), after.total]).toEqual([[second], 2])
     expect((await listLabels(engine.read, 1, { query: 'ELC', limit: 10 })).rows.map(({ name }) => name)).toEqual(['Welcome'])
     expect((await listLabels(engine.read, 3, { limit: 10 })).total).toBe(0)
     const labelId = made[0]?.get('News') ?? 0
