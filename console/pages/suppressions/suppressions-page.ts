@@ -58,18 +58,7 @@ export function SuppressionsPage(): View {
     <${LookUp} actions=${actions} readAt=${entries.readAt} />
     ${isOperator.value ? html`<${HeldSites} onChange=${entries.refresh} />` : null}
     <section class="list-box">
-      <div class="list-head">
-        <${ListTabs} list=${list} />
-        <${QuerySegments}
-          label=${t('state')}
-          name="state"
-          options=${[
-            { value: 'in-force', text: t('showInForce') },
-            { value: 'held', text: t('showHeld') },
-            { value: 'any', text: t('showAny') },
-          ]}
-        />
-      </div>
+      <${ListHead} list=${list} />
       <${DataTable}
         caption=${verdictTexts(list)}
         columns=${entryColumns(actions, common('actions'))}
@@ -109,6 +98,20 @@ function Head({ list, onOpen }: { readonly list: ListKey; readonly onOpen: (open
     }
   </${PageHead}>`
 }
+
+const ListHead = ({ list }: { readonly list: ListKey }): View =>
+  html`<div class="list-head">
+    <${ListTabs} list=${list} />
+    <${QuerySegments}
+      label=${t('state')}
+      name="state"
+      options=${[
+        { value: 'in-force', text: t('showInForce') },
+        { value: 'held', text: t('showHeld') },
+        { value: 'any', text: t('showAny') },
+      ]}
+    />
+  </div>`
 
 const ListTabs = ({ list }: { readonly list: ListKey }): View =>
   html`<nav class="tabs" aria-label=${t('list')}>
