@@ -47,6 +47,7 @@ export const MAIL_OPERATIONS: Readonly<Record<string, OperationNote>> = {
     description: 'Counts of the account, or of all accounts for the operator, with the period of the same length before them.',
   },
   'GET /v1/statistics/groups': { description: 'The groups with the most mail first.' },
+  'GET /v1/engagement': { description: 'Opens, clicks and unsubscribes of the account, people and machines told apart.' },
   'GET /v1/suppressions': {
     description: 'Returns the entries of the address and those of its domain, in force or not.',
     query: { address: 'joe@example.org' },
