@@ -33,6 +33,13 @@ test('an endpoint is checked, added and served; an event without a response is s
     const ids = receiver.requests.slice(2).map(({ headers }) => headers['webhook-id'])
     expect(new Set(ids).size).toBe(2)
     await expect.poll(async () => (await second.api('GET', '/v1/webhooks/1/outbox')).body).toEqual({ events: [] })
+    const tested = await second.api('POST', '/v1/webhooks/1/test')
+    expect(tested.body).toMatchObject({ status: 200 })
+    expect(new URLSearchParams(receiver.requests.at(-1)?.body).get('alarm')).toBe('test')
+    await expect
+      .poll(async () => (await second.api('GET', '/v1/webhooks/1/health')).body)
+      .toMatchObject({ accepted: 2, refused: 1, waiting: 0, oldestWaitingAt: null })
+    expect((await second.api('POST', '/v1/webhooks/9/test')).status).toBe(404)
   } finally {
     expect(await second.stop()).toBe(0)
   }
@@ -41,7 +48,7 @@ test('an endpoint is checked, added and served; an event without a response is s
     const refused = await third.api('GET', `/api/webhook/add?${KEY}&event=18&url=${encodeURIComponent(receiver.url)}`)
     expect(refused.body).toMatchObject({ statusCode: 40707 })
     expect((await third.api('POST', '/v1/webhooks', { url: receiver.url })).status).toBe(400)
-    expect(receiver.requests).toHaveLength(5)
+    expect(receiver.requests).toHaveLength(6)
   } finally {
     await third.stop()
     await receiver.close()

@@ -95,6 +95,20 @@ export const PAGES: readonly PageEntry[] = [
     scope: 'account',
   },
   {
+    path: '/webhooks',
+    load: async () => (await import('../pages/webhooks/webhooks-page.ts')).WebhooksPage,
+    entry: 'webhooks',
+    needs: 'read',
+    scope: 'account',
+  },
+  {
+    path: '/webhooks/:id',
+    load: async () => (await import('../pages/webhooks/endpoint-page.ts')).EndpointPage,
+    entry: 'webhooks',
+    needs: 'read',
+    scope: 'account',
+  },
+  {
     path: '/users',
     load: async () => (await import('../pages/users/users-page.ts')).UsersPage,
     entry: 'users',

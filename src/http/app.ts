@@ -38,6 +38,7 @@ import { addUnsubscribeRoutes } from './tracking/unsubscribe.ts'
 import { addSessionRoutes, type SessionRouteDependencies } from './api/session.ts'
 import { addUserRoutes, type UserRouteDependencies } from './api/users.ts'
 import { addWebhookAttemptRoutes } from './api/webhook-attempts.ts'
+import { addWebhookHealthRoutes } from './api/webhook-health.ts'
 import { addWebhookRoutes } from './api/webhooks.ts'
 import { addConsoleRoutes } from './console/console-routes.ts'
 import { consoleLinkOf } from './console/page-shell.ts'
@@ -122,6 +123,7 @@ const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) 
   addDkimRoutes,
   addOperatorRoutes,
   addWebhookRoutes,
+  addWebhookHealthRoutes,
   addWebhookAttemptRoutes,
   addEventRoutes,
   addForwardedMailRoutes,

@@ -23,6 +23,8 @@ export const TEST_PAGES: readonly TestPage[] = [
   { path: '/inbox', seenBy: EVERYBODY },
   { path: '/inbox/:id', seenBy: EVERYBODY },
   { path: '/exports', seenBy: EVERYBODY },
+  { path: '/webhooks', seenBy: EVERYBODY },
+  { path: '/webhooks/:id', seenBy: EVERYBODY },
   { path: '/users', seenBy: ['admin'] },
   { path: '/profile', seenBy: EVERYBODY },
 ]

@@ -218,6 +218,19 @@ const webhooks: HttpServices['webhooks'] = {
   records: resolve([RECORD]),
   record: (account, _endpointId, eventId) => Promise.resolve(account === 1 && eventId === RECORD.eventId ? RECORD : null),
   pending: resolve([]),
+  health: resolve({
+    since: 1,
+    accepted: 3,
+    refused: 1,
+    medianMs: 20,
+    p95Ms: 80,
+    lastAcceptedAt: 5,
+    lastRefusedAt: null,
+    waiting: 2,
+    failed: 0,
+    oldestWaitingAt: 4,
+  }),
+  test: resolve({ status: 200, millis: 12, response: 'ok' }),
   isResponding: (url) => Promise.resolve(url.startsWith('https://good.example/')),
 }
 

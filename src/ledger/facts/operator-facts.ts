@@ -7,7 +7,8 @@ import type { FieldClasses } from './fact-fields.ts'
 import type { StatusEffect, VerdictSummary } from './decision.ts'
 
 export type AlarmData = {
-  readonly alarm: 'complaint-type' | 'brake' | 'flood' | 'webhook' | 'queue' | 'engaged-bounce'
+  /** `test`: sent by a person to see how an endpoint answers; it is never stored. */
+  readonly alarm: 'complaint-type' | 'brake' | 'flood' | 'webhook' | 'queue' | 'engaged-bounce' | 'test'
   readonly text: string
   readonly detail: Readonly<Record<string, string | number | null>>
 }

@@ -72,7 +72,7 @@ export function createWebhookSender(context: Context, { vault, poster, forwardBo
       if (fields === null) return { kind: 'moot' }
       if (fields === UNREAD) return UNREAD
       const at = context.now()
-      const response = await poster.send(requestOf({ endpoint, secrets, event, fact, delivery, fields, at }))
+      const response = await poster.send(webhookRequestOf({ endpoint, secrets, event, fact, delivery, fields, at }))
       context.telemetry.trace.publish('webhook.attempted', { deliveryId: fact.deliveryId, domains: [delivery?.domain ?? null] }, () => ({
         event,
         endpoint: endpoint.endpointId,
@@ -105,7 +105,16 @@ type WebhookMessage = {
   readonly at: number
 }
 
-function requestOf({ endpoint, secrets, event, fact, delivery, fields, at }: WebhookMessage): Parameters<HttpClient['send']>[0] {
+/** The signed request of one event. */
+export function webhookRequestOf({
+  endpoint,
+  secrets,
+  event,
+  fact,
+  delivery,
+  fields,
+  at,
+}: WebhookMessage): Parameters<HttpClient['send']>[0] {
   const token = makeWebhookToken()
   const signature = signSendcloud(secrets[0]?.secret ?? '', at, token)
   const payload = { ...buildPayload(event, fact, delivery, { timestamp: at, token, signature }), ...fields }

@@ -21,6 +21,8 @@ import {
   type WebhookRecord,
 } from '../../store/webhook/attempts.ts'
 import { changeEndpoint, insertEndpoint, removeWebhook, type EndpointChange, type EndpointConfig } from './endpoint-changes.ts'
+import { readEndpointHealth, type EndpointHealth } from './endpoint-health.ts'
+import { sendTestEvent, type TestEventResponse } from './test-event.ts'
 import { replayEvents, type ReplayResult, type ReplayRequest } from './webhook-replay.ts'
 import type { Context } from '../context.ts'
 
@@ -45,6 +47,10 @@ export type WebhookService = {
   readonly record: (account: number, endpointId: number, eventId: string) => Promise<WebhookRecord | null>
   /** Events that are queued or have failed, oldest first. Faults: not_found. */
   readonly pending: (account: number, endpointId: number, limit: number) => Promise<readonly OutboxRow[]>
+  /** How the endpoint answers, and what waits for it. Faults: not_found. */
+  readonly health: (account: number, endpointId: number) => Promise<EndpointHealth>
+  /** Sends an event that means nothing. Faults: not_found. */
+  readonly test: (account: number, endpointId: number) => Promise<TestEventResponse>
   /** Whether a URL answers 200 to GET and to POST. False for a URL that the SSRF guard forbids. */
   readonly isResponding: (url: string) => Promise<boolean>
 }
@@ -56,9 +62,10 @@ type WebhookServiceOptions = { readonly vault: Vault; readonly guard: SsrfGuard;
 export function createWebhookService(context: Context, { vault, guard, poster }: WebhookServiceOptions): WebhookService {
   const { engine, now } = context
   const { read } = engine
-  const check = async (account: number, endpointId: number): Promise<EndpointRef> => {
-    if ((await findEndpoint(read, account, endpointId)) === null) throw endpointNotFound()
-    return { account, endpointId }
+  const requireEndpoint = async (account: number, endpointId: number): Promise<Endpoint> => {
+    const found = await findEndpoint(read, account, endpointId)
+    if (found === null) throw endpointNotFound()
+    return found
   }
   return {
     list: (account) => listEndpointsOfAccounts(read, [account]),
@@ -77,15 +84,18 @@ export function createWebhookService(context: Context, { vault, guard, poster }:
       })
     },
     remove: (account, endpointId) => removeWebhook(context, { account, endpointId }),
-    replay: async (account, endpointId, request) => replayEvents(context, await check(account, endpointId), request),
+    replay: async (account, endpointId, request) => replayEvents(context, await requireEndpoint(account, endpointId), request),
     resend: (account, endpointId, eventId) => resendEvent(context, { account, endpointId }, eventId),
-    records: async (account, endpointId, { filters, ...page }) => listWebhookRecords(read, await check(account, endpointId), filters, page),
+    records: async (account, endpointId, { filters, ...page }) =>
+      listWebhookRecords(read, await requireEndpoint(account, endpointId), filters, page),
     record: async (account, endpointId, eventId) =>
       (await findWebhookRecordsForOperator(read, [{ account, endpointId, eventId }]))[0] ?? null,
     pending: async (account, endpointId, limit) => {
-      await check(account, endpointId)
+      await requireEndpoint(account, endpointId)
       return listOutbox(read, account, endpointId, limit)
     },
+    health: async (account, endpointId) => readEndpointHealth(read, await requireEndpoint(account, endpointId), now()),
+    test: async (account, endpointId) => sendTestEvent(context, { vault, poster }, await requireEndpoint(account, endpointId)),
     isResponding: (url) => isResponding(poster, url),
   }
 }

@@ -216,6 +216,17 @@ export function createOutboxRow(fact: Fact, endpointId: number, now: number): Ou
   }
 }
 
+/** Counts the events of one endpoint that wait and that have failed, each up to a number that nobody counts beyond. */
+export async function countOutbox(
+  reader: DatabaseReader,
+  { account, endpointId }: EndpointRef,
+): Promise<{ readonly waiting: number; readonly failed: number }> {
+  const count = (condition: string): string =>
+    `(select count(*) from (select 1 as one from outbox o where o.account_id = $1 and o.endpoint_id = $2 and o.state ${condition} limit 10001) c)`
+  const row = await reader.one(`select ${count("<> 'failed'")} as waiting, ${count("= 'failed'")} as failed`, [account, endpointId])
+  return { waiting: Number(row?.['waiting'] ?? 0), failed: Number(row?.['failed'] ?? 0) }
+}
+
 /** Counts the events of all accounts that wait to be sent, up to a number that nobody counts beyond. */
 export async function countWaitingOutboxForOperator(reader: DatabaseReader): Promise<number> {
   const sql = "select count(*) as n from (select 1 as one from outbox o where o.state <> 'failed' limit 100001) w"
