@@ -18,6 +18,7 @@ import { ForeignText } from '../../components/foreign-text.ts'
 import { html, type View } from '../../components/html.ts'
 import { Moment, formatMoment } from '../../components/moment.ts'
 import { notify } from '../../components/note.ts'
+import { formatBytes } from '../../components/number.ts'
 import { PageHead } from '../../components/page-head.ts'
 import { RowMenu } from '../../components/row-menu.ts'
 import { common } from '../../texts/common-texts.ts'
@@ -142,13 +143,6 @@ const State = ({ job: { state, progress, error } }: { readonly job: Job }): View
   html`<${Badge} tone=${STATE_TONES[state]}>${t(state)}</${Badge}>
     ${state === 'running' ? html` <progress max="1" value=${progress} aria-label=${t('progress')}></progress>` : null}
     ${error === null ? null : html`<div class="small"><${ForeignText} text=${error} /></div>`}`
-
-function formatBytes(bytes: number): string {
-  const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte'] as const
-  const at = bytes < 1_000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3))
-  const unit = units[at] ?? 'byte'
-  return (bytes / 1_000 ** at).toLocaleString(language.value, { style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: 1 })
-}
 
 type JobActionsProps = { readonly job: Job; readonly account: string; readonly onRemove: () => void; readonly onChange: () => void }
 
