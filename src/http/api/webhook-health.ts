@@ -55,7 +55,6 @@ export function addWebhookHealthRoutes(server: HttpServer, { webhooks, authorize
   const test = {
     ...shared,
     summary: 'Send a test event',
-    description: 'An event `alarm` whose alarm is `test`, in the format of the endpoint and signed. It is not stored and not sent again.',
     response: { 200: testView },
   }
   server.post('/v1/webhooks/:id/test', { schema: test }, async (request) => {

@@ -42,6 +42,10 @@ export const ACCOUNT_OPERATIONS: Readonly<Record<string, OperationNote>> = {
   'GET /v1/webhooks/{id}': { description: 'Without the secret.' },
   'PATCH /v1/webhooks/{id}': { description: 'Changes the named fields. A disabled endpoint gets no new events.', body: { enabled: false } },
   'DELETE /v1/webhooks/{id}': { description: 'Queued events are not sent any more.' },
+  'GET /v1/webhooks/{id}/health': { description: 'How the endpoint answered over the last day, and what waits for it.' },
+  'POST /v1/webhooks/{id}/test': {
+    description: 'An event `alarm` whose alarm is `test`, in the format of the endpoint and signed. It is not stored and not sent again.',
+  },
   'GET /v1/webhooks/{id}/outbox': { description: 'What waits for the endpoint, with the next attempt, and what was given up.' },
   'GET /v1/webhooks/{id}/deliveries': { description: 'What was sent, each attempt with the status and the time that the endpoint took.' },
   'GET /v1/webhooks/{id}/deliveries/{event}': { description: 'The payload as it was sent, and every attempt.' },
