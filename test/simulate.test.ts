@@ -47,6 +47,22 @@ for_hours = 2
 `
 const small = write('small.toml', SMALL)
 
+test('several scenarios print a table, with providers of a folder', () => {
+  const own = mkdtempSync(join(folder, 'providers-'))
+  const generic = readFileSync(join(ROOT, 'src/simulator/providers/generic.toml'), 'utf8')
+  writeFileSync(join(own, 'own.toml'), generic.replace('name = "generic"', 'name = "own"').replaceAll('example.net', 'own.example'))
+  const other = write('other.toml', SMALL.replaceAll('generic', 'own').replace('name = "small"', 'name = "other"'))
+  const { status, out, err } = run(small, other, '--providers', own, '--compare', 'default', 'fixed', '--seeds', '2')
+  expect([status, err]).toEqual([0, ''])
+  const rows = out
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split(/ {2,}/).slice(0, 3).join(' '))
+  expect(rows).toEqual(['scenario policy seeds', 'small default 2', 'small fixed 2', 'other default 2', 'other fixed 2'])
+  expect(run(other).err).toMatch(/there is no provider "own"/)
+  expect(run(small, other, '--providers', own, '--html', join(folder, 'x.html')).err).toMatch(/--html shows one scenario/)
+})
+
 describe('a small campaign', () => {
   test('prints the results by provider and by key', () => {
     const { status, out, err } = run(small)

@@ -5,8 +5,8 @@
  * and the texts of its replies. Each answer names the reason and the backoff class that the rules give it; a test checks both.
  *
  *     [[limit]]
- *     key = "ip"                  # or "sender-domain"
- *     window = "hour"             # the last hour, or "day": from midnight to midnight in `zone`
+ *     key = "ip"                  # or "sender-domain"; "subnet": a /24 or /64; "all-ips": all egress IPs together
+ *     window = "hour"             # the last "second", "minute" or "hour", or "day": from midnight to midnight in `zone`
  *     count = 60000               # messages accepted in the window
  *     cold = 0.004                # the share of it for an unknown egress IP
  *     warm_after = 150000         # accepted messages after which an egress IP is fully known
@@ -39,8 +39,8 @@ const holdFields = {
 
 const limit = z.strictObject({
   id: name,
-  key: z.enum(['ip', 'sender-domain']),
-  window: z.enum(['hour', 'day']),
+  key: z.enum(['ip', 'sender-domain', 'subnet', 'all-ips']),
+  window: z.enum(['second', 'minute', 'hour', 'day']),
   count: z.int().min(1),
   cold: share.default(1),
   warm_after: z.int().min(0).default(0),

@@ -18,7 +18,8 @@ const HOUR_MS = 3_600_000
 /** Whom or what a provider refuses, apart from the message itself. An attempt that meets such a refusal is wasted. */
 export type RefusalKind = 'ip' | 'sender-domain' | 'quota' | 'connections' | 'listed' | 'down'
 
-type LimitUsage = { readonly hour: SlidingWindow; day: number; dayEndsAt: number; readonly hold: ProviderHold }
+/** `recent`: what was accepted in the window of the limit, for a limit without days. */
+type LimitUsage = { readonly recent: SlidingWindow; day: number; dayEndsAt: number; readonly hold: ProviderHold }
 
 type IpReputation = {
   acceptedCount: number
@@ -61,11 +62,28 @@ function reputationOf({ reputations, priorDeliveries }: SenderRecords, ip: strin
   return created
 }
 
+/** Whom a limit counts. */
+const HOLDERS = {
+  ip: ({ ip }) => ip,
+  'sender-domain': ({ senderDomain }) => senderDomain,
+  subnet: ({ ip }) => (ip.includes(':') ? ip.split(':').slice(0, 4).join(':') : ip.slice(0, ip.lastIndexOf('.'))),
+  'all-ips': () => '',
+} as const satisfies Record<LimitRow['key'], (attempt: LimitedAttempt) => string>
+
+/** Number and width of the buckets. A day is counted from its midnight, without a window. */
+const WINDOW_BUCKETS = {
+  second: [10, 100],
+  minute: [60, 1_000],
+  hour: [60, MINUTE_MS],
+  day: [1, HOUR_MS],
+} as const satisfies Record<LimitRow['window'], readonly [buckets: number, bucketMs: number]>
+
 function limitUsageOf({ limitUsage }: SenderRecords, limit: LimitRow, attempt: LimitedAttempt): LimitUsage {
-  const name = limit.key === 'ip' ? attempt.ip : attempt.senderDomain
+  const name = HOLDERS[limit.key](attempt)
   const known = limitUsage.get(limit)?.get(name)
   if (known !== undefined) return known
-  const created = { hour: createSlidingWindow(60, MINUTE_MS), day: 0, dayEndsAt: 0, hold: createHold() }
+  const [buckets, bucketMs] = WINDOW_BUCKETS[limit.window]
+  const created = { recent: createSlidingWindow(buckets, bucketMs), day: 0, dayEndsAt: 0, hold: createHold() }
   limitUsage.get(limit)?.set(name, created)
   return created
 }
@@ -81,7 +99,7 @@ export function activeHoldOf(
     return { answer: reputation.answer, kind: 'ip' }
   for (const limit of file.limit) {
     if (extendHold(limitUsageOf(records, limit, attempt).hold, attempt.at, limit))
-      return { answer: limit.answer, kind: limit.window === 'day' ? 'quota' : limit.key }
+      return { answer: limit.answer, kind: limit.window === 'day' ? 'quota' : limit.key === 'sender-domain' ? 'sender-domain' : 'ip' }
   }
   return null
 }
@@ -96,20 +114,20 @@ export function applyLimits(records: SenderRecords, file: ProviderFile, attempt:
       usage.day = 0
       usage.dayEndsAt = endOfProviderDay(at, file.zone)
     }
-    const used = limit.window === 'day' ? usage.day : usage.hour.sum(at)
+    const used = limit.window === 'day' ? usage.day : usage.recent.sum(at)
     if (used < allowanceOf(limit, limit.key === 'ip' ? reputation.acceptedCount : 0)) continue
     if (limit.window === 'day') usage.hold.until = usage.dayEndsAt
     else {
       startHold(usage.hold, at, limit)
       // The refusal is the penalty. Afterwards the count restarts.
-      usage.hour.scale(0)
+      usage.recent.scale(0)
     }
     return limit.answer
   }
   for (const limit of file.limit) {
     const usage = limitUsageOf(records, limit, attempt)
     usage.day += 1
-    usage.hour.add(at)
+    usage.recent.add(at)
   }
   reputation.seen.add(at)
   if (isUnknownUser) reputation.unknown.add(at)

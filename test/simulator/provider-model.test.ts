@@ -142,6 +142,32 @@ test('attempts during a refusal extend it, up to a bound', () => {
   ])
 })
 
+const SECONDS = 1 / 60
+const windows: readonly (readonly [string, readonly number[], string])[] = [
+  // window   minutes of the attempts, at most two in the window            t taken, r refused
+  ['second', [0, 0.1 * SECONDS, 0.2 * SECONDS, 2 * SECONDS], 'ttrt'],
+  ['minute', [0, 0.2, 0.4, 2], 'ttrt'],
+  ['minute', [0, 0.5, 1.1, 1.7], 'tttt'],
+]
+
+test.each(windows)('a limit of a %s counts the last %s only', (window, minutes, want) => {
+  const file = fileOf({ limit: [{ id: 'x', key: 'ip', window, count: 2, answer: 'slow' }] })
+  const got = attemptsAt(file, minutes).map((response) => (outcome(response) === 'taken' ? 't' : 'r'))
+  expect(got.join('')).toBe(want)
+})
+
+test.each([
+  ['ip', 'tttt'],
+  ['subnet', 'trtt'],
+  ['all-ips', 'trrr'],
+] as const)('a limit by %s', (key, want) => {
+  const file = fileOf({ limit: [{ ...LIMIT, key, count: 1 }] })
+  const provider = createSimulatedProvider(file, 1, CLEAR)
+  const ips = ['198.51.100.1', '198.51.100.2', '203.0.113.1', '2001:db8::1']
+  const got = ips.map((ip, n) => respondToAttempt(provider, { ...ATTEMPT, ip, messageNumber: n }))
+  expect(got.map((response) => (outcome(response) === 'taken' ? 't' : 'r')).join('')).toBe(want)
+})
+
 test("a daily quota ends at midnight in the provider's time zone", () => {
   const file = fileOf({ limit: [{ id: 'day', key: 'sender-domain', window: 'day', count: 2, answer: 'slow' }] })
   // 17:00 in Shanghai: seven hours to midnight.

@@ -64,6 +64,25 @@ export function spreadLines(scenario: { readonly name: string; readonly title: s
   ]
 }
 
+/** One row for each scenario and policy. */
+export function tableLines(rows: readonly (PolicySpread & { readonly scenario: string })[]): string[] {
+  const cell = ({ median, least, most }: Spread, format: (n: number) => string): string =>
+    least === most ? format(median) : `${format(median)} (${format(least)} to ${format(most)})`
+  return formatColumns([
+    ['scenario', 'policy', 'seeds', 'delivered', 'wasted attempts', 'time to drain', 'mean delay', 'pauses'],
+    ...rows.map((row) => [
+      row.scenario,
+      row.policy,
+      String(row.seeds.length),
+      cell(row.delivered, formatCount),
+      cell(row.wasted, formatCount),
+      cell(row.drainSeconds, formatDuration),
+      cell(row.meanDelaySeconds, formatDuration),
+      cell(row.pauses, formatCount),
+    ]),
+  ])
+}
+
 /** One row a figure, one column a policy. */
 function totalLines(reports: readonly SimulationReport[]): string[] {
   const row = (name: string, pick: (each: SimulationReport) => string): string[] => [name, ...reports.map(pick)]

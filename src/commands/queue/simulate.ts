@@ -4,6 +4,8 @@
  *     bounced simulate scenarios/cold-ip.toml
  *     bounced simulate scenarios/cold-ip.toml --compare default fixed --html out.html
  *     bounced simulate scenarios/cold-ip.toml --compare default never fixed --seeds 5
+ *     bounced simulate scenarios/*.toml --compare default fixed --seeds 5               a table: a row for each scenario and policy
+ *     bounced simulate mine.toml --providers my-providers                               providers of your own beside the shipped ones
  *
  * Needs no store and no network. The same scenario, policy and seed print the same output. A policy is `default`, `spec`, `never`, `fixed`, or a file.
  *
@@ -18,11 +20,11 @@ import { readPolicyFile } from '../../queue/backoff/policy-file.ts'
 import { createReport, type SimulationReport } from '../../simulator/report.ts'
 import { renderReport } from '../../simulator/report-html.ts'
 import { spreadsOf } from '../../simulator/seed-spread.ts'
-import { readScenario } from '../../simulator/scenario.ts'
+import { readScenario, type Scenario } from '../../simulator/scenario.ts'
 import { runSimulation as runOnVirtualClock } from '../../simulator/simulate.ts'
 import type { DefineCommand } from '../command.ts'
 import { createProgressBar } from '../progress.ts'
-import { reportLines, spreadLines } from './simulate-format.ts'
+import { reportLines, spreadLines, tableLines } from './simulate-format.ts'
 import { printLines } from '../output.ts'
 
 type Options = {
@@ -32,26 +34,31 @@ type Options = {
   readonly seeds?: string
   readonly json?: true
   readonly html?: string
+  readonly providers?: string
 }
 
 export const simulateCommand: DefineCommand = (command) => {
   command
-    .argument('<scenario>', 'TOML file with a scenario')
+    .argument('<scenario...>', 'TOML files with a scenario; several print a table')
     .option('--policy <policy>', 'backoff policy: default, spec, never, fixed, or a TOML file', 'default')
     .option('--compare <policies...>', 'two to four policies side by side on the same seeds')
     .option('--seed <number>', 'the seed, instead of that of the scenario')
     .option('--seeds <number>', 'number of seeds, from that of the scenario on: prints the median and the range of each figure')
+    .option('--providers <folder>', 'TOML files of more providers; one of the same name replaces the shipped one')
     .option('--json', 'print the report as JSON')
     .option('--html <file>', 'write a page with plots')
     .action(runSimulation)
 }
 
-async function runSimulation(path: string, options: Options): Promise<void> {
-  const files = readProviders()
-  const scenario = withSeed(readScenario(path, readToml(path), [...files.keys()]), options.seed)
-  const seeds = parseSeeds(options)
-  const runs = loadPolicies(options).flatMap((policy) =>
-    Array.from({ length: seeds ?? 1 }, (_, n) => ({ policy, scenario: { ...scenario, seed: scenario.seed + n } })),
+async function runSimulation(paths: readonly string[], options: Options): Promise<void> {
+  const files = loadProviders(options)
+  const scenarios = paths.map((path) => withSeed(readScenario(path, readToml(path), [...files.keys()]), options.seed))
+  const seeds = parseSeeds(options, scenarios.length)
+  const policies = loadPolicies(options)
+  const runs = scenarios.flatMap((scenario) =>
+    policies.flatMap((policy) =>
+      Array.from({ length: seeds ?? 1 }, (_, n) => ({ policy, scenario: { ...scenario, seed: scenario.seed + n } })),
+    ),
   )
   const rules = loadRules()
   const progress = await createProgressBar('mails')
@@ -61,8 +68,27 @@ async function runSimulation(path: string, options: Options): Promise<void> {
   })
   progress.stop()
   if (options.html !== undefined) writePage(options.html, reports)
-  if (seeds === null) printReports(reports, { isJson: options.json === true, linesOf: reportLines })
-  else printReports(spreadsOf(reports), { isJson: options.json === true, linesOf: (spreads) => spreadLines(scenario, spreads) })
+  printResults(scenarios, reports, { isJson: options.json === true, hasSeeds: seeds !== null })
+}
+
+function printResults(
+  scenarios: readonly Scenario[],
+  reports: readonly SimulationReport[],
+  { isJson, hasSeeds }: { readonly isJson: boolean; readonly hasSeeds: boolean },
+): void {
+  const [first, ...others] = scenarios
+  if (first === undefined) return
+  if (others.length === 0 && !hasSeeds) return printReports(reports, { isJson, linesOf: reportLines })
+  if (others.length === 0) return printReports(spreadsOf(reports), { isJson, linesOf: (spreads) => spreadLines(first, spreads) })
+  const rows = scenarios.flatMap(({ name }) =>
+    spreadsOf(reports.filter(({ scenario }) => scenario === name)).map((spread) => ({ scenario: name, ...spread })),
+  )
+  printReports(rows, { isJson, linesOf: tableLines })
+}
+
+/** The shipped providers, and those of a folder in front of them. */
+function loadProviders({ providers: folder }: Options): ReturnType<typeof readProviders> {
+  return folder === undefined ? readProviders() : new Map([...readProviders(), ...readProviders(folder)])
 }
 
 function printReports<T>(
@@ -76,7 +102,8 @@ function printReports<T>(
 /** The figures do not change with more seeds, and the run would take too long. */
 const MAX_SEEDS = 100
 
-function parseSeeds({ seeds, html }: Options): number | null {
+function parseSeeds({ seeds, html }: Options, scenarios: number): number | null {
+  if (scenarios > 1 && html !== undefined) throw new Fault('bad_request', '--html shows one scenario; name one file')
   if (seeds === undefined) return null
   const count = Number(seeds)
   if (!/^\d{1,3}$/.test(seeds) || count < 2 || count > MAX_SEEDS)
