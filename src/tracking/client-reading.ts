@@ -9,7 +9,7 @@
 import Bowser from 'bowser'
 
 /** What is not recognised is null. */
-type ClientReading = {
+export type ClientReading = {
   /** desktop, mobile, tablet, tv or bot. */
   readonly device: string | null
   readonly browser: string | null

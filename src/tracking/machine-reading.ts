@@ -16,6 +16,8 @@ export type EngagementSigns = {
   /** The value of Sec-Purpose, Purpose or X-Moz. */
   readonly purpose: string | null
   readonly userAgent: string | null
+  /** Whether the user agent is that of a program without a reader (`isBot`). */
+  readonly isBot: boolean
   readonly ip: string
   readonly at: number
   /** When the receiving server took the mail; null: not known. */
@@ -42,7 +44,7 @@ const ROWS = [
   },
   { sign: 'image-proxy', fits: ({ agent }) => /YahooMailProxy|ImageProxy/i.test(agent) },
   { sign: 'scanner', fits: ({ agent, network }) => network === 'scanner' || SCANNER_NAMES.test(agent) },
-  { sign: 'bot', fits: ({ agent }) => agent !== '' && isbot(agent) && !MAIL_PROGRAMS.test(agent) },
+  { sign: 'bot', fits: ({ isBot }) => isBot },
   {
     sign: 'too-soon',
     fits: ({ kind, at, deliveredAt, requestedAt }) => kind === 'click' && at < Math.max(deliveredAt ?? 0, requestedAt) + TOO_SOON_MS,
@@ -59,6 +61,12 @@ export type MachineSign = (typeof ROWS)[number]['sign']
 
 const SCANNER_NAMES =
   /barracuda|mimecast|proofpoint|messagelabs|symantec|fireeye|ironport|trendmicro|sophos|forcepoint|office existence discovery/i
+
+/** Whether a user agent names a program without a reader. Takes some 40 µs: keep the result where many requests have the same user agent. */
+export function isBot(userAgent: string | null): boolean {
+  const agent = (userAgent ?? '').trim()
+  return agent !== '' && isbot(agent) && !MAIL_PROGRAMS.test(agent)
+}
 
 /** The first sign of a machine; null: none. */
 export function readMachine(signs: EngagementSigns): MachineSign | null {

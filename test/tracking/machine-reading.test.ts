@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { readClient } from '../../src/tracking/client-reading.ts'
 import { IP_PRIVACY, storedIp } from '../../src/tracking/ip-privacy.ts'
 import { machineNetworkOf } from '../../src/tracking/machine-networks.ts'
-import { BURST_MS, burstOf, readMachine, type EngagementSigns } from '../../src/tracking/machine-reading.ts'
+import { BURST_MS, burstOf, isBot, readMachine, type EngagementSigns } from '../../src/tracking/machine-reading.ts'
 
 const CHROME = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36'
 const IPHONE = 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148'
@@ -17,11 +17,17 @@ const PERSON: EngagementSigns = {
   method: 'GET',
   purpose: null,
   userAgent: CHROME,
+  isBot: false,
   ip: '198.51.100.7',
   at: 1_000_000,
   deliveredAt: 900_000,
   requestedAt: 890_000,
   isBurst: false,
+}
+
+function machineOf(over: Partial<EngagementSigns>): string | null {
+  const signs = { ...PERSON, ...over }
+  return readMachine({ ...signs, isBot: isBot(signs.userAgent) })
 }
 
 describe('a machine', () => {
@@ -44,7 +50,7 @@ describe('a machine', () => {
     ['too-soon', { kind: 'click', deliveredAt: null, at: 890_500 }],
     ['burst', { kind: 'click', isBurst: true }],
   ] as const)('%s: %j', (sign, over) => {
-    expect(readMachine({ ...PERSON, ...over })).toBe(sign)
+    expect(machineOf(over)).toBe(sign)
   })
 })
 
@@ -64,7 +70,7 @@ describe('a person', () => {
     { userAgent: 'Outlook-iOS/709.2226530.prod.iphone (3.24.0)' },
     ...['Foxmail 7', 'QQMail/6.5 (iPhone)', 'NetEase Mail', 'KMail/5', 'Evolution/3.44', 'eM Client/9'].map((userAgent) => ({ userAgent })),
   ])('%j', (over) => {
-    expect(readMachine({ ...PERSON, ...over })).toBeNull()
+    expect(machineOf(over)).toBeNull()
   })
 })
 
@@ -173,7 +179,7 @@ test('any header and any address gives a value, and no word of a header is store
     fc.property(text, fc.oneof(fc.ipV4(), fc.ipV6(), fc.string()), fc.constantFrom(...IP_PRIVACY), (userAgent, ip, privacy) => {
       const reading = Object.values(readClient(userAgent)).filter((value) => value !== null)
       expect(reading.every((value) => /^[\w .()+-]{1,40}$/.test(value))).toBe(true)
-      expect(typeof (readMachine({ ...PERSON, userAgent, ip, purpose: userAgent }) ?? '')).toBe('string')
+      expect(typeof (machineOf({ userAgent, ip, purpose: userAgent }) ?? '')).toBe('string')
       expect([null, 'google-proxy', 'apple-proxy', 'scanner']).toContain(machineNetworkOf(ip))
       const stored = storedIp(ip, privacy)
       expect(stored === null || !stored.includes('%')).toBe(true)

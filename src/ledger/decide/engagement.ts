@@ -7,7 +7,7 @@
  *
  * Pure. See also: ledger/facts/delivery-facts, tracking/machine-reading, service/track/commit-engagement.
  */
-import { readClient } from '../../tracking/client-reading.ts'
+import type { ClientReading } from '../../tracking/client-reading.ts'
 import { storedIp } from '../../tracking/ip-privacy.ts'
 import { readMachine, type EngagementSigns } from '../../tracking/machine-reading.ts'
 import type { AccountSettings } from '../account-settings.ts'
@@ -18,8 +18,9 @@ import { suppressionKey, type DeliveryRow, type LedgerState } from '../project/s
 import { isEntryInForce } from '../suppress/suppression.ts'
 import { clearPersonalFields } from './redact.ts'
 
-type EngagementInput = Pick<EngagementSigns, 'kind' | 'method' | 'purpose' | 'userAgent' | 'ip' | 'isBurst'> &
+type EngagementInput = Pick<EngagementSigns, 'kind' | 'method' | 'purpose' | 'userAgent' | 'isBot' | 'ip' | 'isBurst'> &
   Pick<EngagementData, 'requestId' | 'url' | 'country' | 'region' | 'city'> & {
+    readonly client: ClientReading
     readonly ledger: LedgerState
     readonly delivery: DeliveryRow
     readonly settings: AccountSettings
@@ -52,7 +53,7 @@ function isFull({ opens, machineOpens, clicks, machineClicks }: DeliveryRow, kin
 }
 
 function engagementDataOf(input: EngagementInput): EngagementData {
-  const { kind, delivery, settings, moment, requestId, url, ip, userAgent, country, region, city } = input
+  const { kind, delivery, settings, moment, requestId, url, ip, userAgent, client, country, region, city } = input
   const { deliveredAt, requestedAt } = delivery
   const machine = readMachine({ ...input, at: moment.at, deliveredAt, requestedAt })
   const counted = machine === null || settings.machineEngagement === 'count'
@@ -65,7 +66,7 @@ function engagementDataOf(input: EngagementInput): EngagementData {
     country,
     region,
     city,
-    ...readClient(userAgent),
+    ...client,
     machine,
     counted,
     first: counted && !isRepeat,

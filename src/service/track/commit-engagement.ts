@@ -10,11 +10,12 @@ import type { PlaceLookup } from '../../net/place-database.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import type { Context } from '../context.ts'
 import { transact, type LedgerTransaction } from '../transact.ts'
+import type { AgentReader } from './agent-reader.ts'
 import type { ClickBursts } from './click-bursts.ts'
 import type { IdentifiedRequest } from './engagement-service.ts'
 import { requestIdOf } from './request-id.ts'
 
-type EngagementTools = { readonly places: PlaceLookup; readonly bursts: ClickBursts }
+type EngagementTools = { readonly places: PlaceLookup; readonly bursts: ClickBursts; readonly readAgent: AgentReader }
 
 /** The clicks of a batch that are part of a burst, and earlier facts that are, by delivery. */
 type BatchBursts = { readonly requests: ReadonlySet<IdentifiedRequest>; readonly earlier: ReadonlyMap<string, readonly string[]> }
@@ -71,6 +72,7 @@ function applyRequest({ context, tools, snapshot, transaction }: Work, request: 
   const [fact, ...consequences] = decideEngagement({
     ...request,
     ...tools.places.find(request.ip),
+    ...tools.readAgent(request.userAgent),
     requestId: requestIdOf(snapshot, request.account, request.act),
     isBurst,
     ledger,

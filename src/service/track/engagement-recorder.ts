@@ -15,6 +15,7 @@ import { Fault, isRetryable } from '../../errors.ts'
 import type { PlaceLookup } from '../../net/place-database.ts'
 import { createBatcher } from '../batcher.ts'
 import type { Context } from '../context.ts'
+import { createAgentReader } from './agent-reader.ts'
 import { createClickBursts } from './click-bursts.ts'
 import { commitEngagement } from './commit-engagement.ts'
 import type { EngagementService, IdentifiedRequest } from './engagement-service.ts'
@@ -101,7 +102,7 @@ type Commit = (request: IdentifiedRequest) => Promise<void>
 
 /** Commits in batches. */
 function createCommitter(context: Context, places: PlaceLookup): Commit {
-  const tools = { places, bursts: createClickBursts() }
+  const tools = { places, bursts: createClickBursts(), readAgent: createAgentReader() }
   const batcher = createBatcher<IdentifiedRequest, true>({
     maxItems: MAX_BATCH,
     maxBytes: Infinity,
