@@ -145,7 +145,12 @@ const withoutContent = (data: Readonly<Record<string, unknown>>): Readonly<Recor
   Object.fromEntries(Object.entries(data).filter(([name]) => !CONTENT_FIELDS.has(name)))
 
 /** Fields that EngageLab names differently. */
-const RENAMED_FIELDS: Readonly<Record<string, string>> = { recipientArray: 'tos', mail_list_task_id: 'task_id' }
+const RENAMED_FIELDS: Readonly<Record<string, string>> = {
+  recipientArray: 'tos',
+  mail_list_task_id: 'task_id',
+  oSName: 'os_name',
+  oSVer: 'os_ver',
+}
 
 /** `subStatDesc` → `sub_stat_desc`. */
 function toSnakeCase(name: string): string {

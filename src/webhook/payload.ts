@@ -11,6 +11,7 @@ import type { AlertData } from '../ledger/facts/alert-facts.ts'
 import type { StatusEffect, VerdictSummary } from '../ledger/facts/decision.ts'
 import type { Fact } from '../ledger/facts/fact.ts'
 import type { FactKind } from '../ledger/facts/fact-kinds.ts'
+import type { AlarmData } from '../ledger/facts/operator-facts.ts'
 import type { QueueData, BackoffMove, QueueReply } from '../ledger/facts/queue-facts.ts'
 import type { DeliveryRow } from '../ledger/project/state.ts'
 import { readClient } from '../tracking/client-reading.ts'
@@ -129,7 +130,7 @@ function commonFields(delivery: DeliveryRow | null): WebhookPayload {
 }
 
 function eventFields(event: WebhookEventName, fact: Fact, delivery: DeliveryRow | null): WebhookPayload {
-  if (fact.kind === 'alarm') return { alarm: fact.data.alarm, message: fact.data.text }
+  if (fact.kind === 'alarm') return alarmFields(fact.data, delivery)
   if (fact.kind === 'queue') return queueFields(fact.data)
   if (fact.kind === 'alert') return alertFields(fact.data)
   const emailId = delivery?.emailId ?? ''
@@ -142,6 +143,12 @@ function eventFields(event: WebhookEventName, fact: Fact, delivery: DeliveryRow 
     return { ...recipientFields, outIp: outIpOf(fact, delivery), ...bounceFields(event, fact) }
   if (fact.kind === 'complaint') return { ...recipientFields, feedbackType: fact.data.feedbackType, proof: fact.data.tie.proof }
   return { ...recipientFields, ...engagementFields(fact) }
+}
+
+/** An alarm about a message names it. */
+function alarmFields({ alarm, text }: AlarmData, delivery: DeliveryRow | null): WebhookPayload {
+  const { emailId, recipient } = { emailId: delivery?.emailId ?? '', recipient: delivery?.recipient ?? '' }
+  return { alarm, message: text, ...(delivery === null ? {} : { emailId, recipient }) }
 }
 
 /** The fields of a queue transition: what changed, why, until when, and the replies that caused it. */

@@ -11,7 +11,9 @@ import { createVault } from '../../src/config/vault.ts'
 import { buildPayload, webhookEventOf, parseWebhookEvent } from '../../src/webhook/payload.ts'
 import { formatPayload, type PayloadFormat } from '../../src/webhook/payload-format.ts'
 import type { Fact } from '../../src/ledger/facts/fact.ts'
+import { aboutDelivery, createFact } from '../../src/ledger/facts/new-fact.ts'
 import { FAILED, NOW, ROW } from '../http/sample-rows.ts'
+import { engagementData } from '../ledger/given.ts'
 
 const failed = (status: 1 | 4 | 5 | 18): Fact => {
   if (FAILED.kind !== 'failed' || FAILED.data.effect === null) throw new Error('the sample has an effect')
@@ -133,6 +135,53 @@ test('a bounce in EngageLab’s format', () => {
     asynchronous_bounce: true,
     email_id: ROW.emailId,
   })
+})
+
+const CHROME = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36'
+const CLIENT = { explorerName: 'Chrome', explorerVer: '126.0.0.0', oSName: 'Windows', oSVer: '10.0' }
+const READING = { device: 'desktop', browser: 'Chrome', browserVersion: '126.0.0.0', system: 'Windows', systemVersion: '10.0' }
+const SEEN = engagementData({ ip: '192.0.2.7', userAgent: CHROME, ...READING, country: 'DE', first: true })
+const ABOUT = aboutDelivery(ROW)
+const MOMENT = { at: NOW, receivedAt: NOW, ids: { next: () => FAILED.id } }
+const OPEN = createFact('open', ABOUT, MOMENT, SEEN)
+const CLICK = createFact('click', ABOUT, MOMENT, { ...SEEN, url: 'https://example.com/?a=1&b=2', machine: 'burst', ip: null })
+const UNSUBSCRIBE = createFact('unsubscribe', ABOUT, MOMENT, {
+  scope: '',
+  change: 1,
+  how: 'page',
+  type: 0,
+  ip: '192.0.2.7',
+  userAgent: CHROME,
+  digest: null,
+  settingsVersion: 1,
+})
+const formatted = (format: PayloadFormat, event: 'open' | 'click' | 'unsubscribe', fact: Fact) => {
+  const payload = buildPayload(event, fact, ROW, { timestamp: NOW, token: 't', signature: 's' })
+  return formatPayload(format, { payload, event, fact, delivery: ROW, sentAt: NOW, secret: 'whsec_k' }).body
+}
+
+test.each([
+  ['open', OPEN, { ip: '192.0.2.7', ...CLIENT, device: 'desktop', country: 'DE', city: null, machine: null, first: true }],
+  ['click', CLICK, { ip: '', ...CLIENT, url: 'https://example.com/?a=1&b=2', machine: 'burst' }],
+  ['unsubscribe', UNSUBSCRIBE, { ip: '192.0.2.7', ...CLIENT }],
+] as const)('%s in every format', (event, fact, fields) => {
+  expect(webhookEventOf(fact)).toBe(event)
+  const expected = { event, emailId: ROW.emailId, recipient: ROW.recipient, ...fields }
+  expect(JSON.parse(formatted('json', event, fact))).toMatchObject(expected)
+  expect(JSON.parse(formatted('cloudevents-binary', event, fact))).toMatchObject(expected)
+  expect(JSON.parse(formatted('cloudevents', event, fact))).toMatchObject({ type: `bounced.${event}`, data: expected })
+  const form = new URLSearchParams(formatted('form', event, fact))
+  for (const [name, value] of Object.entries(expected)) expect(form.get(name)).toBe(value === null ? '' : String(value))
+  const { status, response } = JSON.parse(formatted('engagelab', event, fact))
+  const names = { explorer_name: 'Chrome', explorer_ver: '126.0.0.0', os_name: 'Windows', os_ver: '10.0', ip: fields.ip }
+  expect([status.message_status, response.event, response.response_data]).toMatchObject([event, event, names])
+})
+
+test('an alarm about a message names it, and another does not', () => {
+  const alarm = createFact('alarm', ABOUT, MOMENT, { alarm: 'engaged-bounce', text: 'opened', detail: {} })
+  const named = buildPayload('alarm', alarm, ROW, { timestamp: NOW, token: 't', signature: 's' })
+  expect(named).toMatchObject({ alarm: 'engaged-bounce', message: 'opened', emailId: ROW.emailId, recipient: ROW.recipient })
+  expect(buildPayload('alarm', alarm, null, { timestamp: NOW, token: 't', signature: 's' })).not.toHaveProperty('emailId')
 })
 
 test.each([
