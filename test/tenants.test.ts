@@ -54,10 +54,11 @@ describe.each(engines)('$kind', ({ open }) => {
   let inboxes: { bob: string; ann: string; nobody: string }
 
   const basic = (user: string, key = keys.get(user) ?? ''): string => `Basic ${Buffer.from(`${user}:${key}`).toString('base64')}`
-  async function call(method: 'GET' | 'POST' | 'PATCH' | 'DELETE', url: string, body?: object, auth = basic('ann')): Promise<ApiResponse> {
+  async function call(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url: string, body?: object, auth = basic('ann')): Promise<ApiResponse> {
     const response = await web.inject({ method, url, headers: { authorization: auth }, ...(body === undefined ? {} : { payload: body }) })
     return { status: response.statusCode, body: response.body }
   }
+  const webApiKey = (): string => `api_user=ann&api_key=${encodeURIComponent(keys.get('ann') ?? '')}`
   const oneClick = async (url: string): Promise<ApiResponse> => {
     const headers = { 'content-type': 'application/x-www-form-urlencoded' }
     const response = await web.inject({ method: 'POST', url, headers, payload: 'List-Unsubscribe=One-Click' })
@@ -232,6 +233,17 @@ describe.each(engines)('$kind', ({ open }) => {
     ['engagelab', 'lists his blocks', () => call('GET', '/v1/blocks?api_user=bob'), { status: 200, hides: 'bob' }],
     ['engagelab', 'deletes his unsubscribe entry', () => call('DELETE', `/v1/unsubscribes?email=${TARGET}`), { status: 200 }],
     ['engagelab', 'names his account', () => call('GET', '/v1/bounces?account=bob'), { status: 200, hides: 'gone@' }],
+    ['engagelab', 'renames a label with the number of his', () => call('PUT', '/v1/labels/1', { label_name: 'hers' })],
+    ['engagelab', 'removes a label with the number of his', () => call('DELETE', '/v1/labels/1')],
+    [
+      'engagelab',
+      'reads his statistics',
+      () => call('GET', '/v1/stats_day?start_date=2026-11-01&end_date=2026-11-30&api_users=bob'),
+      { status: 200, hides: 'bob' },
+    ],
+    ['webapi', 'removes his bounce entry', () => call('GET', `/webapi/bounces.delete.json?${webApiKey()}&email=gone@example.org`)],
+    ['webapi', 'removes his unsubscribes', () => call('GET', `/webapi/unsubscribes.delete.json?${webApiKey()}&email=${TARGET}`)],
+    ['webapi', 'lists his API users', () => call('GET', `/webapi/apiUser.list.json?${webApiKey()}`), { status: 200, hides: 'bob' }],
     ['sendcloud api', 'names him with her key', () => sendcloud('unsubscribe/add', 'bob', `&email=${TARGET}`)],
     [
       'sendcloud api',

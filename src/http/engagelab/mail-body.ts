@@ -130,7 +130,7 @@ const customArgs = z
 const labelId = z
   .union([z.int(), z.string().regex(/^\d{1,9}$/)])
   .transform(Number)
-  .refine((value) => value > 0 && value <= 999_999_999)
+  .refine((value) => value >= 0 && value <= 999_999_999)
 
 /** What both operations have in common. */
 const COMMON_BODY = {

@@ -144,8 +144,9 @@ const trackingOf = ({ body: { settings } }: EngageLabEnvelope): Composition['tra
   subscription: settings?.unsubscribe_tracking ?? null,
 })
 
+/** 0 is no label, as in the SendCloud API. */
 const labelOf = ({ body: { label_id: id, label_name: name } }: EngageLabEnvelope): Submission['label'] =>
-  id !== null ? { id } : name === null ? null : { name }
+  id !== null && id > 0 ? { id } : name === null ? null : { name }
 
 /** The most of a submitted mail (`submission.mailBytes`). */
 const MAX_MIME_BYTES = 20 * 1024 * 1024

@@ -23,7 +23,7 @@ const SENDCLOUD_OPERATION_DOCS: readonly OperationDocLine[] = [
   [
     'mail/send',
     'Send an email',
-    'from* to subject* html plain fromName cc bcc replyTo labelId labelName headers xsmtpapi sendRequestId respEmailId',
+    'from* to subject* html plain fromName cc bcc replyTo labelId labelName headers xsmtpapi useNotification dispositionNotificationTo contentSummary sendRequestId respEmailId',
   ],
   ['bounce/list', 'List the bounce list', `${WINDOW_PARAMETERS} email ${PAGING_PARAMETERS}`],
   ['bounce/count', 'Count the entries', WINDOW_PARAMETERS],
@@ -54,9 +54,9 @@ const SENDCLOUD_OPERATION_DOCS: readonly OperationDocLine[] = [
   ['label/update', 'Rename a label', 'labelId* labelName*'],
   ['label/delete', 'Remove a label', 'labelId*'],
   ['userinfo/get', 'Read the account', ''],
-  ['webhook/list', 'List webhooks', ''],
+  ['webhook/list', 'List webhooks', 'url categoryName event'],
   ['webhook/add', 'Add a webhook', 'url* event* categoryName'],
-  ['webhook/update', 'Change a webhook', 'webhookId url event categoryName'],
+  ['webhook/update', 'Change a webhook', 'webhookId url event categoryName newUrl newCategoryName newEvent'],
   ['webhook/delete', 'Remove a webhook', 'webhookId url'],
 ]
 

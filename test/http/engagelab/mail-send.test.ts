@@ -70,6 +70,7 @@ const CASES: readonly (readonly [string, object, number | null])[] = [
   ['empty dynamic_vars', withBody({ dynamic_vars: [] }), null],
   ['a label by number', withBody({ label_id: 7 }), null],
   ['a label by text', withBody({ label_id: '7', label_name: '' }), null],
+  ['no label', withBody({ label_id: 0 }), null],
   ['an unknown label', withBody({ label_id: 8 }), 30_106],
   ['an invalid label', withBody({ label_id: 'x' }), 30_015],
   ['a label by name', withBody({ label_name: 'spring' }), null],
