@@ -45,6 +45,23 @@ const VERSION = /^(?:NT )?(\d[\d._]{0,19})$/
 export function readClient(userAgent: string | null): ClientReading {
   const text = (userAgent ?? '').slice(0, MAX_USER_AGENT_CHARACTERS).trim()
   if (text === '') return NOTHING_READ
+  const known = readings.get(text)
+  if (known !== undefined) return known
+  const reading = read(text)
+  // Strangers fill it, so the oldest gives way.
+  for (const oldest of readings.keys()) {
+    if (readings.size < MAX_READINGS) break
+    readings.delete(oldest)
+  }
+  readings.set(text, reading)
+  return reading
+}
+
+/** The readers of a campaign have a few hundred user agents, and the library takes longer than all else about a request. */
+const MAX_READINGS = 500
+const readings = new Map<string, ClientReading>()
+
+function read(text: string): ClientReading {
   const { browser, os, platform } = Bowser.parse(text)
   const [mailProgram, mailVersion] = findMailProgram(text)
   const known = knownName(browser.name, BROWSERS)

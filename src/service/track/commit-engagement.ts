@@ -9,6 +9,7 @@ import type { Fact } from '../../ledger/facts/fact.ts'
 import type { PlaceLookup } from '../../net/place-database.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import type { Context } from '../context.ts'
+import { mapInTimeSlices } from '../time-slice.ts'
 import { transact, type LedgerTransaction } from '../transact.ts'
 import type { AgentReader } from './agent-reader.ts'
 import type { ClickBursts } from './click-bursts.ts'
@@ -31,8 +32,10 @@ export async function commitEngagement(context: Context, tools: EngagementTools,
     deliveries: requests.map(({ account, deliveryId }) => ({ account, deliveryId })),
     facts: requests.filter(({ deliveryId }) => bursts.earlier.has(deliveryId)).map(({ account, deliveryId }) => ({ account, deliveryId })),
   }
-  const facts = await transact(context, needs, (transaction) => {
-    for (const request of requests) applyRequest({ context, tools, snapshot, transaction }, request, bursts.requests.has(request))
+  const facts = await transact(context, needs, async (transaction) => {
+    const work = { context, tools, snapshot, transaction }
+    // Images and redirects are answered in between.
+    await mapInTimeSlices(requests, (request) => applyRequest(work, request, bursts.requests.has(request)))
     applyCorrections({ snapshot, transaction }, bursts)
     return { result: transaction.ledgerState.newFacts }
   })

@@ -35,8 +35,8 @@ type EngagementOptions = {
   readonly places: PlaceLookup
 }
 
-/** A batch of this size takes some 100 ms to commit. */
-const MAX_BATCH = 500
+/** Its rows are encoded in one go, for some 10 ms; an image or a redirect waits for no more than that. */
+const MAX_BATCH = 200
 /** Without a limit on bytes: a request has a bounded size. */
 const NO_BYTES = new Uint8Array()
 /** Requests whose repeats are recognised at once: those of some seconds at the most that a node records. */
