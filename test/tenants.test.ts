@@ -54,7 +54,12 @@ describe.each(engines)('$kind', ({ open }) => {
   let inboxes: { bob: string; ann: string; nobody: string }
 
   const basic = (user: string, key = keys.get(user) ?? ''): string => `Basic ${Buffer.from(`${user}:${key}`).toString('base64')}`
-  async function call(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url: string, body?: object, auth = basic('ann')): Promise<ApiResponse> {
+  async function call(
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    url: string,
+    body?: object,
+    auth = basic('ann'),
+  ): Promise<ApiResponse> {
     const response = await web.inject({ method, url, headers: { authorization: auth }, ...(body === undefined ? {} : { payload: body }) })
     return { status: response.statusCode, body: response.body }
   }

@@ -128,6 +128,19 @@ test.each([
   expect(headers).toEqual({ 'X-WebHook-Timestamp': String(NOW), 'X-WebHook-AppKey': 'email', 'X-WebHook-Signature': signature })
 })
 
+test('EngageLab’s format returns custom_args, and the user headers of other senders', () => {
+  const customArgsOf = (headers: Readonly<Record<string, string>>): unknown => {
+    const delivery = { ...ROW, headers }
+    const fact = failed(5)
+    const payload = buildPayload('soft_bounce', fact, delivery, { timestamp: NOW, token: 't', signature: 's' })
+    const { body } = formatPayload('engagelab', { payload, event: 'soft_bounce', fact, delivery, sentAt: NOW, secret: 'whsec_k' })
+    return JSON.parse(body).custom_args
+  }
+  expect(customArgsOf({ 'SC-Custom-Args': '{"order":7,"deep":{"a":1}}', 'X-Other': '1' })).toEqual({ order: 7, deep: { a: 1 } })
+  expect(customArgsOf({ 'SC-Custom-Id': '1' })).toEqual({ 'SC-Custom-Id': '1' })
+  expect(customArgsOf({ 'SC-Custom-Args': 'no JSON' })).toEqual({})
+})
+
 test('a bounce in EngageLab’s format', () => {
   expect(JSON.parse(written('engagelab').body).status.status_data).toMatchObject({
     sub_stat: 406,

@@ -300,6 +300,8 @@ describe.each(engines)('$kind', ({ open }) => {
   })
 
   test('an allow entry overrides the bounce list and no other list', async () => {
+    const [entry] = (await ask('bounce/list', 'email=gone@example.org')).info.dataList
+    expect(entry).toMatchObject({ email: 'gone@example.org', reason: expect.stringContaining('No such user') })
     expect(await send('gone@example.org')).toMatchObject({ status: 4, subStatus: 401 })
     const added = await ask('unintercept/add', 'email=gone@example.org&domainName=allowed.example&apiUserName=ann')
     expect(added.info).toMatchObject({
