@@ -12,6 +12,7 @@ export type TestPage = {
 }
 
 const EVERYBODY: TestPage['seenBy'] = ['viewer', 'operator', 'admin', 'account']
+const OPERATORS: TestPage['seenBy'] = ['viewer', 'operator', 'admin']
 
 export const TEST_PAGES: readonly TestPage[] = [
   { path: '/', seenBy: EVERYBODY },
@@ -22,6 +23,10 @@ export const TEST_PAGES: readonly TestPage[] = [
   { path: '/suppressions', seenBy: EVERYBODY },
   { path: '/inbox', seenBy: EVERYBODY },
   { path: '/inbox/:id', seenBy: EVERYBODY },
+  { path: '/rules', seenBy: OPERATORS },
+  { path: '/rules/draft', seenBy: OPERATORS },
+  { path: '/rules/reclassifications', seenBy: OPERATORS },
+  { path: '/rules/reclassifications/:id', seenBy: OPERATORS },
   { path: '/exports', seenBy: EVERYBODY },
   { path: '/webhooks', seenBy: EVERYBODY },
   { path: '/webhooks/:id', seenBy: EVERYBODY },

@@ -8,7 +8,7 @@ import { api, apiUrl, fetchApi } from '../../api/client.ts'
 import { useResource } from '../../api/resource.ts'
 import type { PageProps } from '../../app/page-props.ts'
 import { chosenAccount, pathTo } from '../../app/router.ts'
-import { may } from '../../app/session.ts'
+import { isOperator, may } from '../../app/session.ts'
 import { Badge } from '../../components/badge.ts'
 import { ConfirmDialog, Dialog, useAction } from '../../components/dialog.ts'
 import { ForeignText } from '../../components/foreign-text.ts'
@@ -39,6 +39,7 @@ export function InboxItemPage({ params: { id = '' } }: PageProps): View {
   return html`<nav><a href=${pathTo('/inbox')}>← ${t('back')}</a></nav>
     <${PageHead} title=${value === null ? t('item') : html`<${ForeignText} text=${value.subject} fallback=${t('noSubject')} />`}>
       ${raw.value === null ? null : html`<a class="button" href=${apiUrl(`/inbox/${id}/raw`, { account })} download>${t('download')}</a>`}
+      ${raw.value === null || !isOperator.value || !may('operate') ? null : html`<a class="button" href=${pathTo('/rules/draft', { inbox: id })}>${t('makeRule')}</a>`}
       ${value === null || !may('operate') ? null : html`<${Actions} item=${value} account=${account} onChange=${item.refresh} />`}
     </${PageHead}>
     <${ProblemNote} problem=${item.problem} onRetry=${item.refresh} />
