@@ -69,6 +69,11 @@ export type BackoffClassRow = {
   /** The first pause of an episode. Each further pause is `growth` times as long, up to the cap. */
   readonly baseMs: number
   readonly growth: number
+  /**
+   * Whether the key learns how long this provider refuses: each refused probe lengthens the pause by `growth`, and the next pause begins one step
+   * below the one after which a probe was accepted. Otherwise each pause of the episode is longer than the one before.
+   */
+  readonly learnsPause: boolean
   readonly capMs: number
   /** How it recovers; null: as the policy says. */
   readonly recovery: RecoveryLadder | null
@@ -110,6 +115,7 @@ const DEFAULT_CLASS_ROW = {
   pauseAtMultiple: null,
   baseMs: 0,
   growth: 2,
+  learnsPause: false,
   capMs: 0,
   recovery: null,
   pauseLength: 'ladder',

@@ -60,8 +60,23 @@ function computePauseEnd(
     return endOfProviderDay(input.now, zone) + Math.round(input.random * policy.midnightJitterMs)
   }
   const [low, high] = policy.jitter
-  const length = Math.min(backoffClass.capMs, backoffClass.baseMs * backoffClass.growth ** Math.min(400, episode.n - 1))
+  const length = Math.min(backoffClass.capMs, backoffClass.baseMs * backoffClass.growth ** Math.min(400, stepOf(backoffClass, episode)))
   return input.now + Math.round(length * (low + (high - low) * input.random))
+}
+
+/** By how many steps a pause is longer than the first. */
+const stepOf = ({ learnsPause }: BackoffClassRow, { n, pauseStep }: BackoffEpisode): number => (learnsPause ? (pauseStep ?? 0) : n - 1)
+
+/** The step of the next pause, and when the refusal began. A provider that accepted a probe may have stopped refusing before. */
+function learnPause(
+  { learnsPause }: BackoffClassRow,
+  episode: BackoffEpisode,
+  now: number,
+): Pick<BackoffEpisode, 'pauseStep' | 'refusedAt'> {
+  if (!learnsPause) return {}
+  const isRefusedProbe = episode.state === 'probing'
+  const { pauseStep = 0, refusedAt = now } = episode
+  return isRefusedProbe ? { pauseStep: pauseStep + 1, refusedAt } : { pauseStep: Math.max(0, pauseStep - 1), refusedAt: now }
 }
 
 /** The episode in another state, with a new epoch and empty counts. */
@@ -87,7 +102,8 @@ function enterPaused(
   input: TransitionInput,
 ): BackoffEpisode {
   const isNewPause = feedback !== null && episode.state !== 'throttled'
-  const counted = { ...episode, n: Math.max(1, episode.n + (isNewPause ? 1 : 0)) }
+  const learned = feedback === null ? {} : learnPause(policy.classes[episode.class], episode, input.now)
+  const counted = { ...episode, n: Math.max(1, episode.n + (isNewPause ? 1 : 0)), ...learned }
   const until = computePauseEnd(policy, counted, feedback, input)
   return { ...enterState(policy, counted, 'paused', input), until, pausedMs: until === null ? 0 : until - input.now }
 }

@@ -78,6 +78,16 @@ export function refreshBackoffLimits(queue: QueueState, keyState: KeyState): voi
   keyState.backoffLimits = limits
 }
 
+/** A provider that refuses for minutes counts by minutes, or starts anew: a rate learnt from an hour says nothing about it. */
+const SHORT_REFUSAL_MS = 10 * 60_000
+
+/** Whether a probe has just shown that a refusal was short. */
+const isShortRefusal = (queue: QueueState, [before, after]: readonly [BackoffEpisode, BackoffEpisode], now: number): boolean =>
+  queue.policy.classes[before.class].learnsPause &&
+  before.state === 'probing' &&
+  after.state === 'recovering' &&
+  now - (before.refusedAt ?? 0) <= SHORT_REFUSAL_MS
+
 /** Replaces an episode by its new value. Returns the event of the transition, if there was one. */
 export function replaceEpisode(
   queue: QueueState,
@@ -89,6 +99,7 @@ export function replaceEpisode(
   if (isOperatorHold(before) && !isOperatorHold(after)) addHoldPeriod(keyState, { from: before.since, until: input.now })
   const isUnlimited = before.state === 'active' && after.state === 'active' && before.rung === null && after.rung === null
   if (isUnlimited) return []
+  if (isShortRefusal(queue, [before, after], input.now)) keyState.learnedRate = null
   refreshBackoffLimits(queue, keyState)
   queue.keysToWake.add(keyState.id)
   const event = createTransition(queue.policy, [before, after], input.now, input.by)

@@ -11,14 +11,17 @@ import { BACKOFF_CLASSES, type BackoffClassName, type BackoffClassRow } from './
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 
-/** An hourly limit is over after an hour: a shorter pause is refused again, a longer one wastes time. */
-const HOURLY_PAUSE = { baseMs: HOUR_MS, capMs: HOUR_MS } as const
+/**
+ * Providers refuse for minutes or for an hour. The pause begins short, a refused probe doubles it, and the key remembers what was long enough:
+ * a probe costs one attempt.
+ */
+const LEARNT_PAUSE = { baseMs: 5 * MINUTE_MS, capMs: HOUR_MS, learnsPause: true } as const
 
 const [notExist, complaints] = BACKOFF_CLASSES['list-quality'].measures
 
 export const DEFAULT_OVERRIDES: Readonly<Partial<Record<BackoffClassName, Partial<BackoffClassRow>>>> = {
-  'ip-rate': HOURLY_PAUSE,
-  'domain-rate': HOURLY_PAUSE,
+  'ip-rate': LEARNT_PAUSE,
+  'domain-rate': LEARNT_PAUSE,
   // Yahoo's TSS04 is as often a volume limit as a judgement of reputation: the egress IP learns a rate from it.
   'ip-reputation': { baseMs: HOUR_MS, capMs: 2 * HOUR_MS, halves: 'ip' },
   // A probe of a dead host costs one connection. Pauses that grow by a fiftieth lose at most a fiftieth of the outage at its end. A server
