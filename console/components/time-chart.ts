@@ -136,15 +136,19 @@ function toData(times: readonly number[], series: readonly Series[], kind: 'bars
 
 type PlotLook = Required<Pick<TimeChartProps, 'series' | 'kind' | 'height' | 'format'>>
 
+/** A colour of the tokens as it is in force: a canvas knows no `light-dark()`. */
+function resolveColour(box: HTMLElement, name: string): string {
+  const probe = document.createElement('i')
+  probe.style.color = `var(--${name})`
+  box.append(probe)
+  const { color } = getComputedStyle(probe)
+  probe.remove()
+  return color
+}
+
 function plotOptions(box: HTMLElement, Chart: typeof UPlot, { series, kind, height, format }: PlotLook): Options {
   const style = getComputedStyle(box)
-  // A probe resolves light-dark() to the colour in force, which a canvas needs.
-  const probe = document.createElement('i')
-  box.append(probe)
-  const colourOf = (name: string): string => {
-    probe.style.color = `var(--${name})`
-    return getComputedStyle(probe).color
-  }
+  const colourOf = (name: string): string => resolveColour(box, name)
   const axis = {
     stroke: colourOf('muted'),
     grid: { stroke: colourOf('border'), width: 1 },
@@ -159,12 +163,15 @@ function plotOptions(box: HTMLElement, Chart: typeof UPlot, { series, kind, heig
     points: { show: false },
     ...(kind === 'bars' ? { fill: colourOf(colour), ...(paths === undefined ? {} : { paths }) } : {}),
   }))
-  const options: Options = {
+  return {
     width: box.clientWidth,
     height,
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { show: kind === 'lines' } },
-    scales: { x: { time: true }, y: { range: (_self, _low, high) => [0, Math.max(high * 1.08, 1)] } },
+    scales: {
+      x: kind === 'bars' ? { time: true, range: withRoomForBars } : { time: true },
+      y: { range: (_self, _low, high) => [0, Math.max(high * 1.08, 1)] },
+    },
     tzDate: (seconds) => zonedDate(seconds * 1_000),
     axes: [
       { ...axis, grid: { show: false }, values: (_self, splits) => tickTexts(splits), space: 64 },
@@ -172,8 +179,13 @@ function plotOptions(box: HTMLElement, Chart: typeof UPlot, { series, kind, heig
     ],
     series: [{}, ...(kind === 'bars' ? lines.toReversed() : lines)],
   }
-  probe.remove()
-  return options
+}
+
+/** Half a step before the first bar and after the last one. */
+function withRoomForBars(self: UPlot, low: number, high: number): [number, number] {
+  const steps = (self.data[0]?.length ?? 1) - 1
+  const half = steps > 0 ? (high - low) / steps / 2 : 1_800
+  return [low - half, high + half]
 }
 
 /** A Date whose local fields are those of the shown zone, which is how uPlot finds its ticks. */

@@ -8,9 +8,9 @@ import { positiveInteger, setting } from './setting.ts'
 
 export const consoleSettings = z.strictObject({
   enabled: setting(
-    z.boolean().default(false),
+    z.boolean().default(true),
     'Serve the console at /console, and lead a browser there from /',
-    'false: it has no pages yet, only their frame; true loads nothing of it before the first request',
+    'true: it loads nothing before the first request, and shows nothing without a sign-in',
   ),
   idleMinutes: setting(
     positiveInteger.default(60),

@@ -53,7 +53,7 @@ export function MessageWebhooks({ emailId }: { readonly emailId: string }): View
             <span class="space"></span><span class="small muted"><${Moment} at=${lastAt} relative=${true} /></span></div>
           <div class="small"><${ForeignText} text=${endpoint.url} /></div>
           <div class="small muted">${last === undefined ? null : html`${last.status ?? '–'} · ${last.millis} ms · `}${t('tries')} ${tries}</div>
-          ${last === undefined || last.answer === '' ? null : html`<div class="code small"><${ForeignText} text=${last.answer} /></div>`}
+          ${last === undefined || last.answer === '' ? null : html`<div class="code small" tabindex="0" role="group" aria-label=${t('reply')}><${ForeignText} text=${last.answer} /></div>`}
         </li>`
       })}
     </ul>

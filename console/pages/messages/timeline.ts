@@ -57,19 +57,19 @@ function Entry({ emailId, event }: { readonly emailId: string; readonly event: M
     </div>
     ${kind === 'list' ? html`<${ListChange} event=${event} />` : null}
     ${evidence === null ? null : html`<${EvidenceBox} evidence=${evidence} />`}
-    ${text === null || text === '' ? null : html`<div class="code"><${ForeignText} text=${text} /></div>`}
+    ${text === null || text === '' ? null : html`<div class="code" tabindex="0" role="group" aria-label=${t('reply')}><${ForeignText} text=${text} /></div>`}
     <${Marginalia} event=${event} />
     ${digest === null ? null : html`<${ReportToggle} emailId=${emailId} digest=${digest} />`}
     <details class="small">
       <summary class="muted">${t('raw')}</summary>
-      <pre class="code"><${ForeignText} text=${JSON.stringify(event.detail, null, 2)} /></pre>
+      <pre class="code" tabindex="0"><${ForeignText} text=${JSON.stringify(event.detail, null, 2)} /></pre>
     </details>
   </li>`
 }
 
 const EvidenceBox = ({ evidence: { rule, table, text, matched, provider } }: { readonly evidence: Evidence }): View =>
   html`<div class="evidence">
-    <div class="code" aria-label=${t('evidence')} role="group"><${MarkedText} text=${text} phrases=${matched} /></div>
+    <div class="code" aria-label=${t('evidence')} role="group" tabindex="0"><${MarkedText} text=${text} phrases=${matched} /></div>
     <p class="small muted">
       <a class="mono" href=${pathTo('/rules', { rule })}>${t('byRule', { rule })}</a
       >${provider === null ? null : html` · <${ForeignText} text=${provider} />`} · ${t('table', { table })}

@@ -44,7 +44,7 @@ export function WaitingCard({ recipient }: { readonly recipient: string }): View
               <${Moment} at=${lane.nextSendingAt} relative=${true} fallback=${t('onlyReply')} />
             </p>
             <p class="muted">${t('laneWaiting', { n: lane.waiting })}</p>
-            ${lane.evidence.slice(0, 3).map(({ at, code, text }) => html`<div key=${at} class="code"><${ForeignText} text=${text} fallback=${code} /></div>`)}`
+            ${lane.evidence.slice(0, 3).map(({ at, code, text }) => html`<div key=${at} class="code" tabindex="0" role="group" aria-label=${t('reply')}><${ForeignText} text=${text} fallback=${code} /></div>`)}`
     }
   </section>`
 }

@@ -1,0 +1,141 @@
+/**
+ * pages.test - every page in a browser: empty, small and large stores, texts of strangers, narrow screens, both languages, each role
+ *
+ * `BOUNCED_TEST_DELIVERIES`: how many deliveries the large store has (100,000 by default).
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { copiedEmailIds, copyDeliveries } from '../../bench/fill.ts'
+import { startDaemon, type Daemon } from '../support/daemon.ts'
+import { findAccessibilityProblems, hasBrowser, useBrowser } from '../support/browser-page.ts'
+import { fillWithHostileTexts, HOSTILE, signInAs, startConsole, urlOf, type Reader } from './console-daemon.ts'
+import { TEST_PAGES } from './pages.ts'
+
+const NAVIGATION = join(import.meta.dirname, '../../console/app/navigation.ts')
+
+test('each page of the console is tested', () => {
+  const paths = [...readFileSync(NAVIGATION, 'utf8').matchAll(/^ {4}path: '([^']+)'/gm)].map(([, path = '']) => path)
+  expect(TEST_PAGES.map(({ path }) => path).toSorted()).toEqual(paths.toSorted())
+})
+
+/** A page whose parameter the store cannot fill is opened with one that does not exist: it says so. */
+const pathFor = (path: string, emailId: string): string =>
+  `/console${path
+    .replace('/messages/:id', `/messages/${encodeURIComponent(emailId)}`)
+    .replace('/inbox/:id', `/inbox/${'ab'.repeat(32)}`)
+    .replace(/:\w+/, '1')}`
+
+/** The requests of a page are over, and it has been drawn. */
+async function openPage(page: Page, path: string): Promise<void> {
+  await page.goto(path)
+  await page.locator('main h1').waitFor()
+  await page.locator('[aria-busy="true"]').first().waitFor({ state: 'detached' })
+}
+
+/** What is wider than the screen, by element. */
+const findOverflow = (page: Page): Promise<readonly string[]> =>
+  page.evaluate(() =>
+    document.documentElement.scrollWidth <= innerWidth
+      ? []
+      : [...document.querySelectorAll('main *')]
+          .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
+          .slice(0, 5)
+          .map((each) => each.outerHTML.slice(0, 200)),
+  )
+
+/** A page may ask for what does not exist; the browser logs the answer. */
+const isExpected = (line: string): boolean => /the server responded with a status of 404/.test(line)
+
+describe.skipIf(!hasBrowser)('in a browser', () => {
+  const open = useBrowser()
+  const VARIANTS = [
+    ['wide', { viewport: { width: 1440, height: 900 } }],
+    ['360 px', { viewport: { width: 360, height: 740 } }],
+    ['dark', { viewport: { width: 1440, height: 900 }, colorScheme: 'dark' }],
+    ['Chinese', { viewport: { width: 1440, height: 900 }, locale: 'zh-CN' }],
+  ] as const
+
+  const checkAll = async (daemon: Daemon, emailId: string, options: object, reader: Reader = 'admin'): Promise<void> => {
+    const { page, context, problems } = await open({ baseURL: urlOf(daemon), ...options })
+    await signInAs(context, daemon, reader)
+    for (const { path, seenBy } of TEST_PAGES) {
+      if (!seenBy.includes(reader)) continue
+      await openPage(page, pathFor(path, emailId))
+      expect({ path, overflow: await findOverflow(page) }).toEqual({ path, overflow: [] })
+      expect({ path, axe: await findAccessibilityProblems(page) }).toEqual({ path, axe: [] })
+      expect({ path, problems: problems().filter((line) => !isExpected(line)) }).toEqual({ path, problems: [] })
+      expect(await page.evaluate(() => Reflect.get(globalThis, 'hacked'))).toBeUndefined()
+    }
+  }
+
+  describe('an empty store', () => {
+    let daemon: Daemon
+    beforeAll(async () => {
+      daemon = await startConsole()
+    })
+    afterAll(() => daemon.stop())
+
+    test.each(VARIANTS.slice(0, 2))('%s', async (_name, options) => checkAll(daemon, 'none', options))
+  })
+
+  describe('a store with texts of strangers', () => {
+    let daemon: Daemon
+    let emailId: string
+    beforeAll(async () => {
+      daemon = await startConsole()
+      emailId = await fillWithHostileTexts(daemon)
+    })
+    afterAll(() => daemon.stop())
+
+    test.each(VARIANTS)('%s', async (_name, options) => checkAll(daemon, emailId, options))
+    test.each(['viewer', 'operator', 'account'] as const)('as %s', async (reader) => checkAll(daemon, emailId, {}, reader))
+
+    test('the texts are shown as they are, with the sign that turns the direction as its code', async () => {
+      const { page, context } = await open({ baseURL: urlOf(daemon) })
+      await signInAs(context, daemon, 'viewer')
+      await openPage(page, `/console/messages/${encodeURIComponent(emailId)}`)
+      const text = await page.locator('.page-head p').textContent()
+      expect(text).toBe(HOSTILE.replaceAll('\u202E', 'U+202E').replaceAll('\u202C', 'U+202C'))
+      expect((await page.locator('mark').allTextContents()).join(' ')).toMatch(/User.*unknown/)
+    })
+
+    test('a viewer has no page of users and no buttons that change lists', async () => {
+      const { page, context } = await open({ baseURL: urlOf(daemon) })
+      await signInAs(context, daemon, 'viewer')
+      await openPage(page, '/console/suppressions')
+      expect(await page.getByRole('button', { name: 'Add' }).count()).toBe(0)
+      expect(await page.getByRole('link', { name: 'Users' }).count()).toBe(0)
+      await page.goto('/console/users')
+      await page.getByText('Your role does not show this page.').waitFor()
+    })
+  })
+
+  describe('a large store', () => {
+    const count = Number(process.env['BOUNCED_TEST_DELIVERIES'] ?? 100_000)
+    let daemon: Daemon
+    beforeAll(async () => {
+      const first = await startConsole()
+      await first.api('POST', '/v1/messages', { from: 'news@example.com', subject: 'Hello', recipients: ['ann@example.org'] })
+      await first.stop()
+      copyDeliveries(join(first.data, 'bounced.db'), count)
+      daemon = await startDaemon({ data: first.data, env: { BOUNCED_CONSOLE_ENABLED: 'true' } })
+    })
+    afterAll(() => daemon.stop())
+
+    test('every page is shown', async () => checkAll(daemon, copiedEmailIds(count, 1)[0] ?? '', {}))
+
+    test('a list is paged forward and back', async () => {
+      const { page, context } = await open({ baseURL: urlOf(daemon) })
+      await signInAs(context, daemon, 'viewer')
+      await openPage(page, '/console/messages')
+      const first = await page.locator('tbody th').first().textContent()
+      await page.getByRole('link', { name: 'Next' }).click()
+      await page.waitForFunction((before) => document.querySelector('tbody th')?.textContent !== before, first)
+      expect(new URL(page.url()).searchParams.has('after')).toBe(true)
+      await page.getByRole('link', { name: 'Previous' }).click()
+      await page.waitForFunction((before) => document.querySelector('tbody th')?.textContent === before, first)
+    })
+  })
+})
