@@ -74,6 +74,13 @@ function read(text: string): ClientReading {
   }
 }
 
+/** A longer header says nothing more about the client. */
+const MAX_STORED_CHARACTERS = 256
+
+/** The header as it is stored: without control and formatting characters, which would change how it is displayed. */
+export const storedUserAgent = (text: string | null, privacy: 'whole' | 'reading'): string | null =>
+  privacy === 'reading' ? null : (text?.slice(0, MAX_STORED_CHARACTERS).replaceAll(/[\p{C}\p{Z}]+/gu, ' ') ?? null)
+
 function findMailProgram(text: string): readonly [string, string] | readonly [] {
   for (const [name, pattern] of MAIL_PROGRAMS) {
     const version = pattern.exec(text)?.[1]

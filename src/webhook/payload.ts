@@ -4,7 +4,7 @@
  * WEBHOOK_EVENTS is the only mapping between SendCloud's events and our fact kinds. The body also contains our own fields: `eventId`, `eventTime`
  * (when the event happened; `timestamp` is when it was sent), `reason`, `fault`, `permanence` and `billable`.
  *
- * Pure. See also: webhook/payload-format, webhook/signature, tracking/client-reading, service/notify/notifier, docs/WEBHOOKS.md.
+ * Pure. See also: webhook/payload-format, webhook/signature, service/notify/notifier, docs/WEBHOOKS.md.
  */
 import { isIP } from 'node:net'
 import type { AlertData } from '../ledger/facts/alert-facts.ts'
@@ -14,7 +14,6 @@ import type { FactKind } from '../ledger/facts/fact-kinds.ts'
 import type { AlarmData } from '../ledger/facts/operator-facts.ts'
 import type { QueueData, BackoffMove, QueueReply } from '../ledger/facts/queue-facts.ts'
 import type { DeliveryRow } from '../ledger/project/state.ts'
-import { readClient } from '../tracking/client-reading.ts'
 import { subStatusName } from './sub-status-names.ts'
 
 type WebhookEventRow = {
@@ -184,7 +183,7 @@ function bounceFields(event: WebhookEventName, fact: Fact): WebhookPayload {
 
 function engagementFields(fact: Fact): WebhookPayload {
   if (fact.kind !== 'open' && fact.kind !== 'click' && fact.kind !== 'unsubscribe') return {}
-  if (fact.kind === 'unsubscribe') return clientFields(fact.data.ip, readClient(fact.data.userAgent))
+  if (fact.kind === 'unsubscribe') return clientFields(fact.data.ip, fact.data)
   const { url, ip, device, browser, browserVersion, system, systemVersion, country, region, city, machine, first } = fact.data
   return {
     ...(fact.kind === 'click' ? { url: url ?? '' } : {}),

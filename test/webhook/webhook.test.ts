@@ -164,7 +164,8 @@ const UNSUBSCRIBE = createFact('unsubscribe', ABOUT, MOMENT, {
   how: 'page',
   type: 0,
   ip: '192.0.2.7',
-  userAgent: CHROME,
+  userAgent: null,
+  ...READING,
   digest: null,
   settingsVersion: 1,
 })

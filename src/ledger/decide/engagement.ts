@@ -7,7 +7,7 @@
  *
  * Pure. See also: ledger/facts/delivery-facts, tracking/machine-reading, service/track/commit-engagement.
  */
-import type { ClientReading } from '../../tracking/client-reading.ts'
+import { storedUserAgent, type ClientReading } from '../../tracking/client-reading.ts'
 import { storedIp } from '../../tracking/ip-privacy.ts'
 import { readMachine, type EngagementSigns } from '../../tracking/machine-reading.ts'
 import type { AccountSettings } from '../account-settings.ts'
@@ -32,9 +32,6 @@ type EngagementInput = Pick<EngagementSigns, 'kind' | 'method' | 'purpose' | 'us
  * times, a mailing list that it was forwarded to a few hundred.
  */
 const MAX_FACTS = 200
-
-/** A longer header says nothing more about the client. */
-const MAX_USER_AGENT = 256
 
 /** The facts of one request; none if the mail has as many as it may have. The first of them is the open or click. */
 export function decideEngagement(input: EngagementInput): readonly Fact[] {
@@ -62,7 +59,7 @@ function engagementDataOf(input: EngagementInput): EngagementData {
     requestId,
     url: kind === 'click' ? url : null,
     ip: storedIp(ip, settings.engagementIp),
-    userAgent: settings.engagementUserAgent === 'reading' ? null : storedUserAgent(userAgent),
+    userAgent: storedUserAgent(userAgent, settings.engagementUserAgent),
     country,
     region,
     city,
@@ -73,9 +70,6 @@ function engagementDataOf(input: EngagementInput): EngagementData {
     settingsVersion: settings.version,
   }
 }
-
-/** A header of a stranger: without control and formatting characters, which would change how it is displayed. */
-const storedUserAgent = (text: string | null): string | null => text?.slice(0, MAX_USER_AGENT).replaceAll(/[\p{C}\p{Z}]+/gu, ' ') ?? null
 
 /** Whether the mail bounced although somebody opened it or followed a link. One of both is wrong. */
 export const isContradicted = ({ status, openedAt, clickedAt }: Pick<DeliveryRow, 'status' | 'openedAt' | 'clickedAt'>): boolean =>

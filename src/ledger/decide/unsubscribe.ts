@@ -6,6 +6,9 @@
  *
  * Pure. RFC 8058, RFC 2369. See also: ledger/decide/report, http/tracking/unsubscribe (the page and the POST).
  */
+import { readClient, storedUserAgent } from '../../tracking/client-reading.ts'
+import { storedIp } from '../../tracking/ip-privacy.ts'
+import { clearPersonalFields } from './redact.ts'
 import { createFactBatch, type FactBatch } from '../facts/fact-batch.ts'
 import { changeEntry, type ListEntryKey } from '../suppress/list-entry.ts'
 import type { Proof } from '../facts/decision.ts'
@@ -53,8 +56,15 @@ export function addUnsubscribeFacts(input: UnsubscribeInput, batch: FactBatch): 
   const { delivery, how, type, ip, userAgent, digest, settings, moment } = input
   const { scope, previous, isListed } = findUnsubscribeEntry(input)
   const change = (previous?.change ?? 0) + (isListed ? 0 : 1)
-  const data = { how, type, scope, change, ip, userAgent: userAgent?.slice(0, 256) ?? null, digest, settingsVersion: settings.version }
-  const fact = createFact('unsubscribe', aboutDelivery(delivery), moment, data)
+  const seen = {
+    ip: ip === null ? null : storedIp(ip, settings.engagementIp),
+    userAgent: storedUserAgent(userAgent, settings.engagementUserAgent),
+    ...readClient(userAgent),
+  }
+  const data = { how, type, scope, change, ...seen, digest, settingsVersion: settings.version }
+  const requested = createFact('unsubscribe', aboutDelivery(delivery), moment, data)
+  // After an erasure, a link that still works must not bring back what was erased.
+  const fact = delivery.recipient === null ? clearPersonalFields(requested) : requested
   batch.addWithConsequences(fact, () => updateUnsubscribeList(input, fact.id))
 }
 

@@ -144,8 +144,15 @@ export type UnsubscribeData = {
   readonly scope: string
   /** The change number of the list entry that this fact made, or that it found in force. */
   readonly change: number
+  /** As the account's settings for opens and clicks were; null for a mail. */
   readonly ip: string | null
   readonly userAgent: string | null
+  /** The reading of the user agent. */
+  readonly device: string | null
+  readonly browser: string | null
+  readonly browserVersion: string | null
+  readonly system: string | null
+  readonly systemVersion: string | null
   readonly digest: string | null
   readonly settingsVersion: number
 }
@@ -154,6 +161,11 @@ export const UNSUBSCRIBE_FIELDS = {
   scope: 'text',
   ip: 'personal',
   userAgent: 'personal',
+  device: 'personal',
+  browser: 'personal',
+  browserVersion: 'personal',
+  system: 'personal',
+  systemVersion: 'personal',
   digest: 'text',
 } as const satisfies FieldClasses<UnsubscribeData>
 

@@ -113,7 +113,7 @@ const ROWS = {
     dedupKey: ({ reporter, episode }) => `not-spam:${reporter}:${episode}`,
   }),
   unsubscribe: defineKind<UnsubscribeData>({
-    version: 1,
+    version: 2,
     isLoose: false,
     fields: UNSUBSCRIBE_FIELDS,
     dedupKey: ({ scope, change }) => `unsubscribe:${scope}:${change}`,

@@ -339,6 +339,33 @@ test.each(['auth-failure', 'auto-reply', 'mdn'] as const)('%s is filed, with its
   expect(unmatched).toMatchObject([{ kind: 'filed', account: 0, deliveryId: null }])
 })
 
+test.each([
+  [{}, { ip: '192.0.2.7', userAgent: 'Mozilla/5.0 (X11; Linux x86_64; rv:115.0) Thunderbird/115.3 x' }],
+  [
+    { engagementIp: 'network', engagementUserAgent: 'reading' },
+    { ip: '192.0.2.0', userAgent: null },
+  ],
+  [{ engagementIp: 'none' }, { ip: null }],
+] as const)('with %j, an unsubscribe stores %j, and the reading of its client', (settings, stored) => {
+  const s = story(settings)
+  const delivery = s.row(s.send(T0, {}))
+  const userAgent = 'Mozilla/5.0 (X11; Linux x86_64; rv:115.0) Thunderbird/115.3\u001b\u202ex'
+  const input = {
+    ledger: s.ledger,
+    how: 'page',
+    type: 1,
+    ip: '192.0.2.7',
+    userAgent,
+    digest: null,
+    proof: 'token',
+    settings: s.settings,
+  } as const
+  const [fact] = decideUnsubscribe({ ...input, delivery, moment: s.moment(T0 + 1) })
+  expect(fact?.data).toMatchObject({ ...stored, browser: 'Thunderbird', browserVersion: '115.3', system: 'Linux' })
+  const erased = decideUnsubscribe({ ...input, delivery: { ...delivery, recipient: null }, moment: s.moment(T0 + 1) })
+  expect(erased[0]?.data).toMatchObject({ ip: null, userAgent: null, browser: null, system: null })
+})
+
 test('unsubscribing by mail, page and one-click: once, without end, for the account or the label', () => {
   const s = story()
   const id = s.send(T0, { label: 'news' })

@@ -20,6 +20,13 @@ test('an open of version 1 counts as a person, and its user agent is read', () =
   expect(toCurrentVersion(fact)).toBe(fact)
 })
 
+test('an unsubscribe of version 1 has the reading of its user agent', () => {
+  const data = { how: 'page', type: 0, scope: '', change: 1, ip: null, userAgent: AGENT, digest: null, settingsVersion: 1 }
+  // Checked cast: the payload of version 1 is what this is about.
+  const fact = toCurrentVersion({ ...VERSION_1, kind: 'unsubscribe', data } as unknown as Fact)
+  expect(fact).toMatchObject({ v: 2, data: { ...data, browser: 'Thunderbird', system: 'Linux' } })
+})
+
 test('an erased fact of version 1, which was stored again with the current payload, stays erased', () => {
   const data = engagementData({ requestId: 'q1', machine: 'bot', counted: false })
   const erased = { ...sampleFact<'open'>({ n: 1, kind: 'open', data }), v: 1 }
