@@ -13,6 +13,8 @@ import { bounce, countOf, differencesOf, MONTHS, NOVEMBER, partitionsOf, SEPTEMB
 
 const DECEMBER = Date.UTC(2026, 11, 1, 1)
 const OCTOBER_FIRST = Date.UTC(2026, 9, 1)
+/** A transaction that rests longer than the server lets one of a mail. */
+const LONG = { isMaintenance: true } as const
 
 /** Every row that is left. The slot of a counter depends on the transactions that ran together, so counters are compared by their sums. */
 async function rowsLeft({ engine }: Pick<Bench, 'engine'>): Promise<unknown> {
@@ -124,7 +126,7 @@ describe.each(engines.filter(({ kind }) => kind === 'postgres'))('retention of w
       await db.all('select count(*) as n from deliveries')
       reading.resolve()
       await released.promise
-    })
+    }, LONG)
     await reading.promise
     const [run, sent] = await Promise.all([retire(b.context, { months: 2 }), sendMonth(b, DECEMBER)])
     expect(run).toMatchObject({ deliveries: 1, isPostponed: true, isDone: true })
@@ -133,6 +135,25 @@ describe.each(engines.filter(({ kind }) => kind === 'postgres'))('retention of w
     await read
     expect(await retire(b.context, { months: 2 })).toMatchObject({ deliveries: 2, isPostponed: false })
     expect([(await partitionsOf(b.engine))['deliveries'], await differencesOf(b.context)]).toEqual([[202610, 202611], []])
+  })
+
+  test('a month of reports that a long read uses is dropped later, and its reports are known no more', async () => {
+    const b = await filled({ isPartitioned: true })
+    const [reading, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const read = b.engine.tx(async (db) => {
+      await db.all('select count(*) as n from reports_202609')
+      reading.resolve()
+      await released.promise
+    }, LONG)
+    await reading.promise
+    expect(await retire(b.context, { months: 2 })).toMatchObject({ mails: 2, isPostponed: true, isDone: true })
+    expect([await countOf(b.engine, 'reports_202609'), await countOf(b.engine, 'report_digests')]).toEqual([2, 5])
+    expect(await countOf(b.engine, 'mail_body_references')).toBe(5)
+    released.resolve()
+    await read
+    expect(await retire(b.context, { months: 2 })).toMatchObject({ mails: 0, isPostponed: false })
+    expect([(await partitionsOf(b.engine))['reports'], await countOf(b.engine, 'reports')]).toEqual([[202610, 202611], 5])
+    expect(await differencesOf(b.context)).toEqual([])
   })
 
   test('rows without a partition are removed row by row', async () => {
