@@ -8,9 +8,13 @@ import type { Figure } from './figure.ts'
 import { benchReport } from './report.ts'
 
 const MAILS = 12_000
+/** The variables of the Dockerfile. */
+const AS_IN_THE_CONTAINER = { NODE_OPTIONS: '--max-semi-space-size=8', MALLOC_ARENA_MAX: '2' }
 
 export async function memory(): Promise<readonly Figure[]> {
-  const daemon = await startDaemon({ env: { BOUNCED_LOG_LEVEL: 'warn', BOUNCED_LIMITS_MAILS_PER_PEER_MINUTE: '1000000' } })
+  const daemon = await startDaemon({
+    env: { ...AS_IN_THE_CONTAINER, BOUNCED_LOG_LEVEL: 'warn', BOUNCED_LIMITS_MAILS_PER_PEER_MINUTE: '1000000' },
+  })
   await new Promise((resolve) => setTimeout(resolve, 2_000))
   const atRest = residentMegabytes(daemon)
   let sent = 0

@@ -14,7 +14,7 @@ const read = (file: string): string => readFileSync(join(import.meta.dirname, '.
 /** The variables of the ENV lines. */
 function dockerfileEnvironment(): Record<string, string> {
   const lines = [...read('Dockerfile').matchAll(/^ENV (.+)$/gm)].map(([, text = '']) => text)
-  return Object.fromEntries(lines.flatMap((line) => line.split(' ')).map((pair) => pair.split('=') as [string, string]))
+  return Object.fromEntries(lines.flatMap((line) => line.split(' ')).map((pair) => [pair.replace(/=.*/, ''), pair.replace(/^[^=]*=/, '')]))
 }
 
 function composeEnvironment(): Record<string, string> {

@@ -23,11 +23,15 @@ type MimeReaderOptions = { readonly timeLimitMs?: number; readonly createWorker?
 const TIME_LIMIT_MS = 8_000
 /** A mail of 5 MB takes about 60. */
 const HEAP_MB = 192
+/** A small young generation returns the memory of mails soon. */
+const YOUNG_MB = 8
 /** An idle thread ends and frees its memory. */
 const IDLE_MS = 30_000
 
 const startWorker = (): Worker =>
-  new Worker(new URL('./mime-reader-worker.ts', import.meta.url), { resourceLimits: { maxOldGenerationSizeMb: HEAP_MB } })
+  new Worker(new URL('./mime-reader-worker.ts', import.meta.url), {
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: YOUNG_MB },
+  })
 
 const mailContentSchema = z.object({
   from: z.string(),

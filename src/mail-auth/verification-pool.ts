@@ -46,11 +46,15 @@ const BYTES_IN_THREADS = 33_554_432
 const MAX_WAITING = { maxItems: 2_000, maxBytes: 67_108_864 } as const
 /** mailauth with its libraries takes about 40. The bytes of mails are not part of the heap. */
 const HEAP_MB = 192
+/** A small young generation returns the memory of mails soon. */
+const YOUNG_MB = 8
 
 const NOTHING_KNOWN: PartialResults = { parts: {}, isComplete: false }
 
 const startWorker = (): Worker =>
-  new Worker(new URL('./verification-worker.ts', import.meta.url), { resourceLimits: { maxOldGenerationSizeMb: HEAP_MB } })
+  new Worker(new URL('./verification-worker.ts', import.meta.url), {
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: YOUNG_MB },
+  })
 
 /** All that the pool keeps. */
 type PoolState = Required<PoolOptions> & {
