@@ -61,6 +61,46 @@ describe.each(engines)('tracked sending: $kind', ({ url }) => {
     expect([mail.headers.has('x-smtpapi'), mail.text?.includes(`${app.origin}/u/`)]).toEqual([false, want[2]])
   })
 
+  test.each(cases)('EngageLab, open %s, click %s, subscription %s', async (open, click, subscription, want) => {
+    const switchOf = (name: string, enable: Enable): object => (enable === null ? {} : { [name]: enable === '1' })
+    const settings = {
+      ...switchOf('open_tracking', open),
+      ...switchOf('click_tracking', click),
+      ...switchOf('unsubscribe_tracking', subscription),
+      notification: true,
+    }
+    const to = `lab-${open}-${click}-${subscription}@example.net`
+    const content = { html: HTML.replace('Sale<', '%what%<img src="cid:image_1"><'), preview_text: 'In short' }
+    const attachments = [{ content: 'aGk=', filename: 'a.png', type: 'image/png', disposition: 'inline', content_id: 'image_1' }]
+    const { status } = await app.request('POST', '/v1/mail/send', {
+      from: 'News <news@example.com>',
+      to: [to],
+      body: { subject: 'x %what%', content, vars: { what: ['Sale'] }, attachments, settings },
+      custom_args: { order: 7 },
+    })
+    expect(status).toBe(200)
+    const mail = await app.receive(to)
+    expect(trackedOf(String(mail.html))).toEqual(want)
+    expect(String(mail.html)).toMatch(/<body><div style="display:none[^>]*>In short<\/div>/)
+    expect(mail.subject).toBe('x Sale')
+    // An encoded word (RFC 2047), because of the quotation marks.
+    expect(JSON.stringify(mail.headers.get('sc-custom-args'))).toContain('order')
+    expect(mail.headers.has('disposition-notification-to')).toBe(true)
+    expect(mail.attachments.map(({ cid, related }) => [cid, related])).toEqual([['image_1', true]])
+  })
+
+  test('sections with bare names and values for all recipients are in the delivered mail', async () => {
+    const xsmtpapi = {
+      to: ['section@example.net'],
+      sub: { '%level%': ['%silver%'], '%n%': [null] },
+      pubsub: { '%city%': 'Oslo' },
+      section: { silver: 'Silver in %city%' },
+    }
+    const mail = { from: 'news@example.com', subject: 'x', html: '<p>%level%, %city%[%n%]</p>', xsmtpapi }
+    expect((await app.request('POST', '/api/mail/send', mail)).status).toBe(200)
+    expect(String((await app.receive('section@example.net')).html)).toContain('<p>Silver in Oslo, Oslo[]</p>')
+  })
+
   test.each(cases)('registered mail, open %s, click %s, subscription %s', async (open, click, subscription, want) => {
     const switchOf = (name: string, enable: Enable): object => (enable === null ? {} : { [name]: enable === '1' })
     const tracking = { ...switchOf('open', open), ...switchOf('click', click), ...switchOf('unsubscribe', subscription) }
