@@ -79,6 +79,7 @@ describe.skipIf(!hasBrowser)('the workbench', () => {
 
     await page.goto('/console/rules?view=other')
     await page.getByText('zorgle').first().waitFor()
+    await page.getByText('9 of 12 verdicts').waitFor()
     await inspect(page, 'other')
     await page.goto('/console/rules?view=files')
     await page.getByText('There are no files of your own yet').waitFor()

@@ -30,8 +30,8 @@ type ListedRule = {
 }
 
 const DAYS = 7
-/** A thousand rows are slow to draw, and nobody reads them at once. */
-const PAGE = 100
+/** Hundreds of rows are slow to draw, and nobody reads them at once. */
+const PAGE = 50
 
 export function RuleOrder(): View {
   const [provider, reason] = [queryValue('provider'), queryValue('reason')]

@@ -132,7 +132,6 @@ describe.each(engines)('the workbench: $kind', ({ open }) => {
       CALLER,
       made.recipients.map(({ emailId }, n) => ({ ...receipt, emailId, code: 550, text: texts[n] ?? '' })),
     )
-    await context.counterBuffer.flush(engine)
   }
 
   test('replies that no rule knows are counted and grouped by shape; each rule says how often it decided', async () => {
