@@ -6,6 +6,7 @@
  * See also: settings/load.
  */
 import { exposureProblemsOf } from '../settings/exposure.ts'
+import { formatSettingValue } from '../settings/display.ts'
 import type { SettingRow } from '../settings/load.ts'
 import type { DefineCommand } from './command.ts'
 import { loadConfigFor } from './command.ts'
@@ -25,7 +26,7 @@ export const configCommand: DefineCommand = (command) => {
           ...formatColumns(
             rows.map((row) => [
               row.path,
-              formatValue(row),
+              formatSettingValue(row),
               row.source,
               row.variable,
               ...(options.reasons ? [`${row.what}. Default: ${row.why}`] : []),
@@ -39,13 +40,5 @@ export const configCommand: DefineCommand = (command) => {
 
 function maskSecret(row: SettingRow): Omit<SettingRow, 'secret'> {
   const { secret, ...rest } = row
-  return secret ? { ...rest, value: formatValue(row) } : rest
-}
-
-/** A database URL is shown without its password; of another secret, only whether it is set. */
-function formatValue({ value, secret }: SettingRow): string {
-  if (value === undefined || (Array.isArray(value) && value.length === 0)) return '-'
-  const text = typeof value === 'string' ? value : JSON.stringify(value)
-  if (!secret) return text
-  return /^(?:sqlite|postgres|postgresql):/.test(text) ? text.replace(/:\/\/([^:@/]*):[^@]*@/, '://$1:***@') : '*** (set)'
+  return secret ? { ...rest, value: formatSettingValue(row) } : rest
 }

@@ -26,7 +26,7 @@ export const serveCommand: DefineCommand = (command) => {
     const config = loadConfigFor(self)
     const telemetry = await createTelemetry(config.settings.log)
     for (const warning of config.warnings) telemetry.log.warn(warning)
-    const app = await startApp(config.settings, telemetry, { commands: STORE_COMMANDS })
+    const app = await startApp(config.settings, telemetry, { commands: STORE_COMMANDS, settingRows: config.rows })
     handleSignals(app, telemetry, config.settings.limits.closeSeconds * 1_000 + LAST_RESORT_MS)
     if (app.firstCredentials)
       printLines(...firstCredentialsLines(app.firstCredentials, app.publicUrl), ...exampleLines(app.firstCredentials, app.httpPort, config))

@@ -26,7 +26,7 @@ import { acquireServeLock, type ServeLock } from './serve-lock.ts'
 import type { StoreCommand } from './store-command.ts'
 import { Fault } from '../errors.ts'
 import { exposureProblemsOf } from '../settings/exposure.ts'
-import { databaseFileOf, databaseUrlOf } from '../settings/load.ts'
+import { databaseFileOf, databaseUrlOf, type SettingRow } from '../settings/load.ts'
 import type { Runtime } from './bootstrap.ts'
 import type { Settings } from '../settings/schema.ts'
 import type { Telemetry } from '../telemetry.ts'
@@ -60,8 +60,11 @@ export type App = {
   readonly close: () => Promise<void>
 }
 
-/** `lookUp` replaces DNS in tests. `commands` are served on the command socket; without them there is no socket. */
-type AppOptions = { readonly lookUp?: DnsLookup; readonly commands?: readonly StoreCommand[] }
+/**
+ * `lookUp` replaces DNS in tests. `commands` are served on the command socket; without them there is no socket. `settingRows`: the settings with
+ * their sources, for people.
+ */
+type AppOptions = { readonly lookUp?: DnsLookup; readonly commands?: readonly StoreCommand[]; readonly settingRows?: readonly SettingRow[] }
 
 /** Cleans up what a failed start holds, the last first. */
 type Cleanups = (() => unknown)[]
@@ -162,7 +165,7 @@ async function openParts(
   const state = { isClosing: false }
   const listeners = await openListeners(runtime, settings, {
     http: {
-      settings,
+      ...{ settings, settingRows: options.settingRows ?? [] },
       verifier: verifier.verify,
       outbound,
       exports: createExportService(context, settings.exports, () => void exporter.tick()),

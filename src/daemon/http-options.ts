@@ -9,7 +9,7 @@ import type { OutboundServices } from './outbound-services.ts'
 import type { Readiness } from './readiness.ts'
 import type { createHttpApp } from '../http/app.ts'
 import type { HostFilterOptions } from '../http/tracking/host-filter.ts'
-import { createHttpServices } from '../http/services/http-services.ts'
+import { createHttpServices, type HttpServices } from '../http/services/http-services.ts'
 import type { SignatureVerifier } from '../mail-auth/verify-signatures.ts'
 import type { DkimKeyService } from '../service/admin/dkim.ts'
 import type { TrackingDomainService } from '../service/track/tracking-domains.ts'
@@ -20,10 +20,14 @@ import type { ReclassificationService } from '../service/reclassify/reclassifica
 import { createRuleFileService } from '../service/rules/rule-files.ts'
 import type { Submit } from '../service/submit/submit.ts'
 import { createSessionService } from '../service/users/sessions.ts'
+import { displaySettings } from '../settings/display.ts'
+import type { SettingRow } from '../settings/load.ts'
 import type { Settings } from '../settings/schema.ts'
+import { createAccountSecretService } from './account-secrets.ts'
 
 export type HttpDependencies = {
   readonly settings: Settings
+  readonly settingRows: readonly SettingRow[]
   readonly verifier: SignatureVerifier
   readonly outbound: OutboundServices
   readonly exports: ExportService
@@ -53,30 +57,13 @@ function hostFilterOf({ publicUrl, http, tracking }: Settings, { accountCache }:
 }
 
 /** The options of `createHttpApp`. */
-export function httpAppOptions(
-  { context, reloadOwnRules }: Runtime,
-  { settings, verifier, outbound, exports, reclassifications, submit, dkim, trackingDomains, readiness, engagement }: HttpDependencies,
-): Parameters<typeof createHttpApp>[0] {
+export function httpAppOptions(runtime: Runtime, dependencies: HttpDependencies): Parameters<typeof createHttpApp>[0] {
+  const { context } = runtime
   const { read } = context.engine
-  const { webhooks, forwardDomains: forwarding, alerts } = outbound
-  const { folder = null, writable: isWritable } = settings.rules
-  const ruleFiles = createRuleFileService(context, { folder, isWritable, reload: reloadOwnRules })
-  const services = createHttpServices(context, verifier, {
-    webhooks,
-    forwarding,
-    alerts,
-    exports,
-    reclassifications,
-    ruleFiles,
-    submit,
-    dkim,
-    trackingDomains,
-    engagement,
-    sessions: createSessionService(context, settings.console),
-  })
+  const { settings, readiness } = dependencies
   return {
     telemetry: context.telemetry,
-    services,
+    services: httpServicesOf(runtime, dependencies),
     credentialStore: createAuthenticator(read, context.now),
     findAccount: (apiUser) => findAccountByApiUser(read, apiUser),
     findReadinessProblem: readiness.recent,
@@ -89,4 +76,20 @@ export function httpAppOptions(
     hasConsole: settings.console.enabled,
     responseCacheMode: settings.compatible.answers,
   }
+}
+
+function httpServicesOf({ context, reloadOwnRules }: Runtime, dependencies: HttpDependencies): HttpServices {
+  const { settings, settingRows, verifier, outbound, readiness: _readiness, ...services } = dependencies
+  const { webhooks, forwardDomains: forwarding, alerts } = outbound
+  const { folder = null, writable: isWritable } = settings.rules
+  return createHttpServices(context, verifier, {
+    ...services,
+    webhooks,
+    forwarding,
+    alerts,
+    ruleFiles: createRuleFileService(context, { folder, isWritable, reload: reloadOwnRules }),
+    sessions: createSessionService(context, settings.console),
+    accountSecrets: createAccountSecretService(context, settings),
+    listSettings: () => displaySettings(settingRows),
+  })
 }

@@ -6,6 +6,9 @@
 import { createFixedWindowLimit } from '../net/rate-limit.ts'
 import { createSignInLimit, SIGN_IN_LIMITS, type SignInLimits } from '../net/sign-in-limit.ts'
 import type { Telemetry } from '../telemetry.ts'
+import { addAccountAdminRoutes } from './api/installation/account-admin.ts'
+import { addReporterRoutes } from './api/installation/reporters.ts'
+import { addSettingsRoutes } from './api/installation/settings.ts'
 import { addAccountListRoutes } from './api/accounts.ts'
 import { addAccountRoutes } from './api/account.ts'
 import { addAlertRoutes } from './api/alerts.ts'
@@ -118,6 +121,9 @@ const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) 
   addStatisticsRoutes,
   addStatusRoutes,
   addAccountListRoutes,
+  addAccountAdminRoutes,
+  addReporterRoutes,
+  addSettingsRoutes,
   addAccountRoutes,
   addLabelRoutes,
   addDkimRoutes,

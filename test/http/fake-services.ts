@@ -108,6 +108,11 @@ const inbox: HttpServices['inbox'] = {
   resolve: resolve({ row: { ...ITEM, state: 'accepted' }, changed: true, problem: null, facts: [FAILED] }),
 }
 
+const accountSecrets: HttpServices['accountSecrets'] = {
+  add: resolve({ account: 2, apiKey: 'k' }),
+  rotate: resolve({ apiKey: 'k', oldUntil: 1 }),
+}
+
 const accounts: HttpServices['accounts'] = {
   getSettings: resolve(DEFAULT_ACCOUNT_SETTINGS),
   changeSettings: resolve({ ...DEFAULT_ACCOUNT_SETTINGS, version: 2 }),
@@ -359,6 +364,9 @@ export const FAKE_SERVICES: HttpServices = {
   dkim,
   trackingDomains: { read: resolve(TRACKING_DOMAIN), check: resolve(TRACKING_DOMAIN) },
   webhooks,
+  accountSecrets,
+  listSettings: () => [{ path: 'host', variable: 'BOUNCED_HOST', text: '127.0.0.1', source: 'default', what: 'The host', why: 'Loopback' }],
+  listReporters: resolve([{ name: 'Yahoo', from: ['a@example.com'], domains: ['example.com'], complaints: 3, lastComplaintAt: 1 }]),
   statistics,
   labels,
   queue,

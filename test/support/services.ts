@@ -10,6 +10,7 @@ import type { HttpServer } from '../../src/http/server/http-server.ts'
 import { createHttpServices, type HttpServices } from '../../src/http/services/http-services.ts'
 import { NO_AUTHENTICATION_RESULTS, type SignatureVerifier } from '../../src/mail-auth/verify-signatures.ts'
 import type { PlaceLookup } from '../../src/net/place-database.ts'
+import { createAccountSecretService } from '../../src/daemon/account-secrets.ts'
 import type { Context } from '../../src/service/context.ts'
 import { createEngagementRecorder } from '../../src/service/track/engagement-recorder.ts'
 import { createRuleFileService } from '../../src/service/rules/rule-files.ts'
@@ -44,6 +45,8 @@ export function makeServices(context: Context, verifier: SignatureVerifier = ver
     alerts: makeAlertService(context),
     engagement: createEngagementRecorder(context, { durable: true, waiting: 1_000, places: NO_PLACES }),
     sessions: createSessionService(context, { idleMinutes: 60, sessionHours: 12 }),
+    accountSecrets: createAccountSecretService(context, { trust: 'strict', giveUpDays: 5 }),
+    listSettings: () => [],
   })
 }
 

@@ -7,6 +7,10 @@ import type { OperationNote } from './operation-note.ts'
 
 export const ACCOUNT_OPERATIONS: Readonly<Record<string, OperationNote>> = {
   'GET /v1/accounts': { description: 'The operator sees all accounts, an account sees itself.' },
+  'POST /v1/accounts': { description: 'The key of its first API user is shown once.', body: { apiUser: 'shop' } },
+  'POST /v1/accounts/{apiUser}/key': {
+    description: 'The old key stays valid for a quarter-hour, so that senders can change over without a gap. The key is shown once.',
+  },
   'GET /v1/account/settings': { description: 'All settings of the account with their version, which is also the ETag.' },
   'PATCH /v1/account/settings': {
     description:

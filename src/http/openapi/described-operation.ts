@@ -23,6 +23,7 @@ const PATH_EXAMPLES: Readonly<Record<string, string>> = {
   selector: 'b20261120',
   site: 'google',
   address: 'joe@example.org',
+  apiUser: 'shop',
   digest: 'ab'.repeat(32),
   event: '0192f000-0000-7000-8000-000000000001',
   name: 'ann',

@@ -19,6 +19,8 @@ export const OPERATOR_OPERATIONS: Readonly<Record<string, OperationNote>> = {
   'GET /healthz': { description: 'Answers while the process runs, whatever the state of the store.' },
   'GET /readyz': { description: 'Answers 503 with the reason while the daemon cannot take work.' },
   'GET /v1/status': { description: 'At a glance, for the operator: what waits, and how much room is left.' },
+  'GET /v1/reporters': { description: 'Whose signed complaints count, with the complaints of the last four weeks.' },
+  'GET /v1/settings': { description: 'Values, sources and reasons, as `bounced config --reasons`. Secrets are not shown.' },
   'GET /v1/rules': {
     description: 'The first rule that fits decides. For the operator, `decided` says how often each did in the last `days`.',
   },

@@ -46,6 +46,9 @@ import {
   type MassBounceReviewService,
 } from './operator.ts'
 import { createOverviewService, type OverviewService } from './overview.ts'
+import { createListReporters, type ListReporters } from './reporters.ts'
+import type { AccountSecretService } from './account-secrets.ts'
+import type { SettingInForce } from './setting-in-force.ts'
 import { createStatisticsService, type StatisticsService } from './statistics.ts'
 import { createSuppressionService, type SuppressionService } from './suppressions.ts'
 
@@ -62,6 +65,8 @@ type DaemonServices = {
   readonly ruleFiles: RuleFileService
   readonly engagement: EngagementService
   readonly sessions: SessionService
+  readonly accountSecrets: AccountSecretService
+  readonly listSettings: () => readonly SettingInForce[]
 }
 
 /** Every service of the HTTP routes, by area. */
@@ -86,6 +91,7 @@ export type HttpServices = DaemonServices & {
   readonly labels: LabelService
   readonly trackingLinks: TrackingLinks
   readonly users: UserService
+  readonly listReporters: ListReporters
   readonly queue: QueueApi
   /** The rules in force. */
   readonly getRules: () => RuleTable
@@ -106,6 +112,7 @@ export function createHttpServices(context: Context, verifier: SignatureVerifier
   return {
     ...daemonServices,
     now: context.now,
+    listReporters: createListReporters(context),
     register: createRegister(context),
     trackHtml: createTrackHtml(context),
     reportAttempts: createReportAttempts(context),
