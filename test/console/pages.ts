@@ -30,6 +30,10 @@ export const TEST_PAGES: readonly TestPage[] = [
   { path: '/exports', seenBy: EVERYBODY },
   { path: '/webhooks', seenBy: EVERYBODY },
   { path: '/webhooks/:id', seenBy: EVERYBODY },
+  { path: '/accounts', seenBy: OPERATORS },
+  { path: '/accounts/settings', seenBy: EVERYBODY },
+  { path: '/reporters', seenBy: OPERATORS },
+  { path: '/settings', seenBy: OPERATORS },
   { path: '/users', seenBy: ['admin'] },
   { path: '/profile', seenBy: EVERYBODY },
 ]
