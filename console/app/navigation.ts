@@ -183,13 +183,13 @@ export const PAGES: readonly PageEntry[] = [
 /** Whether the reader may see a page. */
 export const isVisible = ({ needs, scope }: PageEntry): boolean => may(needs) && (scope !== 'operator' || isOperator.value)
 
-/** The side bar: each group with the entries whose first page the reader may see. */
+/** The side bar: each group with the entries, each with the first page that the reader may see. */
 export function visibleSections(): readonly { readonly title: keyof typeof SECTIONS; readonly entries: readonly PageEntry[] }[] {
   const groups: readonly (keyof typeof SECTIONS)[] = ['watch', 'work', 'manage']
   return groups
     .map((title) => ({
       title,
-      entries: SECTIONS[title].flatMap((name) => PAGES.find(({ entry }) => entry === name) ?? []).filter(isVisible),
+      entries: SECTIONS[title].flatMap((name) => PAGES.find((page) => page.entry === name && isVisible(page)) ?? []),
     }))
     .filter(({ entries }) => entries.length > 0)
 }
