@@ -115,12 +115,18 @@ describe.each(engines)('tracked sending: $kind', ({ url }) => {
     await app.request('POST', '/api/mail/send', { from: 'news@example.com', subject: 'x', html: HTML, xsmtpapi })
     const html = String((await app.receive('links@example.net')).html).replaceAll('&amp;', '&')
     const link = (kind: string): string => new RegExp(`${app.origin}/${kind}/[^"]+`).exec(html)?.[0] ?? ''
-    expect(await (await fetch(link('o'))).bytes()).toHaveLength(43)
+    const headers = { 'user-agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:115.0) Gecko/20100101 Thunderbird/115.3.1' }
+    expect(await (await fetch(link('o'), { headers })).bytes()).toHaveLength(43)
+    // A program follows the link.
     const click = await fetch(link('c'), { redirect: 'manual' })
     expect([click.status, click.headers.get('location')]).toEqual([302, 'https://shop.example/sale'])
     const body = new URLSearchParams({ 'List-Unsubscribe': 'One-Click' })
     expect((await fetch(link('u'), { method: 'POST', body })).status).toBe(200)
-    const { body: found } = await app.request('GET', '/v1/messages?recipient=links@example.net')
-    expect(JSON.stringify(found)).toContain('"openedAt":"2')
+    const state = async (): Promise<unknown> => {
+      const { body: found } = await app.request('GET', '/v1/messages?recipient=links@example.net')
+      return (found as { readonly messages: readonly unknown[] }).messages[0]
+    }
+    const opened = { openedAt: expect.stringMatching(/^2/), result: 'opened', machineOpens: 0 }
+    await expect.poll(state).toMatchObject({ ...opened, clicks: 1, machineClicks: 1, clickedAt: null })
   })
 })

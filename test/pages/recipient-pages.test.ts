@@ -12,6 +12,7 @@ import { startTrackingApp, type TrackingApp } from '../support/tracking-app.ts'
 const ALL = ['open_tracking', 'click_tracking', 'subscription_tracking']
 /** The element that has the focus, and its value. The tests have no types of the DOM, so what runs in the page is text. */
 const FOCUSED = '`${document.activeElement.tagName} ${document.activeElement.value ?? ""}`.trim()'
+const READER = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36'
 const filters = Object.fromEntries(ALL.map((name) => [name, { settings: { enable: '1' } }]))
 
 describe.skipIf(!hasBrowser)('in a browser', () => {
@@ -55,7 +56,8 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
 
   test('a reader opens a mail, and follows a link to its target', async () => {
     const { to, html } = await sendMail()
-    const { page, problems } = await open()
+    // A browser without a window says so in its user agent, and would be a machine.
+    const { page, problems } = await open({ userAgent: READER })
     const image = page.waitForResponse((response) => response.url().includes('/o/'))
     await page.setContent(html)
     expect(await (await image).body()).toHaveLength(43)
