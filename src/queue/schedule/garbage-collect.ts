@@ -1,6 +1,7 @@
 /**
  * garbage-collect - drops the state of keys, streams and lanes that are no longer in use
  *
+ * A lane is dropped after an hour without mail: its series of a day is in the store (service/deliver/lane-snapshots).
  * A key is dropped when its windows are empty and nothing keeps it: no n, no manual pause, no past hold, no learnt or set limit. Whatever is
  * dropped would be created again with the same values. Mutates the queue. See also: queue/queue-state.
  */
@@ -27,7 +28,7 @@ export function collectGarbage(queue: QueueState, now: number): void {
   for (const keyState of queue.keyStates.values()) if (isUnused(keyState, { now, oldestInFlight })) queue.keyStates.delete(keyState.id)
   for (const lane of queue.lanes.values()) {
     const isQuiet = lane.streams.size === 0 && lane.inFlight === 0 && !lane.isInRing && sizeOf(lane.runnable) === 0
-    if (isQuiet && !hasOperatorSettings(queue, lane) && throughputSeries(lane.throughput, 'minutes', now).length === 0)
+    if (isQuiet && !hasOperatorSettings(queue, lane) && throughputSeries(lane.throughput, 'fives', now).length === 0)
       queue.lanes.delete(lane.id)
   }
 }

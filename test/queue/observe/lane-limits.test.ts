@@ -6,7 +6,7 @@ import { applyAttemptResult } from '../../../src/queue/schedule/attempt-result.t
 import { getOrCreateLane } from '../../../src/queue/schedule/lane.ts'
 import { applyCommand, createQueue, enqueue, nextDispatchBatch, type Queue } from '../../../src/queue/queue.ts'
 import { restoreKeyStates, snapshotKeyStates } from '../../../src/queue/snapshot.ts'
-import { DAY, mailOf, refusal, T0 } from '../play.ts'
+import { DAY, HOUR, mailOf, refusal, T0 } from '../play.ts'
 
 const IPS = ['192.0.2.1', '192.0.2.2'] as const
 const LANE = { account: 1, domain: 'example.com' } as const
@@ -66,6 +66,20 @@ test('a pause and a rate of a domain without mail show, also after a restart', (
     const limited = statusOfLane(each, getOrCreateLane(each, { account: 1, domain: 'example.org' }), T0)
     expect(limited).toMatchObject({ state: 'limited', isStopped: false, reason: 'Rate limit', perMinute: 6, perMinuteInForce: 6 })
   }
+})
+
+test('a lane without mail is dropped an hour after its last mail, unless an operator slowed it', () => {
+  const queue = queueOf()
+  const to = { domain: 'slow.example', site: 'slow.example', mxSet: 'mx.slow.example' }
+  enqueue(queue, mailOf('a', T0), T0)
+  enqueue(queue, mailOf('b', T0, to), T0)
+  applyCommand(queue, { kind: 'rate', account: 1, domain: 'slow.example', perMinute: 6 }, T0)
+  for (const { number } of nextDispatchBatch(queue, T0, 10).dispatches) applyAttemptResult(queue, number, { kind: 'accepted' }, T0)
+  nextDispatchBatch(queue, T0 + HOUR / 2, 1)
+  expect([...queue.lanes.values()].map(({ domain }) => domain)).toEqual(['example.com', 'slow.example'])
+  nextDispatchBatch(queue, T0 + 2 * HOUR, 1)
+  nextDispatchBatch(queue, T0 + 3 * HOUR, 1)
+  expect([...queue.lanes.values()].map(({ domain }) => domain)).toEqual(['slow.example'])
 })
 
 test('the warm-up of an egress IP that is in no pool is refused; its end is not', () => {
