@@ -37,6 +37,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     expect(await page.getByLabel('Addresses or domains').inputValue()).toBe('carol@example.org')
     await page.locator('dialog').getByRole('button', { name: 'Add', exact: true }).click()
     await page.getByText('1 entries are added.').waitFor()
+    expect(await page.getByRole('dialog').count()).toBe(0)
   })
 
   test('a list is changed by its buttons, and the look-up shows it', async () => {
@@ -81,7 +82,9 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await one.getByRole('dialog').getByRole('button', { name: 'Sign out everywhere' }).click()
     await one.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor()
     await other.getByRole('link', { name: 'Overview' }).click()
-    await other.getByRole('dialog', { name: 'Your session has ended' }).waitFor()
+    const dialog = other.getByRole('dialog', { name: 'Your session has ended' })
+    await dialog.waitFor()
+    expect(await dialog.getByLabel('Name').inputValue()).toBe('the-viewer')
   })
 
   test('a daemon that restarts underneath is said, and the page goes on by itself', async () => {
@@ -96,5 +99,6 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await page.getByText('The daemon does not answer. This page tries again').waitFor({ state: 'detached' })
     await page.getByRole('link', { name: 'Messages' }).click()
     await page.getByRole('heading', { level: 1, name: 'Messages' }).waitFor()
+    expect(await page.getByRole('dialog').count()).toBe(0)
   })
 })
