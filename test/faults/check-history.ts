@@ -11,7 +11,7 @@ import type { History } from './load.ts'
 /** What was found. Every list is empty if nothing was lost. */
 export type Findings = {
   readonly acknowledged: number
-  /** Submitted and acknowledged, but without a final status. */
+  /** Submitted and acknowledged, but without a final status: with the status and the fault of that time. */
   readonly withoutOutcome: readonly string[]
   /** Bounces that were answered with 250 and changed nothing. */
   readonly lostBounces: readonly string[]
@@ -55,7 +55,9 @@ export async function checkHistory({ engine, mailbox, url }: Installation, histo
   const count = async (sql: string): Promise<number> => Number((await read.one(sql))?.['n'] ?? 0)
   return {
     acknowledged: history.submitted.size + history.bounced.size,
-    withoutOutcome: [...history.submitted].filter((recipient) => ![1, 4].includes(statusOf(recipient))),
+    withoutOutcome: [...history.submitted]
+      .filter(([recipient]) => ![1, 4].includes(statusOf(recipient)))
+      .map(([recipient, fault]) => `${recipient}: ${byRecipient.has(recipient) ? `status ${statusOf(recipient)}` : 'no row'} (${fault})`),
     lostBounces: [...history.bounced].filter((recipient) => statusOf(recipient) !== 4),
     unreadable: await count(`select count(*) as n from reports where kind = 'unreadable'`),
     sentTwice: acceptedTwice.filter((row) => !uncertain.has(String(row['delivery_id']))).map((row) => String(row['recipient'])),

@@ -11,8 +11,8 @@ import { API_KEY, API_USER } from '../support/daemon.ts'
 import type { FaultyNode, Installation } from './installation.ts'
 
 export type History = {
-  /** Recipients whose submission was answered with success. */
-  readonly submitted: Set<string>
+  /** Recipients whose submission was answered with success, with the fault that was caused last. */
+  readonly submitted: Map<string, string>
   /** Recipients of registered mails whose bounce was answered with 250. */
   readonly bounced: Set<string>
   /** Events that the webhook receiver answered with 200, by recipient, in their order. */
@@ -21,6 +21,10 @@ export type History = {
   lastAcknowledgedAt: number
   /** The longest time between two acknowledgements since a test set it to 0. */
   longestPauseMs: number
+  /** When each client began what is not acknowledged yet, on the monotonic clock. */
+  readonly waiting: Map<string, number>
+  /** The fault that was caused last. */
+  fault: string
 }
 
 export type Load = {
@@ -39,11 +43,13 @@ const CLIENTS = 4
 /** Registers mails and starts the clients. */
 export async function startLoad(installation: Installation, registeredMails = REGISTERED): Promise<Load> {
   const history: History = {
-    submitted: new Set(),
+    submitted: new Map(),
     bounced: new Set(),
     notified: new Map(),
     lastAcknowledgedAt: performance.now(),
     longestPauseMs: 0,
+    waiting: new Map(),
+    fault: 'none',
   }
   const receiver = { isDown: false, server: createServer() }
   const webhookUrl = await listen(receiver, history)
@@ -100,8 +106,9 @@ async function registerMails({ daemon }: FaultyNode, count: number): Promise<rea
   return mails
 }
 
-function noteAcknowledged(history: History): void {
+function noteAcknowledged(history: History, client: string): void {
   const now = performance.now()
+  history.waiting.delete(client)
   history.longestPauseMs = Math.max(history.longestPauseMs, now - history.lastAcknowledgedAt)
   history.lastAcknowledgedAt = now
 }
@@ -112,8 +119,10 @@ type Client<T> = { readonly isOver: () => boolean; readonly next: () => T; reado
 const nodeFor = ({ nodes }: Installation, n: number): FaultyNode | undefined => nodes[n % nodes.length]
 
 async function submitAll(installation: Installation, history: History, { isOver, next, offset }: Client<number>): Promise<void> {
+  const client = `submits ${offset}`
   for (let attempts = offset; !isOver();) {
     const n = next()
+    history.waiting.set(client, performance.now())
     const recipient = `${n % 10 === 0 ? 'gone' : 'user'}${n}@s${n % 5}.example.net`
     const form = new URLSearchParams({
       from: 'news@example.com',
@@ -127,8 +136,8 @@ async function submitAll(installation: Installation, history: History, { isOver,
       attempts += 1
       await sleep(50)
     }
-    history.submitted.add(recipient)
-    noteAcknowledged(history)
+    history.submitted.set(recipient, history.fault)
+    noteAcknowledged(history, client)
     await sleep(10)
   }
 }
@@ -153,9 +162,11 @@ async function bounceAll(
   history: History,
   { isOver, next, offset }: Client<RegisteredMail | null>,
 ): Promise<void> {
+  const client = `bounces ${offset}`
   for (let attempts = offset; !isOver();) {
     const mail = next()
     if (mail === null) return
+    history.waiting.set(client, performance.now())
     const raw = ndr({ token: mail.returnPath.split('@')[0] ?? '', recipient: mail.recipient })
     // Two servers that share a queue directory deliver one report twice, to two nodes at once.
     const twice = attempts % 5 === 0
@@ -168,7 +179,7 @@ async function bounceAll(
       await sleep(50)
     }
     history.bounced.add(mail.recipient)
-    noteAcknowledged(history)
+    noteAcknowledged(history, client)
     await sleep(10)
   }
 }

@@ -68,5 +68,5 @@ test.runIf(isWhole)(
       await installation.close()
     }
   },
-  300_000,
+  600_000,
 )
