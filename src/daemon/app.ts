@@ -42,7 +42,7 @@ import { createReclassifier, type BackgroundReclassifier } from '../service/recl
 import { createReclassificationService } from '../service/reclassify/reclassifications.ts'
 import { createExportService } from '../service/export/exports.ts'
 import type { Receiver } from '../service/receive/receive.ts'
-import { createSubmit } from '../service/submit/submit.ts'
+import { createSubmit, type Submit } from '../service/submit/submit.ts'
 
 export type App = {
   readonly smtpPort: number
@@ -161,16 +161,16 @@ async function openParts(
   const exporter = createExporter(context, settings.exports)
   const reclassifier = createReclassifier(context)
   const deliveryService = createDeliveryService(runtime, settings, network)
-  const submit = createSubmit(context, { onQueued: deliveryService.nudge, recipientsPerDay: settings.submission.recipientsPerDay ?? null })
   const state = { isClosing: false }
   const listeners = await openListeners(runtime, settings, {
     http: {
-      ...{ settings, settingRows: options.settingRows ?? [] },
+      settings,
+      settingRows: options.settingRows ?? [],
       verifier: verifier.verify,
       outbound,
       exports: createExportService(context, settings.exports, () => void exporter.tick()),
       reclassifications: createReclassificationService(context, () => void reclassifier.tick()),
-      submit,
+      submit: createSubmitFrom(runtime, settings, deliveryService.nudge),
       ...createDnsServices(runtime, uncachedLookUp),
       readiness: await createReadiness({ ...context, file: databaseFileOf(settings), isOpen: () => !state.isClosing }),
       engagement: intake.engagement,
@@ -181,6 +181,9 @@ async function openParts(
   })
   return { state, network, verifier, intake, outbound, exporter, reclassifier, deliveryService, uncachedLookUp, ...listeners }
 }
+
+const createSubmitFrom = ({ context }: Runtime, { submission }: Settings, onQueued: () => void): Submit =>
+  createSubmit(context, { onQueued, recipientsPerDay: submission.recipientsPerDay ?? null })
 
 /** Services that look up records which somebody may have published a moment ago. */
 const createDnsServices = ({ context, vault }: Runtime, lookUp: DnsLookup): Pick<HttpDependencies, 'dkim' | 'trackingDomains'> => ({

@@ -159,6 +159,7 @@ test('watch counts of facts', () => {
   const counts = watchCountsOf([FAILED, inbox, { ...inbox, data: { ...inbox.data, reason: 'postmaster' } }], 3, NOW)
   expect(counts.map(({ metric, n }) => [metric, n])).toEqual([
     ['mails', 3],
+    ['rule', 1],
     ['verdicts', 1],
     ['unmatched', 1],
   ])
