@@ -25,6 +25,7 @@ import {
   createSession,
   dropWritten,
   markReady,
+  reloadGroups,
   settleAttempt,
   stopSession,
   takeRecalled,
@@ -156,7 +157,10 @@ async function commitPending(loop: LoopState, snapshot: AccountSnapshot): Promis
     for (const key of changedKeys) session.changedKeys.add(key)
     session.hasNewMessages ||= batch.maxNewMessages > 0
     session.hasLateReports ||= batch.maxLateReports > 0
-    if (isRetryable(error)) throw error
+    if (isRetryable(error)) {
+      if (batch.maxNewMessages > 0) reloadGroups(session, batch.groupsToClaim)
+      throw error
+    }
     const { log } = context.telemetry
     log.error(
       { err: error, mails: batch.updates.length },

@@ -167,6 +167,11 @@ export function setGroups(session: DeliverySession, held: HeldGroups): void {
   recallAttempts(session, ({ dispatch }) => !held.has(laneGroupOf(dispatch.site)))
 }
 
+/** Reads the messages of held groups again: a claim whose commit was not answered may have taken effect, and nobody knows what it took. */
+export function reloadGroups(session: DeliverySession, groups: HeldGroups): void {
+  for (const group of groups) if (session.groups.has(group)) session.groupsToLoad.add(group)
+}
+
 /** Records that the row of a message is to move to the group of its site. */
 export function addMove(session: DeliverySession, ref: QueuedMessageRef, { from, to }: Pick<MovedMessage, 'from' | 'to'>): void {
   session.moves.push({ ref, from, to, isFresh: !session.groups.has(to) })

@@ -39,6 +39,8 @@ type Step =
   /** `inTick`: the node dies after a commit, before any attempt that the commit allows has begun. */
   | { readonly do: 'kill'; readonly node?: number; readonly inTick: boolean }
   | { readonly do: 'store'; readonly isUnreachable: boolean }
+  /** The node ticks, and each of its commits takes effect, but the answer is lost. */
+  | { readonly do: 'unanswered'; readonly node?: number }
   /** The node falls silent in the middle of its attempts, and its lease expires. */
   | { readonly do: 'freeze'; readonly node?: number }
   /** Another node begins to deliver. */
@@ -86,6 +88,8 @@ type Run = {
   /** All nodes that have ever begun, for their names. */
   started: number
   isUnreachable: boolean
+  /** Every commit during the work takes effect, but its answer is lost. */
+  readonly withoutAnswers: (work: () => Promise<void>) => Promise<void>
 }
 
 const nodeOf = ({ nodes }: Run, which = 0): Node => {
@@ -269,6 +273,8 @@ async function act(run: Run, step: Step): Promise<void> {
       if (frozen !== undefined) await thaw(run, frozen, step.how)
       return
     }
+    case 'unanswered':
+      return run.withoutAnswers(() => tickNode(run, nodeOf(run, step.node)))
     case 'store':
       run.isUnreachable = step.isUnreachable
   }
@@ -293,9 +299,13 @@ async function startRun(): Promise<{ readonly run: Run; readonly engine: Engine 
   const { engine } = (await engines[0]?.open()) ?? {}
   if (engine === undefined) throw new Error('no store')
   const clock: Clock = { now: T0 }
-  const state = { isUnreachable: false }
-  const tx: Engine['tx'] = (work, options) =>
-    state.isUnreachable ? Promise.reject(new Fault('store_busy', 'the store is not reachable')) : engine.tx(work, options)
+  const state = { isUnreachable: false, isUnanswered: false }
+  const tx: Engine['tx'] = async (work, options) => {
+    if (state.isUnreachable) throw new Fault('store_busy', 'the store is not reachable')
+    const result = await engine.tx(work, options)
+    if (state.isUnanswered) throw new Fault('store_busy', 'the connection was lost before the commit was answered')
+    return result
+  }
   const context = await makeContext({ ...engine, tx }, clock)
   const run: Run = {
     context,
@@ -305,6 +315,11 @@ async function startRun(): Promise<{ readonly run: Run; readonly engine: Engine 
     frozen: [],
     nodes: [],
     started: 0,
+    withoutAnswers: async (work) => {
+      state.isUnanswered = true
+      await work()
+      state.isUnanswered = false
+    },
     get isUnreachable() {
       return state.isUnreachable
     },
@@ -389,6 +404,13 @@ test.each(frozenCases)('a frozen node has time to report what it has sent: %s', 
   await expect.poll(() => nodeOf(run).pending).toHaveLength(sent)
   const row = await engine.read.one("select count(*) as n from events where kind = 'attempt' and data like '%unknown%'")
   expect(Number(row?.['n'])).toBe(unknown)
+  await engine.close()
+})
+
+test('messages whose claim was committed without an answer are loaded again', async () => {
+  const { run, engine } = await startRun()
+  for (const step of [{ do: 'mail', n: 2 }, { do: 'unanswered' }, ...TICKS, ...TICKS] as const) await act(run, step)
+  await expect.poll(() => nodeOf(run).pending).toHaveLength(2)
   await engine.close()
 })
 
