@@ -3,9 +3,9 @@
  *
  * A `datetime-local` field knows no zone; the value is read in the shown zone, so that "08:00" in a filter is the 08:00 of the list below.
  *
- * See also: components/moment, app/preferences (the zone).
+ * See also: components/moment, components/zone-fields.
  */
-import { shownZone } from '../app/preferences.ts'
+import { zoneFields } from './zone-fields.ts'
 
 /** What a field of the type `datetime-local` holds, as ISO 8601 in UTC. Empty and invalid: null. A time that a zone skips is the one after it. */
 export function readMoment(text: string): string | null {
@@ -20,19 +20,4 @@ export function readMoment(text: string): string | null {
 export const toMomentInput = (at: number): string => new Date(at + offsetAt(at)).toISOString().slice(0, 16)
 
 /** How far the shown zone is ahead of UTC at a time, in milliseconds. */
-function offsetAt(at: number): number {
-  const format = new Intl.DateTimeFormat('en-US', {
-    timeZone: shownZone(),
-    hourCycle: 'h23',
-    year: 'numeric',
-    month: 'numeric',
-    day: 'numeric',
-    hour: 'numeric',
-    minute: 'numeric',
-    second: 'numeric',
-  })
-  const parts = new Map(format.formatToParts(at).map(({ type, value }) => [type, Number(value)]))
-  const part = (type: Intl.DateTimeFormatPartTypes): number => parts.get(type) ?? 0
-  const local = Date.UTC(part('year'), part('month') - 1, part('day'), part('hour'), part('minute'), part('second'))
-  return local - Math.floor(at / 1_000) * 1_000
-}
+const offsetAt = (at: number): number => Date.UTC(...zoneFields(at)) - Math.floor(at / 1_000) * 1_000

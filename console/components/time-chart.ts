@@ -15,6 +15,7 @@ import { language, shownZone, theme } from '../app/preferences.ts'
 import { common } from '../texts/common-texts.ts'
 import { html, type Child, type View } from './html.ts'
 import { formatMoment, type MomentStyle } from './moment.ts'
+import { zoneFields } from './zone-fields.ts'
 
 /** The colours of styles/5-charts.css. */
 type SeriesColour = 'accent' | 'good' | 'warn' | 'bad' | 'violet' | 'muted'
@@ -189,20 +190,7 @@ function withRoomForBars(self: UPlot, low: number, high: number): [number, numbe
 }
 
 /** A Date whose local fields are those of the shown zone, which is how uPlot finds its ticks. */
-function zonedDate(at: number): Date {
-  const parts = new Intl.DateTimeFormat('en-US', {
-    timeZone: shownZone(),
-    hourCycle: 'h23',
-    year: 'numeric',
-    month: 'numeric',
-    day: 'numeric',
-    hour: 'numeric',
-    minute: 'numeric',
-    second: 'numeric',
-  }).formatToParts(at)
-  const part = (type: string): number => Number(parts.find((each) => each.type === type)?.value ?? 0)
-  return new Date(part('year'), part('month') - 1, part('day'), part('hour'), part('minute'), part('second'))
-}
+const zonedDate = (at: number): Date => new Date(...zoneFields(at))
 
 /** The clock, and the day where it changes. */
 function tickTexts(splits: readonly number[]): string[] {
