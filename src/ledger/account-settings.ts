@@ -84,7 +84,7 @@ const FIELDS = {
   tencentDomains: z.array(z.string().min(1).max(253)).max(256),
   /** Whether hits also feed the list that all accounts share. Set by the operator. */
   sharedList: z.boolean(),
-  /** A delivery without an outcome ends after this many days; 0: never. */
+  /** Registered mail of which nobody reports an outcome ends as a soft bounce after this many days; 0: it stays sent. */
   giveUpAfterDays: z.number().min(0).max(365),
   /** Domains that the account may send from, with their subdomains; empty: any. Set by the operator. */
   senderDomains: z.array(z.string().min(1).max(253)).max(1_000),
@@ -117,7 +117,7 @@ export const accountSettingsSchema = z.strictObject({
   complaintDays: FIELDS.complaintDays.default(180),
   tencentDomains: FIELDS.tencentDomains.default([...TENCENT_DOMAINS]),
   sharedList: FIELDS.sharedList.default(false),
-  giveUpAfterDays: FIELDS.giveUpAfterDays.default(5),
+  giveUpAfterDays: FIELDS.giveUpAfterDays.default(0),
   senderDomains: FIELDS.senderDomains.default([]),
   alertRules: FIELDS.alertRules.default([]),
   alertEmails: FIELDS.alertEmails.default([]),

@@ -44,7 +44,7 @@ export const deliverySettings = z.strictObject({
   giveUpDays: setting(
     z.number().positive().max(30).default(4),
     'Days until a queued mail expires as a soft bounce',
-    'RFC 5321 §4.5.4.1: 4 to 5 days; shorter than giveUpDays, so that the queue decides first',
+    'RFC 5321 §4.5.4.1: 4 to 5 days; if an account sets giveUpAfterDays, keep this shorter, so that the queue decides first',
   ),
   lines: setting(
     positiveInteger.max(10_000).default(100),

@@ -169,9 +169,9 @@ export const SETTINGS_SCHEMA = z.strictObject({
     'strict: a token counts where the reported mail has it, see complaintProof; read at the first start only, change it with bounced account set',
   ),
   giveUpDays: setting(
-    dayCount.default(5),
-    'Days until a mail of the first account without a final outcome is given up; 0: never',
-    'RFC 5321 §4.5.4.1: at least 4 to 5 days; read at the first start only, change it with bounced account set APIUSER giveUpAfterDays=…',
+    dayCount.default(0),
+    'Days until registered mail of a new account, of which nobody reports an outcome, becomes a soft bounce; 0: never',
+    'your own MTA may have delivered it, and no outcome is not a bounce; accounts keep theirs, change it with bounced account set APIUSER giveUpAfterDays=…',
   ),
   store: storeSettings.prefault({}),
   smtp: smtpSettings.prefault({}),

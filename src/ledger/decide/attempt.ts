@@ -2,8 +2,9 @@
  * attempt - what one SMTP delivery attempt, or the end of all attempts, changes
  *
  * A 2xx delivers. A refusal ends the delivery if it is final: by default a 5xx that no rule calls a deferral, unless the sender says
- * otherwise. Any other result leaves the delivery in the state "sending". A delivery without an outcome is given up after the account's
- * time limit, with the reason of its last retry. Reporting the same outcome twice changes nothing.
+ * otherwise. Any other result leaves the delivery in the state "sending", for ever if nobody reports an outcome: no outcome is not a bounce. An
+ * account may set a time limit, after which such a delivery is given up with the reason of its last retry. Reporting an outcome twice changes
+ * nothing.
  *
  * Pure. See also: ledger/decide/attempt-reading, ledger/suppress/bounce-list, ledger/decide/effect, service/submit/reported-attempts.
  */
@@ -112,7 +113,7 @@ type GiveUpInput = {
   readonly queueLifetimeDays?: number
 }
 
-/** Whether a delivery without an outcome has exceeded the account's time limit. */
+/** Whether a delivery without an outcome has exceeded the account's time limit. Without a limit: never. */
 export function isOverdue(delivery: DeliveryRow, settings: AccountSettings, now: number): boolean {
   const isWaiting = delivery.registered && delivery.status === 18 && delivery.resultRank < 3
   return isWaiting && settings.giveUpAfterDays > 0 && now - delivery.requestedAt >= settings.giveUpAfterDays * DAY_MS

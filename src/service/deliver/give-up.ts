@@ -1,5 +1,5 @@
 /**
- * give-up - ends deliveries without an outcome after the time that their account has set (`giveUpAfterDays`)
+ * give-up - ends deliveries without an outcome after the time that their account has set (`giveUpAfterDays`; off unless set)
  *
  * A scheduled job. Each page of deliveries is a transaction, and the next run continues one that was interrupted.
  *

@@ -507,8 +507,8 @@ test('a broadcast: duplicate, no email selected, opened from delivered only', ()
   expect(s.row(first).result).toBe('delivered')
 })
 
-test('a delivery without an outcome is given up with the reason of its last retry', () => {
-  const s = story()
+test('an account that sets a time limit gives up deliveries without an outcome, with the reason of the last retry', () => {
+  const s = story({ giveUpAfterDays: 5 })
   const id = s.send(T0)
   expect(isOverdue(s.row(id), s.settings, T0 + 5 * DAY - MINUTE)).toBe(false)
   expect(decideGiveUp({ delivery: s.row(id), lastAttempt: null, settings: s.settings, moment: s.moment(T0 + DAY) })).toEqual([])
@@ -530,7 +530,15 @@ test('a delivery without an outcome is given up with the reason of its last retr
   s.apply(decideGiveUp({ delivery: s.row(other), lastAttempt: last, settings: s.settings, moment: s.moment(T0 + 6 * DAY) }))
   expect(statusOf(s, other)).toEqual([5, 508, false])
   expect(s.row(other).sendLog).toBe('452 4.2.2 over quota')
-  expect(isOverdue(s.row(s.send(T0)), { ...s.settings, giveUpAfterDays: 0 }, T0 + 99 * DAY)).toBe(false)
+})
+
+test('without a time limit, a delivery without an outcome stays sent', () => {
+  const s = story()
+  const id = s.send(T0)
+  expect(isOverdue(s.row(id), s.settings, T0 + 400 * DAY)).toBe(false)
+  s.apply(decideGiveUp({ delivery: s.row(id), lastAttempt: null, settings: s.settings, moment: s.moment(T0 + 400 * DAY) }))
+  expect(statusOf(s, id)).toEqual([18, null, false])
+  expect(s.row(id).result).toBe('sent')
 })
 
 test('the complaint list holds 180 days', () => {

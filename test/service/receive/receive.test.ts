@@ -309,8 +309,16 @@ describe.each(engines)('$kind', ({ open }) => {
     await expectRebuilt(context)
   })
 
-  test('an SMTP refusal, an unreachable server, and a delivery that is given up', async () => {
+  test('registered mail of which nobody reports an outcome stays sent', async () => {
     const { context, clock, register } = await bench()
+    const { recipients } = await register(['a@example.org'])
+    clock.now += 400 * DAY
+    expect(await giveUpOverdue(context)).toBe(0)
+    expect(await statusOf(context, recipients[0]?.emailId ?? '')).toEqual([18, null, false])
+  })
+
+  test('an SMTP refusal, an unreachable server, and a delivery that is given up because its account set a limit', async () => {
+    const { context, clock, register } = await bench([{ giveUpAfterDays: 5 }])
     const tell = createReportAttempts(context)
     const { recipients } = await register(['a@example.org', 'b@example.org', 'c@example.org'])
     const base = { code: null, text: '', error: null, mx: null, egressIp: null, attempt: 1, final: null, at: null } as const

@@ -109,6 +109,13 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     expect((await findAccount(engine.read, 1))?.settings).toEqual({ ...DEFAULT_ACCOUNT_SETTINGS, zone: 'Europe/Berlin' })
   })
 
+  test('an account that was made while mail without an outcome was given up keeps its time limit', async () => {
+    await tx(async (db) => createAccount(db, { name: 'a', createdAt: T0, settings: DEFAULT_ACCOUNT_SETTINGS }))
+    await tx(async (db) => db.run('update accounts set settings = $1', ['{"giveUpAfterDays":5}']))
+    expect((await findAccount(engine.read, 1))?.settings.giveUpAfterDays).toBe(5)
+    expect(DEFAULT_ACCOUNT_SETTINGS.giveUpAfterDays).toBe(0)
+  })
+
   test('leaves out settings that only another version knows, and keeps them when it changes others', async () => {
     await tx(async (db) => createAccount(db, { name: 'a', createdAt: T0, settings: DEFAULT_ACCOUNT_SETTINGS }))
     await tx(async (db) => db.run('update accounts set settings = $1', ['{"zone":"Europe/Berlin","ofAnotherVersion":7}']))
