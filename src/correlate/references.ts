@@ -34,8 +34,12 @@ export type TokenReference = { readonly via: ReferenceLocation; readonly token: 
 export type IdReference = { readonly via: 'message-id' | 'in-reply-to'; readonly value: string }
 export type MailReference = TokenReference | IdReference | VerpReference
 
-/** Our domains as A-labels. A token is signed for one of them. */
-export type TokenDomains = { readonly returnPath: readonly string[]; readonly feedback: readonly string[] }
+/** Our domains as A-labels. A token is signed for one of the first two kinds; `verp` are Return-Path domains of foreign MTAs. */
+export type TokenDomains = {
+  readonly returnPath: readonly string[]
+  readonly feedback: readonly string[]
+  readonly verp?: readonly string[]
+}
 
 type ReferenceInput = {
   readonly report: Report

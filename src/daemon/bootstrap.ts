@@ -126,7 +126,7 @@ function createContext(settings: Settings, telemetry: Telemetry, { engine, maste
     engine,
     rules,
     accountCache: createAccountCache(engine, (ring, account) => deriveTokenKey(masterKey, account, ring.index), elapsed),
-    domains: { returnPath: [settings.returnPathDomain], feedback: [settings.feedbackDomain] },
+    domains: { returnPath: [settings.returnPathDomain], feedback: [settings.feedbackDomain], verp: settings.smtp.verpDomains },
     get publicUrl() {
       return publicUrlOf(settings, httpPort())
     },

@@ -9,7 +9,7 @@
  */
 import { z } from 'zod'
 import { COMPLAINT_PROOFS } from '../correlate/trust.ts'
-import { VERP_TRUSTS } from '../correlate/verp.ts'
+import { normaliseVerpAddress, VERP_TRUSTS } from '../correlate/verp.ts'
 import { IP_PRIVACY } from '../tracking/ip-privacy.ts'
 import { parseApiUserSwitches, SWITCH_STATES } from '../tracking/switch-settings.ts'
 import { parseThresholdChange } from './alert/alert-rules.ts'
@@ -71,8 +71,18 @@ const FIELDS = {
   complaintProof: z.enum(COMPLAINT_PROOFS),
   /** What a report to a VERP address of the account's own MTA may change (correlate/verp). Only the operator sets `list`. */
   verpTrust: z.enum(VERP_TRUSTS),
-  /** VERP addresses of the account without their recipient, at a Return-Path domain of ours. Set by the operator. */
-  verpAddresses: z.array(z.email().max(320)).max(16),
+  /** VERP addresses of the account: without their recipient, or patterns (correlate/verp). Set by the operator. */
+  verpAddresses: z
+    .array(
+      z
+        .string()
+        .max(320)
+        .refine(
+          (text) => normaliseVerpAddress(text) !== null,
+          'must be an address without its recipient, or a pattern such as b-{id}-{user}={domain}@bounce.example.com, with text between the placeholders',
+        ),
+    )
+    .max(16),
   ladder: z.enum(['engagelab', 'sendcloud']),
   repeatLadder: z.boolean(),
   /** The IANA time zone for day boundaries and for the times in the compatible API. */

@@ -43,6 +43,11 @@ const smtpSettings = z.strictObject({
     'Your own mail servers that pass reports on (addresses or networks); their mail with a null sender may have several Return-Path addresses',
     'none: a report is about one message, so a second address multiplies the work of a mail; loopback is always trusted',
   ),
+  verpDomains: setting(
+    z.array(dnsName).default([]),
+    'Return-Path domains of your other mail servers, whose MX records name this host; mail is accepted for the verpAddresses of accounts at them, postmaster and abuse',
+    'none: VERP addresses are at the Return-Path domain, where all mail is accepted',
+  ),
 })
 
 const tlsSettings = z.strictObject({

@@ -5,6 +5,7 @@
  * |---------------------------------------------|-------------|--------------------------------------|
  * | `postmaster` without a domain               | accepted    | report processing                    |
  * | any address at a report domain              | accepted    | report processing                    |
+ * | a VERP address of an account, `postmaster` and `abuse` at a VERP domain | accepted | report processing |
  * | any address at an account's inbound domain  | accepted    | the account's inbound mail           |
  * | any other address                           | 550 5.7.1   | report processing, kept in the inbox |
  *
@@ -24,7 +25,7 @@ type IncomingDestination = 'reports' | 'inbound'
 export type IncomingRouter = {
   /** Returns where mail for an address goes, null when it is refused. Rejects when the inbound domains cannot be looked up. */
   readonly destinationOf: (recipient: string) => Promise<IncomingDestination | null>
-  /** Returns whether an address is for the reports about one message: at a Return-Path domain, and not a role mailbox (RFC 2142). */
+  /** Returns whether an address is for the reports about one message: at a Return-Path domain or a VERP domain, and not a role mailbox (RFC 2142). */
   readonly isTokenAddress: (recipient: string) => boolean
   /** Hands over the mail of one recipient. Resolves when it is committed. Rejects with the Fault of its destination. */
   readonly submit: (mail: IncomingMail) => Promise<void>
@@ -40,17 +41,27 @@ type IncomingRouterOptions = {
     readonly accepts: (recipient: string) => Promise<boolean>
     readonly submit: (mail: IncomingMail) => Promise<boolean>
   } | null
+  /** Whether an address at a VERP domain belongs to an account. Absent: there are no VERP domains. */
+  readonly isVerpRecipient?: (recipient: string) => Promise<boolean>
 }
 
 type Route = { readonly destination: IncomingDestination; readonly matches: (recipient: string) => boolean | Promise<boolean> }
 
 /** Creates the router. A report domain that is also an inbound domain takes reports: a lost bounce costs more than a lost copy. */
-export function createIncomingRouter({ domains, reports, inbound }: IncomingRouterOptions): IncomingRouter {
+export function createIncomingRouter({ domains, reports, inbound, isVerpRecipient }: IncomingRouterOptions): IncomingRouter {
   const reportDomains = [...domains.returnPath, ...domains.feedback]
+  const verpDomains = domains.verp ?? []
+  const tokenDomains = [...domains.returnPath, ...verpDomains]
   /** The first route that matches decides. */
   const routes: readonly Route[] = [
     { destination: 'reports', matches: (recipient) => recipient.toLowerCase() === 'postmaster' },
     { destination: 'reports', matches: (recipient) => reportDomains.includes(domainOf(recipient) ?? '') },
+    {
+      destination: 'reports',
+      matches: async (recipient) =>
+        verpDomains.includes(domainOf(recipient) ?? '') &&
+        (isReportRoleAddress(recipient) || (await isVerpRecipient?.(recipient)) === true),
+    },
     { destination: 'inbound', matches: (recipient) => domainOf(recipient) !== null && (inbound?.accepts(recipient) ?? false) },
   ]
   const destinationOf = async (recipient: string): Promise<IncomingDestination | null> => {
@@ -59,7 +70,7 @@ export function createIncomingRouter({ domains, reports, inbound }: IncomingRout
   }
   return {
     destinationOf,
-    isTokenAddress: (recipient) => domains.returnPath.includes(domainOf(recipient) ?? '') && !isReportRoleAddress(recipient),
+    isTokenAddress: (recipient) => tokenDomains.includes(domainOf(recipient) ?? '') && !isReportRoleAddress(recipient),
     submit: async (mail) => {
       const destination = await destinationOf(mail.envelope.to)
       const isInbound = destination === 'inbound' && (await inbound?.submit(mail)) === true

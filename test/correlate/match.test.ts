@@ -8,7 +8,7 @@ import { NO_SIGNATURE, type ReportSignature } from '../../src/correlate/report-s
 import { deriveTokenKey } from '../../src/correlate/token-keys.ts'
 import { createManualMatch, matchReport, type ReportMatch } from '../../src/correlate/match.ts'
 import { mintToken, type TokenPurpose } from '../../src/correlate/token.ts'
-import type { VerpTrust } from '../../src/correlate/verp.ts'
+import { parseVerpAddress, type VerpTrust } from '../../src/correlate/verp.ts'
 import type { ComplaintReport, RecipientReport, Report, ReportKind, OriginalMessage } from '../../src/mail/report.ts'
 
 type MatchCandidate = Parameters<typeof createManualMatch>[0]
@@ -98,9 +98,9 @@ type Given = {
 
 /** Two accounts have one VERP address each. */
 const VERP_ADDRESSES = [
-  { account: 1, local: 'bounces', domain: RETURN_PATH },
-  { account: 2, local: 'news', domain: RETURN_PATH },
-]
+  ['bounces', 1],
+  ['news', 2],
+].flatMap(([local, account]) => parseVerpAddress(Number(account), `${local}@${RETURN_PATH}`) ?? [])
 
 function match(report: Report, given: Given = {}): ReportMatch<MatchCandidate> {
   const {

@@ -3,6 +3,7 @@
  */
 import { afterEach, describe, expect, test } from 'vitest'
 import { Fault } from '../../src/errors.ts'
+import { isVerpRecipient, parseVerpAddress } from '../../src/correlate/verp.ts'
 import type { IncomingMail } from '../../src/service/receive/incoming-mail.ts'
 import { createIncomingRouter, type IncomingRouter } from '../../src/smtp-server/incoming-router.ts'
 import { closeAll, MAIL, openConversation, startListener } from '../support/smtp-listener.ts'
@@ -36,7 +37,13 @@ function createFixture({ commit = () => Promise.resolve() }: { readonly commit?:
     },
   }
   const reports = { submit: (mail: IncomingMail) => save('reports', mail) }
-  const router = createIncomingRouter({ domains: { returnPath: ['bounce.example.com'], feedback: ['fbl.example.com'] }, reports, inbound })
+  const own = [parseVerpAddress(1, 'bounces@verp.example.net')].flatMap((each) => each ?? [])
+  const router = createIncomingRouter({
+    domains: { returnPath: ['bounce.example.com'], feedback: ['fbl.example.com'], verp: ['verp.example.net'] },
+    reports,
+    inbound,
+    isVerpRecipient: (recipient) => Promise.resolve(isVerpRecipient(recipient, own)),
+  })
   return { router, committed, inboundDomains }
 }
 
@@ -63,6 +70,11 @@ const recipients = [
   ['postmaster', 'reports', 'reports'],
   ['PostMaster', 'reports', 'reports'],
   ['postmaster@bounce.example.com', 'reports', 'reports'],
+  ['Bounces-joe=example.org@VERP.example.net', 'reports', 'reports'],
+  ['bounces@verp.example.net', 'reports', 'reports'],
+  ['abuse@verp.example.net', 'reports', 'reports'],
+  ['joe@verp.example.net', null, 'reports'],
+  ['bounces+joe@verp.example.net', null, 'reports'],
   ['joe@inbound.example', 'inbound', 'inbound'],
   ['Joe@INBOUND.example', 'inbound', 'inbound'],
   ['postmaster@inbound.example', 'inbound', 'inbound'],

@@ -7,6 +7,7 @@ import { hostname } from 'node:os'
 import type { CredentialStore } from '../../http/server/authenticate.ts'
 import { loadCertificate, createSelfSignedCertificate } from '../../net/certificate.ts'
 import type { Certificate } from '../../net/certificate.ts'
+import { isVerpRecipient } from '../../correlate/verp.ts'
 import { createIncomingRouter } from '../../smtp-server/incoming-router.ts'
 import type { CommonListenerOptions, ListenerLimits, ReportListenerOptions } from '../../smtp-server/listener-options.ts'
 import { startReportListener } from '../../smtp-server/listener.ts'
@@ -40,6 +41,7 @@ export async function openInboundListener(
       domains: context.domains,
       reports: receiver,
       inbound: outbound.forwarder,
+      isVerpRecipient: async (recipient) => isVerpRecipient(recipient, (await context.accountCache.snapshot()).verpAddresses),
     }),
   }
   return explainListenErrors({ host, port, variables: 'BOUNCED_SMTP_PORT or BOUNCED_HOST' }, () => startReportListener(options))

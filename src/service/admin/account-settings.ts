@@ -7,7 +7,8 @@
  *
  * See also: ledger/account-settings (the schema), store/account/accounts, http/api/account, commands/account/account.
  */
-import { normaliseAddress, normaliseDomain } from '../../correlate/address-hash.ts'
+import { normaliseDomain } from '../../correlate/address-hash.ts'
+import { normaliseVerpAddress } from '../../correlate/verp.ts'
 import { Fault } from '../../errors.ts'
 import { createAuditFact } from '../../ledger/decide/operator-action.ts'
 import { accountSettingsSchema, type AccountSettings, type AccountSettingsChange } from '../../ledger/account-settings.ts'
@@ -53,7 +54,9 @@ function validateChange({ domains }: Context, { change, byOperator }: SettingsCo
     ...change,
     ...(complaintTypes === undefined ? {} : { complaintTypes: lowerCased(complaintTypes) }),
     ...(senderDomains === undefined ? {} : { senderDomains: domainsOf(senderDomains) }),
-    ...(verpAddresses === undefined ? {} : { verpAddresses: verpAddressesOf(verpAddresses, domains.returnPath) }),
+    ...(verpAddresses === undefined
+      ? {}
+      : { verpAddresses: verpAddressesOf(verpAddresses, [...domains.returnPath, ...(domains.verp ?? [])]) }),
     ...(tencentDomains === undefined ? {} : { tencentDomains: lowerCased(tencentDomains) }),
   }
 }
@@ -85,15 +88,17 @@ async function checkTrackingDomainIsFree({ engine }: Context, account: number, w
 }
 
 /** Mail for other domains does not come to us as a report. */
-function verpAddressesOf(addresses: readonly string[], returnPath: readonly string[]): string[] {
-  const parsed = addresses.map((address) => normaliseAddress(address))
-  return [
-    ...new Set(parsed.map((each) => (each !== null && returnPath.includes(each.domain) ? each.address : rejectVerpAddress(returnPath)))),
-  ]
+function verpAddressesOf(addresses: readonly string[], domains: readonly string[]): string[] {
+  const isOurs = (address: string): boolean => domains.includes(address.slice(address.lastIndexOf('@') + 1))
+  const normal = addresses.map((address) => normaliseVerpAddress(address))
+  return [...new Set(normal.map((address) => (address !== null && isOurs(address) ? address : rejectVerpAddress(domains))))]
 }
 
-const rejectVerpAddress = (returnPath: readonly string[]): never => {
-  throw new Fault('bad_request', `verpAddresses: each entry must be an address at ${returnPath.join(' or ')}, without its recipient`)
+const rejectVerpAddress = (domains: readonly string[]): never => {
+  throw new Fault(
+    'bad_request',
+    `verpAddresses: each entry must be an address without its recipient, or a pattern, at ${domains.join(' or ')} (smtp.verpDomains adds domains)`,
+  )
 }
 
 const lowerCased = (names: readonly string[]): string[] => [...new Set(names.map((name) => name.trim().toLowerCase()))]

@@ -121,7 +121,7 @@ export function decideForMatch({ context, snapshot, loaded, item }: MatchContext
     match,
     digest,
     isForHumans: isReportRoleAddress(mail.envelope.to) && references.length === 0,
-    isDoubleBounce: isDoubleBounce(report, [...context.domains.returnPath, ...context.domains.feedback]),
+    isDoubleBounce: isDoubleBounce(report, [...context.domains.returnPath, ...context.domains.feedback, ...(context.domains.verp ?? [])]),
     reporter: reporterOf(report, signature),
     settings: snapshot.settingsOf(match.account),
     moment: momentOf(context, item),

@@ -53,6 +53,11 @@ describe.each(engines)('$kind', ({ open }) => {
     ['VERP addresses by an account', { change: { verpAddresses: 'bounces@bounce.example.com'.split(',') } }, 'forbidden'],
     ['VERP that feeds a list by an account', { change: { verpTrust: 'list' } }, 'forbidden'],
     ['a VERP address at another domain', { byOperator: true, change: { verpAddresses: 'bounces@example.org'.split(',') } }, 'bad_request'],
+    [
+      'a VERP pattern with two readings',
+      { byOperator: true, change: { verpAddresses: 'b{id}{user}={domain}@bounce.example.com'.split(',') } },
+      'bad_request',
+    ],
     ['a zone that there is not', { change: { zone: 'Mars/Olympus' } }, 'bad_request'],
     ['nobody’s account', { account: 9, change: { trust: 'any' } }, 'not_found'],
   ] as const)('refused: %s', async (_, call, code) => {
