@@ -4,7 +4,9 @@
  * The report names hosts and domains that may tell the provider. The caller adds two that it knows better: the MX of the delivery, and the
  * DKIM domain that was verified and aligned.
  *
- * Pure. See also: classify/provider (order of trust), mail/report.
+ * A reply alone has the hints that somebody gives beside it.
+ *
+ * Pure. See also: classify/provider (order of trust), classify/rule-evidence (reads the text of a reply), mail/report.
  */
 import type { RecipientReport } from '../mail/report.ts'
 import type { ProviderHint, ClassifierInput } from './verdict.ts'
@@ -47,4 +49,16 @@ export function classifierInputOfReport(group: RecipientReport, context: Provide
     text: group.text,
     hints: collectProviderHints(group, context),
   }
+}
+
+/** What tells the provider of a reply without a report: the host that sent it, and the recipient that it is about. Total. */
+export function providerHintsOf(given: {
+  readonly mx?: string | undefined
+  readonly recipient?: string | undefined
+}): readonly ProviderHint[] {
+  const hints = [
+    ['delivery-mx', given.mx],
+    ['recipient-domain', given.recipient?.slice(given.recipient.lastIndexOf('@') + 1)],
+  ] as const
+  return hints.flatMap(([source, value]) => (value === undefined || value === '' ? [] : [{ source, value }]))
 }

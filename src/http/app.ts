@@ -13,6 +13,7 @@ import { addAccountListRoutes } from './api/accounts.ts'
 import { addAccountRoutes } from './api/account.ts'
 import { addAlertRoutes } from './api/alerts.ts'
 import { addAttemptRoutes } from './api/attempts.ts'
+import { addClassifyRoutes } from './api/rules/classify.ts'
 import { addBroadcastRoutes } from './api/broadcasts.ts'
 import { addEngagementListRoute } from './api/engagement.ts'
 import { addDkimRoutes } from './api/dkim.ts'
@@ -75,6 +76,7 @@ type HttpAppOptions = {
     readonly requestsPerMinute: number
     readonly recipientsPerRequest: number
     readonly attemptsPerRequest: number
+    readonly classificationsPerRequest: number
     readonly emailStatusDays: number
   }
   /** SIGN_IN_LIMITS by default. */
@@ -95,7 +97,7 @@ type HttpAppOptions = {
 /** Everything that the routes of our own API take; each route declares the part that it uses. */
 type ApiDependencies = HttpServices &
   Pick<HttpAppOptions, 'telemetry' | 'findReadinessProblem' | 'findAccount'> &
-  Pick<HttpAppOptions['limits'], 'recipientsPerRequest' | 'attemptsPerRequest'> &
+  Pick<HttpAppOptions['limits'], 'recipientsPerRequest' | 'attemptsPerRequest' | 'classificationsPerRequest'> &
   Pick<SessionRouteDependencies, 'authenticator'> &
   Pick<UserRouteDependencies, 'linkUrlOf'> & { readonly authorizer: Authorizer }
 
@@ -112,6 +114,7 @@ const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) 
   addRuleFileRoutes,
   addRuleWorkbenchRoutes,
   addExplainRoutes,
+  addClassifyRoutes,
   addReclassificationRoutes,
   addAttemptRoutes,
   addSuppressionRoutes,
@@ -154,14 +157,12 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpServer
   }
   const authenticator = authenticatorOf(options)
   const authorizer = createAuthorizer({ authenticator, findAccount })
-  const { recipientsPerRequest, attemptsPerRequest } = limits
   const dependencies: ApiDependencies = {
     ...services,
+    ...limits,
     telemetry,
     findReadinessProblem,
     findAccount,
-    recipientsPerRequest,
-    attemptsPerRequest,
     authorizer,
     authenticator,
     linkUrlOf: (token) => consoleLinkOf(options.publicUrl(), token),

@@ -133,6 +133,11 @@ export const limitSettings = z.strictObject({
     'Attempts in one POST /v1/attempts',
     'they share one transaction, and each is classified',
   ),
+  classificationsPerRequest: setting(
+    positiveInteger.default(1_000),
+    'Replies and mails in one POST /v1/classify',
+    'each takes a turn with other requests; a thousand replies take a few tens of milliseconds, and http.bodyBytes limits their mails',
+  ),
   emailStatusDays: setting(
     z.int().min(1).max(30).default(3),
     'Longest period of one emailStatus query, in days',

@@ -51,7 +51,14 @@ const credentialStore: CredentialStore = {
 
 const findAccount = (apiUser: string): Promise<number | null> => Promise.resolve(apiUser === 'alice' ? 1 : null)
 
-const LIMITS = { bodyBytes: 100_000, requestsPerMinute: 1_000, recipientsPerRequest: 3, attemptsPerRequest: 3, emailStatusDays: 3 }
+const LIMITS = {
+  bodyBytes: 100_000,
+  requestsPerMinute: 1_000,
+  recipientsPerRequest: 3,
+  attemptsPerRequest: 3,
+  classificationsPerRequest: 3,
+  emailStatusDays: 3,
+}
 
 /** A server with all routes on fake services; `overrides` replaces some of them, `options` some of the server's options. */
 export async function makeBench(

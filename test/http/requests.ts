@@ -96,6 +96,7 @@ const REQUESTS: Readonly<Record<string, Partial<TestRequest> & { readonly query?
   'GET /v1/rules/other': { auth: OPERATOR },
   'POST /v1/rules/proposal': { auth: OPERATOR, body: { reply: '550 5.1.1 No such user' } },
   'POST /v1/explain': { body: { reply: '550 5.1.1 No such user' } },
+  'POST /v1/classify': { body: { reply: '550 5.1.1 No such user' } },
   'GET /v1/reclassifications': { auth: OPERATOR },
   'POST /v1/reclassifications': { auth: OPERATOR, body: {} },
   'GET /v1/reclassifications/{id}': { auth: OPERATOR },

@@ -58,7 +58,14 @@ export function makeHttpApp(context: Context, verifier: SignatureVerifier = veri
     credentialStore: createAuthenticator(context.engine.read, context.now),
     findAccount: (apiUser) => findAccountByApiUser(context.engine.read, apiUser),
     findReadinessProblem: () => Promise.resolve(null),
-    limits: { bodyBytes: 100_000, requestsPerMinute: 10_000, recipientsPerRequest: 10, attemptsPerRequest: 10, emailStatusDays: 3 },
+    limits: {
+      bodyBytes: 100_000,
+      requestsPerMinute: 10_000,
+      recipientsPerRequest: 10,
+      attemptsPerRequest: 10,
+      classificationsPerRequest: 10,
+      emailStatusDays: 3,
+    },
     trustProxy: false,
     publicUrl: () => context.publicUrl,
   })

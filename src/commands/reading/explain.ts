@@ -12,12 +12,11 @@ import { loadRules } from '../../config/rule-files.ts'
 import { readSources } from '../../import/mail-sources.ts'
 import type { SourceMail } from '../../import/mail-sources.ts'
 import { parseReport } from '../../mail/report-parser.ts'
-import type { Report } from '../../mail/report.ts'
 import type { DefineCommand } from '../command.ts'
 import { loadConfigFor } from '../command.ts'
 import { explainLines } from './explain-format.ts'
-import { explainReport, type ExplainedRecipient } from '../../correlate/explained-report.ts'
-import { impliedStatus } from './implied-status.ts'
+import { type Classification, classifyReport } from '../../correlate/classification.ts'
+import { explainReport } from '../../correlate/explained-report.ts'
 import { printLines } from '../output.ts'
 
 export const explainCommand: DefineCommand = (command) => {
@@ -34,10 +33,10 @@ export const explainCommand: DefineCommand = (command) => {
       const { settings } = loadConfigFor(self)
       const table = loadRules({ own: settings.rules.folder ?? null })
       const ownDomains = [...options.ownDomain, settings.returnPathDomain, settings.feedbackDomain]
-      const show = options.ndjson ? showJson : showPretty
       for await (const { name, raw } of nameSingleMails(readSources(paths, process.stdin))) {
         const report = parseReport(raw)
-        await show(name, raw, report, explainReport(table, report, ownDomains))
+        if (options.ndjson) await showJson(name, classifyReport(table, report))
+        else printLines(...explainLines({ name, raw, report, explained: explainReport(table, report, ownDomains) }), '')
       }
     })
 }
@@ -56,26 +55,7 @@ function withoutMboxNumber(mail: SourceMail): SourceMail {
   return mail.name.endsWith('#1') ? { ...mail, name: mail.name.slice(0, -2) } : mail
 }
 
-async function showJson(name: string, _raw: Uint8Array, report: Report, explained: readonly ExplainedRecipient[]): Promise<void> {
-  const recipients = explained.map(({ recipient, verdict }) => {
-    const implied = impliedStatus(recipient, verdict)
-    return {
-      recipient: recipient.recipient ?? recipient.originalRecipient,
-      action: recipient.action,
-      code: recipient.reply.code,
-      status: implied.status,
-      statusFrom: implied.from,
-      subStatus: verdict?.subStatus ?? null,
-      reason: verdict?.reason ?? null,
-      permanence: verdict?.permanence ?? null,
-      weak: verdict?.weak ?? null,
-      rule: verdict?.rule ?? null,
-    }
-  })
-  const line = `${JSON.stringify({ file: basename(name), kind: report.kind, format: report.format, recipients })}\n`
+async function showJson(name: string, classification: Classification): Promise<void> {
+  const line = `${JSON.stringify({ file: basename(name), ...classification })}\n`
   if (!process.stdout.write(line)) await new Promise((resolve) => process.stdout.once('drain', resolve))
-}
-
-async function showPretty(name: string, raw: Uint8Array, report: Report, explained: readonly ExplainedRecipient[]): Promise<void> {
-  printLines(...explainLines({ name, raw, report, explained }), '')
 }

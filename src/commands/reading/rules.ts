@@ -5,10 +5,10 @@
  */
 import type { Command } from 'commander'
 import { classify } from '../../classify/classify.ts'
+import { providerHintsOf } from '../../classify/classifier-input.ts'
 import { checkEvidence, classifierInputOfText } from '../../classify/rule-evidence.ts'
 import { listRules } from '../../classify/rule-listing.ts'
 import type { RuleTable } from '../../classify/rule-table.ts'
-import type { ProviderHint } from '../../classify/verdict.ts'
 import { loadRules } from '../../config/rule-files.ts'
 import type { DefineCommand } from '../command.ts'
 import { loadConfigFor } from '../command.ts'
@@ -42,13 +42,6 @@ export const rulesCommand: DefineCommand = (command) => {
 /** Loads the rules as the daemon does. Faults: rule_invalid. */
 function loadRuleTable(command: Command): RuleTable {
   return loadRules({ own: loadConfigFor(command).settings.rules.folder ?? null })
-}
-
-function providerHintsOf(options: { mx?: string; recipient?: string }): ProviderHint[] {
-  const hints: ProviderHint[] = []
-  if (options.mx) hints.push({ source: 'delivery-mx', value: options.mx })
-  if (options.recipient) hints.push({ source: 'recipient-domain', value: options.recipient.slice(options.recipient.lastIndexOf('@') + 1) })
-  return hints
 }
 
 function listJson(table: RuleTable, provider: string | null): void {

@@ -39,6 +39,11 @@ export const MAIL_OPERATIONS: Readonly<Record<string, OperationNote>> = {
       'For mail that your own MTA sends: reports the reply of the remote server, which is classified as a reply to our own queue would be. The answer has the verdict and, for a temporary failure, when to try again.',
     body: { emailId: EMAIL_ID, code: 550, text: '550 5.1.1 No such user' },
   },
+  'POST /v1/classify': {
+    description:
+      'What a reply or a mail means, without a registered mail: the same answer as `bounced explain --ndjson`. Stores nothing. `{"items": […]}` classifies many, and an item that is not valid gets an error of its own.',
+    body: { reply: '550 5.1.1 No such user', mx: 'mx.example.net' },
+  },
   'GET /v1/messages/{emailId}/reports/{digest}': {
     description: 'The mail that came back, with the tree of its parts and the place of each. It is hostile text: show it as text only.',
   },

@@ -4,7 +4,6 @@
  * See also: http/api/rules/explain, http/api/rules/rule-workbench, http/api/rules/rule-files, http/api/rules/reclassifications, config/rule-draft.
  */
 import { z } from 'zod'
-import type { ProviderHint } from '../../classify/verdict.ts'
 import { strictObject } from './schemas.ts'
 
 /** A name of a rule file: no path, no hidden file. */
@@ -29,18 +28,4 @@ export const replyFields = {
   mail: z.string().min(1).max(MAX_MAIL_LENGTH).optional().describe('A whole mail, with its header'),
   mx: z.string().max(253).optional().describe('The host that sent the reply'),
   recipient: z.string().max(1_000).optional().describe('The recipient that the reply is about'),
-}
-
-/** What tells the provider of a pasted reply. */
-export function providerHintsOf({
-  mx,
-  recipient,
-}: {
-  readonly mx?: string | undefined
-  readonly recipient?: string | undefined
-}): readonly ProviderHint[] {
-  return [
-    ...(mx === undefined ? [] : [{ source: 'delivery-mx', value: mx } as const]),
-    ...(recipient === undefined ? [] : [{ source: 'recipient-domain', value: recipient.slice(recipient.lastIndexOf('@') + 1) } as const]),
-  ]
 }

@@ -409,7 +409,16 @@ describe('limits', () => {
   test('the requests of an account per minute are limited', async () => {
     const { send } = await makeBench(
       {},
-      { limits: { bodyBytes: 1_000, requestsPerMinute: 2, recipientsPerRequest: 1, attemptsPerRequest: 1, emailStatusDays: 3 } },
+      {
+        limits: {
+          bodyBytes: 1_000,
+          requestsPerMinute: 2,
+          recipientsPerRequest: 1,
+          attemptsPerRequest: 1,
+          classificationsPerRequest: 1,
+          emailStatusDays: 3,
+        },
+      },
     )
     const codes: number[] = []
     for (let n = 0; n < 3; n++) codes.push((await send({ url: '/v1/inbox', auth: BASIC })).statusCode)

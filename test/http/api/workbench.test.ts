@@ -42,7 +42,16 @@ type ExplainedBody = {
 describe('POST /v1/explain', async () => {
   const { server, send } = await makeBench(
     {},
-    { limits: { bodyBytes: 3_000_000, requestsPerMinute: 10_000, recipientsPerRequest: 3, attemptsPerRequest: 3, emailStatusDays: 3 } },
+    {
+      limits: {
+        bodyBytes: 3_000_000,
+        requestsPerMinute: 10_000,
+        recipientsPerRequest: 3,
+        attemptsPerRequest: 3,
+        classificationsPerRequest: 3,
+        emailStatusDays: 3,
+      },
+    },
   )
   const explain = async (body: object): Promise<ExplainedBody> => {
     const response = await send({ method: 'POST', url: '/v1/explain', body, auth: OPERATOR })

@@ -173,7 +173,14 @@ test.each(BODIES)('%s', async (_, request, status) => {
 test('an unreachable store gives 500, too many requests give 429', async () => {
   const unreachable = await makeBench({ suppressions: { list: () => Promise.reject(new Fault('store_busy', 'away')) } })
   expect(await unreachable.send({ url: '/v1/bounces' }).then((response) => [response.statusCode, response.json().code])).toEqual([500, 501])
-  const limits = { bodyBytes: 1_000, requestsPerMinute: 1, recipientsPerRequest: 1, attemptsPerRequest: 1, emailStatusDays: 3 }
+  const limits = {
+    bodyBytes: 1_000,
+    requestsPerMinute: 1,
+    recipientsPerRequest: 1,
+    attemptsPerRequest: 1,
+    classificationsPerRequest: 1,
+    emailStatusDays: 3,
+  }
   const busy = await makeBench({}, { limits })
   await busy.send({ url: '/v1/bounces' })
   const response = await busy.send({ url: '/v1/bounces' })

@@ -18,7 +18,16 @@ let bench: Bench
 beforeAll(async () => {
   bench = await makeBench(
     {},
-    { limits: { bodyBytes: 100_000, requestsPerMinute: 1_000, recipientsPerRequest: 3, attemptsPerRequest: 3, emailStatusDays: 3 } },
+    {
+      limits: {
+        bodyBytes: 100_000,
+        requestsPerMinute: 1_000,
+        recipientsPerRequest: 3,
+        attemptsPerRequest: 3,
+        classificationsPerRequest: 3,
+        emailStatusDays: 3,
+      },
+    },
   )
 })
 

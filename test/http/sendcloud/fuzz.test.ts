@@ -14,7 +14,7 @@ let bench: Bench
 beforeAll(async () => {
   bench = await makeBench({}, { limits: { ...LIMITS, requestsPerMinute: 1_000_000 } })
 })
-const LIMITS = { bodyBytes: 1_000_000, recipientsPerRequest: 3, attemptsPerRequest: 3, emailStatusDays: 3 }
+const LIMITS = { bodyBytes: 1_000_000, recipientsPerRequest: 3, attemptsPerRequest: 3, classificationsPerRequest: 3, emailStatusDays: 3 }
 
 const NAMES =
   'days startDate endDate start_date end_date email emailIds labelId labelName apiUserList start limit status subStatus labelIdList labelNameList domainList domainName apiUserBlock apiUserName expireTime aggregate trackType query url event categoryName webhookId __proto__ constructor'.split(

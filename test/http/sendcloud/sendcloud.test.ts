@@ -324,7 +324,16 @@ test('labelId overrides labelName', async () => {
 test('the rate limit response is spelled statuscode', async () => {
   const { send } = await makeBench(
     {},
-    { limits: { bodyBytes: 1_000, requestsPerMinute: 1, recipientsPerRequest: 1, attemptsPerRequest: 1, emailStatusDays: 3 } },
+    {
+      limits: {
+        bodyBytes: 1_000,
+        requestsPerMinute: 1,
+        recipientsPerRequest: 1,
+        attemptsPerRequest: 1,
+        classificationsPerRequest: 1,
+        emailStatusDays: 3,
+      },
+    },
   )
   const url = `/api/bounce/list?${KEY}&days=1`
   await send({ url, auth: null })

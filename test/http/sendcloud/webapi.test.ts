@@ -134,7 +134,16 @@ test('a wrong key is an error', async () => {
 test('over the limit of requests the answer has errors too', async () => {
   const { send } = await makeBench(
     {},
-    { limits: { bodyBytes: 100_000, requestsPerMinute: 1, recipientsPerRequest: 3, attemptsPerRequest: 3, emailStatusDays: 3 } },
+    {
+      limits: {
+        bodyBytes: 100_000,
+        requestsPerMinute: 1,
+        recipientsPerRequest: 3,
+        attemptsPerRequest: 3,
+        classificationsPerRequest: 3,
+        emailStatusDays: 3,
+      },
+    },
   )
   for (const call of ['bounces.get.json', 'queueStatus.get.json']) {
     await send({ url: `/webapi/${call}?${KEY}&days=1`, auth: null })

@@ -44,7 +44,7 @@ describe('unknown fields', () => {
 })
 
 /** Operations with the same response for every account. */
-const COMMON: ReadonlySet<string> = new Set(['GET /v1/rules', 'GET /v1/rules/{id}', 'POST /v1/explain'])
+const COMMON: ReadonlySet<string> = new Set(['GET /v1/rules', 'GET /v1/rules/{id}', 'POST /v1/explain', 'POST /v1/classify'])
 
 /** Calls without an account, because they return no data of one. */
 const GLOBAL_CALLS: ReadonlySet<string> = new Set(['queue.deliveryStatus'])

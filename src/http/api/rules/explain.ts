@@ -8,6 +8,7 @@
  */
 import { z } from 'zod'
 import { classify } from '../../../classify/classify.ts'
+import { providerHintsOf } from '../../../classify/classifier-input.ts'
 import { findWords } from '../../../classify/matched-words.ts'
 import { classifierInputOfText } from '../../../classify/rule-evidence.ts'
 import type { RuleTable } from '../../../classify/rule-table.ts'
@@ -19,7 +20,7 @@ import { explainRecognition, parseReport } from '../../../mail/report-parser.ts'
 import { runInOwnSlice } from '../../../service/time-slice.ts'
 import type { Authorizer } from '../../server/authorize.ts'
 import type { HttpServer } from '../../server/http-server.ts'
-import { providerHintsOf, replyFields } from '../../server/rule-input.ts'
+import { replyFields } from '../../server/rule-input.ts'
 import { operatorQuery, strictObject } from '../../server/schemas.ts'
 
 type ExplainRouteDependencies = {

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { classify } from '../../../classify/classify.ts'
+import { providerHintsOf } from '../../../classify/classifier-input.ts'
 import { classifierInputOfText } from '../../../classify/rule-evidence.ts'
 import { proposeRule } from '../../../classify/rule-proposal.ts'
 import type { RuleTable } from '../../../classify/rule-table.ts'
@@ -19,7 +20,7 @@ import type { InboxService } from '../../services/inbox.ts'
 import type { Authorizer } from '../../server/authorize.ts'
 import { toIsoTimestamp } from '../../server/fact-view.ts'
 import type { HttpServer } from '../../server/http-server.ts'
-import { providerHintsOf, replyFields } from '../../server/rule-input.ts'
+import { replyFields } from '../../server/rule-input.ts'
 import { strictObject } from '../../server/schemas.ts'
 
 type WorkbenchRouteDependencies = {

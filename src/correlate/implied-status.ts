@@ -6,12 +6,12 @@
  *
  * RFC 3463, IANA registry of enhanced status codes.
  */
-import type { Reason } from '../../classify/reasons.ts'
-import type { Verdict } from '../../classify/verdict.ts'
-import type { RecipientReport } from '../../mail/report.ts'
-import { selectEnhancedStatus } from '../../mail/smtp/recipient-status.ts'
+import type { Reason } from '../classify/reasons.ts'
+import type { Verdict } from '../classify/verdict.ts'
+import type { RecipientReport } from '../mail/report.ts'
+import { selectEnhancedStatus } from '../mail/smtp/recipient-status.ts'
 
-type ImpliedStatus = { readonly status: string | null; readonly from: 'reply' | 'report' | 'text' | 'verdict' | null }
+export type ImpliedStatus = { readonly status: string | null; readonly from: 'reply' | 'report' | 'text' | 'verdict' | null }
 
 /** Subject and detail of each reason. The class is the first digit of the reply, else it follows from the permanence. */
 const STATUS_DETAIL_BY_REASON = {
