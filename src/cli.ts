@@ -26,6 +26,10 @@ const COMMANDS = {
     summary: 'read mails from files into the store, or send them to a daemon',
     load: async () => (await import('./commands/reading/replay.ts')).replayCommand,
   },
+  receive: {
+    summary: 'hand the mail on standard input to the running daemon',
+    load: async () => (await import('./commands/receive.ts')).receiveCommand,
+  },
   retire: {
     summary: 'remove everything older than retention.months',
     load: async () => (await import('./commands/store/retire.ts')).retireCommand,

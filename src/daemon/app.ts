@@ -34,6 +34,7 @@ import { createAdminApp } from '../http/admin.ts'
 import { createHttpApp } from '../http/app.ts'
 import { openAdminListener, openPublicListener, type HttpListener, type PublicListener } from './listeners/http-listener.ts'
 import { createIntake, type Intake } from './intake.ts'
+import { createPipeListener } from './listeners/pipe-listener.ts'
 import { createReadiness } from './readiness.ts'
 import { createDkimKeyService } from '../service/admin/dkim.ts'
 import { createTrackingDomainService } from '../service/track/tracking-domains.ts'
@@ -41,7 +42,7 @@ import { createExporter, type Exporter } from '../service/export/exporter.ts'
 import { createReclassifier, type BackgroundReclassifier } from '../service/reclassify/reclassifier.ts'
 import { createReclassificationService } from '../service/reclassify/reclassifications.ts'
 import { createExportService } from '../service/export/exports.ts'
-import type { Receiver } from '../service/receive/receive.ts'
+import type { IncomingRouter } from '../smtp-server/incoming-router.ts'
 import { createSubmit, type Submit } from '../service/submit/submit.ts'
 
 export type App = {
@@ -84,7 +85,11 @@ export async function startApp(settings: Settings, telemetry: Telemetry, options
     const commandServer =
       options.commands === undefined || lock === null
         ? null
-        : await startCommandServer({ context: { ...runtime, settings }, commands: options.commands })
+        : await startCommandServer({
+            context: { ...runtime, settings },
+            commands: options.commands,
+            receivePipedMail: createPipeListener({ context: runtime.context, settings, router: parts.intake.router }),
+          })
     return {
       smtpPort: parts.reportListener.port,
       httpPort: parts.httpListener.port,
@@ -153,11 +158,11 @@ async function openParts(
   cleanups.push(network.close)
   const verifier = createVerifierFromSettings(settings, { lookUp: network.lookUp, telemetry: context.telemetry })
   cleanups.push(verifier.close)
-  const intake = await createIntake(context, settings, verifier.verify)
-  cleanups.push(intake.close)
   await claimForwardDomains(runtime, settings)
   const outbound = createOutboundServices(runtime, settings, uncachedLookUp)
   cleanups.push(outbound.close)
+  const intake = await createIntake(context, settings, { prover: verifier.verify, inbound: outbound.forwarder })
+  cleanups.push(intake.close)
   const exporter = createExporter(context, settings.exports)
   const reclassifier = createReclassifier(context)
   const deliveryService = createDeliveryService(runtime, settings, network)
@@ -175,7 +180,7 @@ async function openParts(
       readiness: await createReadiness({ ...context, file: databaseFileOf(settings), isOpen: () => !state.isClosing }),
       engagement: intake.engagement,
     },
-    receiver: intake.receiver,
+    router: intake.router,
     network,
     cleanups,
   })
@@ -193,7 +198,7 @@ const createDnsServices = ({ context, vault }: Runtime, lookUp: DnsLookup): Pick
 
 type ListenerDependencies = {
   readonly http: HttpDependencies
-  readonly receiver: Receiver
+  readonly router: IncomingRouter
   readonly network: NetworkEnvironment
   readonly cleanups: Cleanups
 }
@@ -202,10 +207,10 @@ type ListenerDependencies = {
 async function openListeners(
   runtime: Runtime,
   settings: Settings,
-  { http, receiver, network, cleanups }: ListenerDependencies,
+  { http, router, network, cleanups }: ListenerDependencies,
 ): Promise<Pick<Parts, 'httpListener' | 'adminListener' | 'reportListener' | 'submissionListener'>> {
   const { context } = runtime
-  const { outbound, submit } = http
+  const { submit } = http
   const appOptions = httpAppOptions(runtime, http)
   const httpListener = await openPublicListener(await createHttpApp(appOptions), settings, context)
   cleanups.push(httpListener.close)
@@ -213,7 +218,7 @@ async function openListeners(
   const adminApp = await createAdminApp({ telemetry: context.telemetry, findReadinessProblem: http.readiness.check })
   const adminListener = await openAdminListener(adminApp, settings)
   cleanups.push(adminListener.close)
-  const reportListener = await openInboundListener(settings, context, { receiver, outbound })
+  const reportListener = await openInboundListener(settings, context, router)
   cleanups.push(reportListener.close)
   network.setSmtpPort(reportListener.port)
   const submissionListener = await openSubmissionListener(settings, context, { keys: appOptions.credentialStore, submit })
@@ -252,7 +257,6 @@ async function shutDown(parts: RunningParts): Promise<void> {
     commandServer,
     verifier,
     intake,
-    outbound,
     network,
     runtime,
     lock,
@@ -268,7 +272,7 @@ async function shutDown(parts: RunningParts): Promise<void> {
     commandServer?.close(),
     parts.stopServices(),
   ])
-  await Promise.all([intake.close(), outbound.forwarder.waitUntilIdle()])
+  await intake.close()
   await verifier.close()
   await network.close()
   await adminListener.close()

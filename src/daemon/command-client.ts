@@ -7,7 +7,8 @@ import { once } from 'node:events'
 import { Agent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { Fault } from '../errors.ts'
-import { COMMANDS_PATH, openSocketAddress, parseFrame, type CommandFrame } from './command-socket.ts'
+import { COMMANDS_PATH, openSocketAddress } from '../net/daemon-socket.ts'
+import { parseFrame, type CommandFrame } from './command-socket.ts'
 import type { CommandOutput } from './store-command.ts'
 
 type CommandClient = {

@@ -1,10 +1,10 @@
 /**
- * command-server - runs commands on the store for the command line, over the Unix socket of the data folder
+ * command-server - runs commands on the store for the command line, and takes mail of a pipe, over the Unix socket of the data folder
  *
  * Only the owner of the data folder can connect (mode 0600 in a folder of mode 0700), so a request carries no secret. A client that disconnects and
  * a daemon that shuts down abort the command's signal. The caller holds the serve lock: a socket file that is already there is stale and is removed.
  *
- * See also: daemon/command-socket (the protocol), daemon/store-command, daemon/serve-lock.
+ * See also: daemon/command-socket (the frames), daemon/listeners/pipe-listener, daemon/store-command, daemon/serve-lock.
  */
 import { once } from 'node:events'
 import { chmodSync, rmSync } from 'node:fs'
@@ -12,7 +12,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { addAbortSignal } from 'node:stream'
 import { z } from 'zod'
 import { Fault, FAULTS } from '../errors.ts'
-import { COMMANDS_PATH, openSocketAddress, parseJson, socketFileOf, type CommandFrame } from './command-socket.ts'
+import { COMMANDS_PATH, MAILS_PATH, openSocketAddress, socketFileOf } from '../net/daemon-socket.ts'
+import { parseJson, type CommandFrame } from './command-socket.ts'
+import type { PipeListener } from './listeners/pipe-listener.ts'
 import type { CommandContext, CommandOutput, StoreCommand } from './store-command.ts'
 
 export type CommandServer = {
@@ -20,7 +22,11 @@ export type CommandServer = {
   readonly close: () => Promise<void>
 }
 
-type CommandServerOptions = { readonly context: CommandContext; readonly commands: readonly StoreCommand[] }
+type CommandServerOptions = {
+  readonly context: CommandContext
+  readonly commands: readonly StoreCommand[]
+  readonly receivePipedMail: PipeListener
+}
 
 const requestSchema = z.strictObject({ command: z.string(), input: z.unknown() })
 
@@ -30,13 +36,17 @@ type Request = z.output<typeof requestSchema>
 const CLOSE_TIMEOUT_MS = 2_000
 
 /** Listens on the socket of the settings' data folder. Faults: config_invalid (the path is too long), conflict (the socket cannot be made). */
-export async function startCommandServer({ context, commands }: CommandServerOptions): Promise<CommandServer> {
+export async function startCommandServer({ context, commands, receivePipedMail }: CommandServerOptions): Promise<CommandServer> {
   const { data } = context.settings
   const byName = new Map(commands.map((command) => [command.name, command]))
   const shutdown = new AbortController()
   const running = new Set<Promise<void>>()
   const server = createServer((request, response) => {
-    const answering = respond({ context, byName, shutdown: shutdown.signal }, request, response).finally(() => running.delete(answering))
+    const isMail = request.url?.split('?', 1)[0] === MAILS_PATH
+    const responding = isMail
+      ? respondToMail({ context, receivePipedMail }, request, response)
+      : respond({ context, byName, shutdown: shutdown.signal }, request, response)
+    const answering = responding.finally(() => running.delete(answering))
     running.add(answering)
   })
   // A command may run for hours without output.
@@ -63,6 +73,29 @@ export async function startCommandServer({ context, commands }: CommandServerOpt
       rmSync(socketFileOf(data), { force: true })
       release()
     },
+  }
+}
+
+type MailContext = Pick<CommandServerOptions, 'context' | 'receivePipedMail'>
+
+/** Total. Unlike a command, a mail that has arrived is finished when the client leaves or the daemon stops: it would come again. */
+async function respondToMail(
+  { context, receivePipedMail }: MailContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  response.on('error', () => undefined)
+  try {
+    if (request.method !== 'POST') throw new Fault('method_not_allowed', `${MAILS_PATH} accepts only POST`)
+    await receivePipedMail(request)
+    response.writeHead(204).end()
+  } catch (error) {
+    const { code, message } =
+      error instanceof Fault ? error : new Fault('internal', 'the mail could not be stored; see the log of the daemon')
+    context.context.telemetry.log.warn({ err: error }, 'piped mail refused')
+    const body = Buffer.from(JSON.stringify({ code, message }))
+    // With a length, because the client reads the bytes of the body as they are.
+    response.writeHead(FAULTS[code].http, { 'content-type': 'application/json', 'content-length': body.length }).end(body)
   }
 }
 

@@ -1,13 +1,11 @@
 /**
- * command-socket - the Unix socket of a data folder, and the frames that are sent over it
+ * command-socket - the frames of a command that runs over the Unix socket of a data folder
  *
- * The daemon speaks HTTP on the socket: `POST /commands` takes `{"command": "block add", "input": {…}}` and returns NDJSON, one frame a
+ * `POST /commands` takes `{"command": "block add", "input": {…}}` and returns NDJSON, one frame a
  * line. The last frame is `exit` or `fault`; a response that ends without one is incomplete.
  *
- * See also: daemon/command-server, daemon/command-client.
+ * See also: net/daemon-socket (its address), daemon/command-server, daemon/command-client.
  */
-import { closeSync, constants, openSync } from 'node:fs'
-import { join, relative, resolve } from 'node:path'
 import { z } from 'zod'
 import { Fault, FAULTS } from '../errors.ts'
 
@@ -45,33 +43,4 @@ export function parseJson(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-export const COMMANDS_PATH = '/commands'
-
-const SOCKET_FILE = 'bounced.sock'
-
-/** Octets of a socket's address with the NUL that ends it: 104 on macOS and the BSDs, 108 on Linux (unix(7), sun_path). */
-const MAX_ADDRESS_OCTETS = process.platform === 'linux' ? 107 : 103
-
-export const socketFileOf = (folder: string): string => join(folder, SOCKET_FILE)
-
-/** `address` is good until `release`. */
-type SocketAddress = { readonly address: string; readonly release: () => void }
-
-/**
- * An address of the folder's socket that fits into `sun_path`: the absolute path, the path from the working directory, or, on Linux, a path through
- * an open descriptor of the folder. The folder must exist. Faults: config_invalid (none of them fits).
- */
-export function openSocketAddress(folder: string): SocketAddress {
-  const absolute = socketFileOf(resolve(folder))
-  const fits = [absolute, relative(process.cwd(), absolute)].find((path) => Buffer.byteLength(path) <= MAX_ADDRESS_OCTETS)
-  if (fits !== undefined) return { address: fits, release: () => undefined }
-  if (process.platform !== 'linux')
-    throw new Fault(
-      'config_invalid',
-      `the path ${absolute} is too long for a socket (${MAX_ADDRESS_OCTETS} octets at most); choose a shorter data folder with BOUNCED_DATA, or start in it`,
-    )
-  const descriptor = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY)
-  return { address: `/proc/self/fd/${descriptor}/${SOCKET_FILE}`, release: () => closeSync(descriptor) }
 }

@@ -13,6 +13,7 @@ import { httpSettings } from './http.ts'
 import { limitSettings } from './limits.ts'
 import { alertSettings, forwardSettings, webhookSettings } from './outbound.ts'
 import { exportSettings, retentionSettings } from './retention.ts'
+import { DEFAULT_DATA_FOLDER } from './data-folder.ts'
 import { deliverySettings } from './delivery.ts'
 import { reporterSettings } from './reporters.ts'
 import { positiveInteger, dayCount, dnsName, portNumber, setting, nonEmptyText } from './setting.ts'
@@ -120,7 +121,7 @@ export const SETTINGS_SCHEMA = z.strictObject({
     'loopback: nothing is reachable from outside until you set it',
   ),
   data: setting(
-    nonEmptyText.default('data'),
+    nonEmptyText.default(DEFAULT_DATA_FOLDER),
     'Folder of the embedded database and the master key',
     'in the working directory; if you remove the folder, bounced starts with an empty database',
   ),

@@ -7,29 +7,20 @@ import { hostname } from 'node:os'
 import type { CredentialStore } from '../../http/server/authenticate.ts'
 import { loadCertificate, createSelfSignedCertificate } from '../../net/certificate.ts'
 import type { Certificate } from '../../net/certificate.ts'
-import { isVerpRecipient } from '../../correlate/verp.ts'
-import { createIncomingRouter } from '../../smtp-server/incoming-router.ts'
+import type { IncomingRouter } from '../../smtp-server/incoming-router.ts'
 import type { CommonListenerOptions, ListenerLimits, ReportListenerOptions } from '../../smtp-server/listener-options.ts'
 import { startReportListener } from '../../smtp-server/listener.ts'
 import type { SmtpListener } from '../../smtp-server/listener.ts'
 import { startSubmissionListener } from '../../smtp-server/submission-session.ts'
 import { explainListenErrors } from './listen-errors.ts'
-import type { OutboundServices } from '../outbound-services.ts'
 import type { Settings } from '../../settings/schema.ts'
 import { MAX_XSMTPAPI_RECIPIENTS } from '../../compose/x-smtpapi.ts'
 import { createSignInLimit } from '../../net/sign-in-limit.ts'
-import type { Receiver } from '../../service/receive/receive.ts'
 import type { Context } from '../../service/context.ts'
 import type { Submit } from '../../service/submit/submit.ts'
 
-type IncomingMailHandlers = { readonly receiver: Receiver; readonly outbound: OutboundServices }
-
 /** Opens the listener for reports and inbound mail. Faults: config_invalid (certificate, proxyPeers), conflict. */
-export async function openInboundListener(
-  settings: Settings,
-  context: Context,
-  { receiver, outbound }: IncomingMailHandlers,
-): Promise<SmtpListener> {
+export async function openInboundListener(settings: Settings, context: Context, router: IncomingRouter): Promise<SmtpListener> {
   const [host, port] = [settings.host, settings.smtp.port]
   const options: ReportListenerOptions = {
     ...commonOptionsOf(settings, context),
@@ -37,12 +28,7 @@ export async function openInboundListener(
     port,
     limits: smtpLimitsOf(settings),
     trustedRelays: settings.smtp.trustedRelays,
-    router: createIncomingRouter({
-      domains: context.domains,
-      reports: receiver,
-      inbound: outbound.forwarder,
-      isVerpRecipient: async (recipient) => isVerpRecipient(recipient, (await context.accountCache.snapshot()).verpAddresses),
-    }),
+    router,
   }
   return explainListenErrors({ host, port, variables: 'BOUNCED_SMTP_PORT or BOUNCED_HOST' }, () => startReportListener(options))
 }

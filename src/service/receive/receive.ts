@@ -33,7 +33,7 @@ type ReceiverOptions = {
   readonly prover: SignatureVerifier
   /** Decides, and stores nothing. */
   readonly dryRun: boolean
-  /** Whether replayed mails notify webhook endpoints. Mails received by SMTP always do. */
+  /** Whether replayed mails notify webhook endpoints. Mails that somebody sent to us always do. */
   readonly notifyReplays: boolean
   /** Absent in commands, where no flood can occur. */
   readonly floodMonitor?: FloodMonitor
@@ -95,7 +95,7 @@ function logResult({ telemetry, counterBuffer }: Context, mail: IncomingMail, re
   else telemetry.count('bounced_mails_received_total', { kind })
   if (inbox !== null) telemetry.count('bounced_inbox_total', { reason: inbox })
   traceResult(telemetry, mail, result)
-  if (mail.source === 'smtp' && !repeated) counterBuffer.count(facts, 1)
+  if (mail.source !== 'replay' && !repeated) counterBuffer.count(facts, 1)
   const events = facts.map(({ id, kind: what }) => `${what} ${id}`)
   telemetry.log.info({ sessionId: mail.sessionId, digest, kind, account, deliveryId, repeated, inbox, events }, 'mail accepted')
 }
@@ -135,7 +135,7 @@ async function decideBatch(
       result.inboxReason === 'pending' ? [firstTry(item, result.account, decisionContext.context.now())] : [],
     ),
     rawMails: kept.map(({ item, result }) => rawMailOf(item, result.account)),
-    notify: (fact) => notifyReplays || mailOfFact.get(fact)?.source === 'smtp',
+    notify: (fact) => notifyReplays || (mailOfFact.get(fact)?.source ?? 'replay') !== 'replay',
     originOf: (fact) => mailOfFact.get(fact) ?? null,
   }
 }
