@@ -51,7 +51,7 @@ const COMMANDS = {
     load: async () => (await import('./commands/store/migrate.ts')).migrateCommand,
   },
   suppression: {
-    summary: 'reactivate suppressed addresses in bulk',
+    summary: 'show, add and remove one address on the lists; reactivate many',
     load: async () => (await import('./commands/lists/suppression.ts')).suppressionCommand,
   },
   'mass-bounce': {

@@ -71,7 +71,9 @@ const CALLS: readonly (readonly [
   [['token', 'mint', 'nonsense'], {}, 2, /^$/, /13 characters/],
   [['token', 'mint', '4io2232222222', '--key', '00'], {}, 2, /^$/, /64 hex digits/],
   [['replay', FIXTURE, '--at', 'noon'], {}, 2, /^$/, /--at takes now/],
-  [['suppression', 'reactivate'], {}, 2, /^$/, /--site/],
+  [['suppression', 'reactivate'], {}, 2, /^$/, /--site.*; for one address: bounced suppression remove ADDRESS/],
+  [['suppression', '--help'], {}, 0, /show [\s\S]*add [\s\S]*remove /, /^$/],
+  [['suppression', 'remove', 'joe@example.org', '--list', 'bouncing'], {}, 2, /^$/, /--list takes bounce, complaint/],
 ]
 
 test.concurrent.each(CALLS.map(([args, env, status, out, err]) => ({ args, env, status, out, err, what: args.join(' ') })))(

@@ -197,6 +197,10 @@ describe.each(engines)('$kind', ({ open }) => {
         }),
       { status: 403 },
     ],
+    ['api', 'reads one of his entries', () => call('GET', `${listing('bounce')}/gone@example.org`), { status: 404 }],
+    ['api', 'takes one of his addresses off', () => call('DELETE', `${listing('bounce')}/gone@example.org`), { status: 404 }],
+    ['api', 'names his account to do so', () => call('DELETE', `${listing('bounce')}/gone@example.org?account=bob`), { status: 403 }],
+    ['api', 'blocks his recipient', () => call('PUT', `${listing('block')}/${url(TARGET)}?scope=bob`, { note: 'x' }), { status: 200 }],
     [
       'api',
       'registers in his name',
@@ -422,7 +426,7 @@ describe.each(engines)('$kind', ({ open }) => {
 
   test('Ann can change her own data, and a rebuild gives the same rows', async () => {
     const hers = (await of(SUPPRESSIONS, ANN)).filter(({ addressHash }) => addressHash === hashAddress(TARGET)).map(({ list }) => list)
-    expect(hers.toSorted()).toEqual(['allow', 'block', 'bounce', 'complaint', 'unsubscribe'])
+    expect(hers.toSorted()).toEqual(['allow', 'block', 'block', 'bounce', 'complaint', 'unsubscribe'])
     expect((await rebuild(context, { check: true, onProgress: () => undefined })).differences).toEqual([])
   })
 

@@ -37,6 +37,7 @@ import { addTrackingDomainRoutes } from './api/tracking-domain.ts'
 import { addStatisticsRoutes } from './api/overview/statistics.ts'
 import { addStatusRoutes } from './api/overview/status.ts'
 import { addSuppressionEntryRoutes } from './api/suppressions/suppression-entries.ts'
+import { addSuppressionEntryRoute } from './api/suppressions/suppression-entry.ts'
 import { addSuppressionRoutes } from './api/suppressions/suppressions.ts'
 import { addUnsubscribeRoutes } from './tracking/unsubscribe.ts'
 import { addSessionRoutes, type SessionRouteDependencies } from './api/session.ts'
@@ -119,6 +120,7 @@ const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) 
   addAttemptRoutes,
   addSuppressionRoutes,
   addSuppressionEntryRoutes,
+  addSuppressionEntryRoute,
   addInboxRoutes,
   addExportRoutes,
   addStatisticsRoutes,

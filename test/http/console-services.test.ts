@@ -85,6 +85,43 @@ describe.each(engines)('$kind', ({ open }) => {
     },
   )
 
+  test('an entry has its history: who, when and why, newest first, and a new note is a change', async () => {
+    const selection = { list: 'bounce', scope: '', emails: ['\u00fc@\u00c4.example'], domains: [] } as const
+    const query = { text: '<\u00dc@xn--4CA.EXAMPLE>', list: 'bounce', scope: null } as const
+    expect(await services.suppressions.findEntries(1, query)).toBeNull()
+    await services.blockAllow.add(ANN, { ...selection, until: null, note: 'by phone' })
+    await services.blockAllow.add(ANN, { ...selection, until: null })
+    await services.blockAllow.add(ANN, { ...selection, until: null, note: 'by letter' })
+    expect((await services.suppressions.findEntries(1, query))?.entries).toMatchObject([
+      { reason: 'by letter', address: '\u00fc@xn--4ca.example' },
+    ])
+    expect(await services.suppressions.findEntries(1, { ...query, scope: 'ann' })).toBeNull()
+    expect(await services.suppressions.findEntries(2, query)).toBeNull()
+    await services.blockAllow.remove({ ...ANN, isOperator: true, user: 'eve' }, { ...selection, scope: null, note: 'asked again' })
+    expect(await services.suppressions.findEntries(1, query)).toBeNull()
+    await services.blockAllow.add(ANN, { ...selection, until: null })
+    const changes = (await services.suppressions.findEntries(1, query))?.changes ?? []
+    expect(changes.map(({ data: { action, actor, note, reason } }) => [action, actor, note, reason])).toEqual([
+      ['add', 'api:ann', null, 'api'],
+      ['remove', 'user:eve for ann', 'asked again', 'by letter'],
+      ['add', 'api:ann', 'by letter', 'by letter'],
+      ['add', 'api:ann', 'by phone', 'by phone'],
+    ])
+  })
+
+  test('an entry that has expired is not there', async () => {
+    const entry = { list: 'block', scope: 'ann', emails: [], domains: ['Expired.example'] } as const
+    const query = { text: 'expired.EXAMPLE', list: 'block', scope: null } as const
+    await services.blockAllow.add(ANN, { ...entry, until: T0 - 1 })
+    expect(await services.suppressions.findEntries(1, query)).toBeNull()
+    await services.blockAllow.add(ANN, { ...entry, until: T0 + 1_000 * HOUR })
+    expect(await services.suppressions.findEntries(1, query)).toMatchObject({
+      target: { isDomain: true, address: null },
+      entries: [{ scope: 'ann' }],
+    })
+    await expect(services.suppressions.findEntries(1, { ...query, text: 'no address' })).rejects.toMatchObject({ code: 'bad_request' })
+  })
+
   test('a report is not read by its digest alone', async () => {
     expect(await services.messageReports.findRaw(1, refused, 'ab'.repeat(32))).toBeNull()
     expect(await services.messageReports.findRaw(2, refused, 'ab'.repeat(32))).toBeNull()

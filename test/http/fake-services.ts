@@ -90,6 +90,16 @@ const suppressions: HttpServices['suppressions'] = {
   checkAddresses: (account, addresses) =>
     Promise.resolve(addresses.map((address) => (account === 1 && address === ENTRY.address ? [ENTRY] : []))),
   lookUp: resolve([{ row: ENTRY, emailId: ROW.emailId }]),
+  findEntries: (_account, { list, text }) =>
+    Promise.resolve(
+      text === ENTRY.address && list === ENTRY.list
+        ? {
+            target: { addressHash: ENTRY.addressHash, address: ENTRY.address, domain: ENTRY.domain, isDomain: false },
+            entries: [ENTRY],
+            changes: [],
+          }
+        : null,
+    ),
   remove: resolve(2),
   describeCauses: (_account, rows) => Promise.resolve(rows.map(() => '550 5.1.1 No such user')),
   addUnsubscribe: resolve({ ...ENTRY, list: 'unsubscribe', until: null }),

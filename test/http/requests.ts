@@ -73,6 +73,7 @@ const REQUESTS: Readonly<Record<string, Partial<TestRequest> & { readonly query?
   'GET /v1/suppressions': { query: '?address=joe@example.com' },
   'POST /v1/suppressions/{list}/add': { body: { addresses: ['joe@example.com'], note: 'by phone' } },
   'POST /v1/suppressions/{list}/remove': { body: { domains: ['example.com'] } },
+  'PUT /v1/suppressions/{list}/{address}': { body: { note: 'by phone' } },
   'GET /v1/status': { auth: OPERATOR },
   'POST /v1/suppressions/lift': { body: { rule: 'r', since: past, until: now } },
   'POST /v1/inbox/{id}/link': { body: { emailId: ROW.emailId } },

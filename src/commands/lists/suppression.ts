@@ -1,9 +1,10 @@
 /**
- * suppression - reactivates many addresses of the bounce list at once, as new facts
+ * suppression - one address on the lists, and many addresses of the bounce list reactivated at once
  *
- * For the case that a provider denied all its mailboxes, or that a rule was wrong. Without `--account` it covers all accounts.
+ * Reactivating many is for the case that a provider denied all its mailboxes, or that a rule was wrong. Without `--account` it covers all
+ * accounts.
  *
- * See also: service/lists/bulk-removal, http/api/suppressions/suppressions.
+ * See also: commands/lists/address-entry (one address), service/lists/bulk-removal, http/api/suppressions/suppressions.
  */
 import type { Command } from 'commander'
 import { z } from 'zod'
@@ -16,6 +17,7 @@ import { parseTimeOption } from '../arguments.ts'
 import type { DefineCommand } from '../command.ts'
 import { runStoreCommand } from '../command-runner.ts'
 import { formatColumns } from '../output.ts'
+import { ADDRESS_ENTRY_COMMANDS, defineAddressCommands } from './address-entry.ts'
 
 const optionsSchema = z.object({
   site: z.string().optional(),
@@ -54,13 +56,14 @@ const reactivateCommand = defineStoreCommand('suppression reactivate', optionsSc
   await output.printLines(dryRun ? `${count} entries would be removed` : `${count} entries removed`)
 })
 
-export const SUPPRESSION_COMMANDS = [reactivateCommand] as const
+export const SUPPRESSION_COMMANDS = [reactivateCommand, ...ADDRESS_ENTRY_COMMANDS] as const
 
 export const suppressionCommand: DefineCommand = (command) => {
+  defineAddressCommands(command)
   const define = (name: string, hidden: boolean): void => {
     command
       .command(name, { hidden })
-      .summary('remove bounce-list entries by site, rule and time')
+      .summary('remove many bounce-list entries, by site, rule and time')
       .option('--site <site>', 'the receiving provider')
       .option('--rule <id>', 'the rule that decided')
       .option('--since <time>', 'entered at or after (ISO 8601)')
@@ -79,7 +82,8 @@ export const suppressionCommand: DefineCommand = (command) => {
 
 /** Faults: bad_request. */
 function parseFilter({ site, rule, since, until }: Options): BulkRemovalFilter {
-  if (site === undefined && rule === undefined) throw new Fault('bad_request', 'name a --site, a --rule, or both')
+  if (site === undefined && rule === undefined)
+    throw new Fault('bad_request', 'name a --site, a --rule, or both; for one address: bounced suppression remove ADDRESS')
   const [from, end] = [parseTimeOption('--since', since), parseTimeOption('--until', until)]
   return {
     ...(site === undefined ? {} : { site }),

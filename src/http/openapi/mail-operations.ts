@@ -65,6 +65,18 @@ export const MAIL_OPERATIONS: Readonly<Record<string, OperationNote>> = {
     description: 'On the bounce list this reactivates the address. The entry stays in the history.',
     body: { addresses: ['ann@example.org'] },
   },
+  'GET /v1/suppressions/{list}/{address}': {
+    description:
+      'Entries that are in force or held, one for each scope, and every change with its actor and note. 404 if the address is not on the list. The list that accounts share is not included: `GET /v1/suppressions` shows it.',
+  },
+  'PUT /v1/suppressions/{list}/{address}': {
+    description: 'Idempotent. An address that is on the list already gets the new note and end.',
+    body: { note: 'asked by phone' },
+  },
+  'DELETE /v1/suppressions/{list}/{address}': {
+    description:
+      'On the bounce list this reactivates the address. The entry stays in the history, with the note. 404 if the address is not on the list.',
+  },
   'GET /v1/suppressions/{list}': { description: 'Entries with their reason, since when and until when, newest first.' },
   'POST /v1/suppressions/check': {
     description: 'Looks addresses up on all lists, before you send. Changes nothing.',

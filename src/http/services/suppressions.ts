@@ -12,6 +12,7 @@ import type { Proof } from '../../ledger/facts/decision.ts'
 import type { ListName } from '../../ledger/facts/list-facts.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'
 import type { Context } from '../../service/context.ts'
+import { isStanding, readAddressEntries, type AddressEntries } from '../../service/lists/address-entries.ts'
 import { reactivateAddresses, removeSuppressions } from '../../service/lists/bulk-removal.ts'
 import { addUnsubscribeEntry } from '../../service/lists/unsubscribe.ts'
 import { actorOf, type Caller } from '../../service/caller.ts'
@@ -57,6 +58,9 @@ type ReactivateRequest = {
   readonly dryRun: boolean
 }
 
+/** `scope`: null means every scope. */
+type EntryQuery = { readonly text: string; readonly list: ListName; readonly scope: string | null }
+
 /** `emailId` names the message that caused the entry; null if a person made it, or the message has been retired. */
 type FoundEntry = { readonly row: SuppressionRow; readonly emailId: string | null }
 
@@ -68,6 +72,8 @@ export type SuppressionService = {
   readonly checkAddresses: (account: number, addresses: readonly string[]) => Promise<readonly (readonly SuppressionRow[])[]>
   /** Every entry of an address and of its domain, on all lists, in force or not, with the message that caused it. */
   readonly lookUp: (account: number, address: string) => Promise<readonly FoundEntry[]>
+  /** The entries of one address or domain on one list that are not ended, with who changed them; null if there are none. Faults: bad_request. */
+  readonly findEntries: (account: number, query: EntryQuery) => Promise<AddressEntries | null>
   /** Removes the matching entries and returns their number. */
   readonly remove: (caller: Caller, query: SuppressionQuery) => Promise<number>
   /** What each entry says of its cause: of a bounce, the provider's reply, or the name of its sub status if the mail is no longer stored. */
@@ -94,6 +100,7 @@ export function createSuppressionService(context: Context): SuppressionService {
     },
     checkAddresses: (account, addresses) => checkAddresses(context, account, addresses),
     lookUp: (account, address) => lookUp(context, account, address),
+    findEntries: (account, query) => findEntries(context, account, query),
     remove: (caller, query) => removeSuppressions(context, caller, toSuppressionFilters(query, now())),
     describeCauses: (account, rows) => describeCauses(read, account, rows),
     addUnsubscribe: (caller, address, type) => addUnsubscribeEntry(context, caller, address, type),
@@ -151,6 +158,14 @@ async function lookUp({ engine: { read } }: Context, account: number, text: stri
   const ids = rows.flatMap(({ deliveryId }) => deliveryId ?? [])
   const emailIds = new Map((await findDeliveriesByIds(read, account, ids)).map(({ deliveryId, emailId }) => [deliveryId, emailId]))
   return rows.map((row) => ({ row, emailId: row.deliveryId === null ? null : (emailIds.get(row.deliveryId) ?? null) }))
+}
+
+async function findEntries({ engine, now }: Context, account: number, query: EntryQuery): Promise<AddressEntries | null> {
+  const { text, list, scope } = query
+  const { target, entries, changes } = await readAddressEntries(engine.read, [account], { text, list })
+  const at = now()
+  const standing = entries.filter((row) => isStanding(row, at) && (scope === null || row.scope === scope))
+  return standing.length === 0 ? null : { target, entries: standing, changes }
 }
 
 function toSuppressionFilters(query: SuppressionQuery, now: number): SuppressionFilters {

@@ -32,17 +32,24 @@ export type ListChange = {
         readonly state: ListEntryState & { readonly address: string | null; readonly domain: string; readonly reason: string }
       }
     | { readonly action: 'remove' }
+  /** Why; null: the person did not say. */
+  readonly note?: string | null
 }
 
-/** Adds or removes one entry. Adding an entry that is in force with the same end, or removing one that is not there, changes nothing. */
-export function decideListChange({ ledger, key, change }: ListChange, operator: OperatorContext): readonly Fact[] {
+/**
+ * Adds or removes one entry. Removing an entry that is not there changes nothing, nor does adding one that is in force with the same end,
+ * unless a note gives it another reason.
+ */
+export function decideListChange({ ledger, key, change, note = null }: ListChange, operator: OperatorContext): readonly Fact[] {
+  const { moment } = operator
   const previous = ledger.suppressions.get(suppressionKey(key)) ?? null
-  if (change.action === 'remove')
-    return previous === null ? [] : toArray(removeListEntry(previous, changeOriginOf(operator), operator.moment))
+  const origin = { ...changeOriginOf(operator), note }
+  if (change.action === 'remove') return previous === null ? [] : toArray(removeListEntry(previous, origin, moment))
   const until = change.state.until ?? null
-  if (previous !== null && isEntryInForce(previous, operator.moment.at) && previous.until === until) return []
-  const state = { n: previous?.n ?? 0, from: operator.moment.at, ...change.state, until }
-  return [changeEntry({ key, previous, action: 'add', state, origin: changeOriginOf(operator), moment: operator.moment })]
+  const isSame = previous?.until === until && (note === null || previous.reason === change.state.reason)
+  if (previous !== null && isEntryInForce(previous, moment.at) && isSame) return []
+  const state = { n: previous?.n ?? 0, from: moment.at, ...change.state, until }
+  return [changeEntry({ key, previous, action: 'add', state, origin, moment })]
 }
 
 export type BulkRemovalFilter = { readonly site?: string; readonly rule?: string; readonly since?: number; readonly until?: number }

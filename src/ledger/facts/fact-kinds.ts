@@ -137,7 +137,7 @@ const ROWS = {
     dedupKey: ({ clicks }) => `machine-clicks:${digestOf(clicks)}`,
   }),
   filed: defineKind<FiledData>({ version: 1, isLoose: false, fields: FILED_FIELDS, dedupKey: ({ digest }) => `filed:${digest}` }),
-  list: defineKind<ListData>({ version: 1, isLoose: false, fields: LIST_FIELDS, dedupKey: ({ change }) => `list:${change}` }),
+  list: defineKind<ListData>({ version: 2, isLoose: false, fields: LIST_FIELDS, dedupKey: ({ change }) => `list:${change}` }),
   inbox: defineKind<InboxData>({ version: 1, isLoose: false, fields: INBOX_FIELDS, dedupKey: inboxDedupKey }),
   'gave-up': defineKind<GaveUpData>({ version: 1, isLoose: false, fields: GAVE_UP_FIELDS, dedupKey: () => 'gave-up' }),
   route: defineKind<ForwardData>({ version: 1, isLoose: true, fields: FORWARD_FIELDS, dedupKey: () => 'route' }),

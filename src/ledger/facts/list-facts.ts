@@ -41,6 +41,8 @@ export type ListData = {
   readonly cause: string | null
   /** The person who made the change. */
   readonly actor: string | null
+  /** Why the person made it. */
+  readonly note: string | null
   readonly settingsVersion: number
 }
 
@@ -55,4 +57,5 @@ export const LIST_FIELDS = {
   apiUser: 'text',
   cause: 'text',
   actor: 'text',
+  note: 'text',
 } as const satisfies FieldClasses<ListData>

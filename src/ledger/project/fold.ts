@@ -73,7 +73,7 @@ function setDelivery(ledger: LedgerState, previous: DeliveryRow | null, next: De
 /** The change with the highest number is the entry. The dedup key makes each number unique. */
 function applyList(ledger: LedgerState, fact: FactOf<'list'>): void {
   if (fact.addressHash === null) return
-  const { action: _, cause: _cause, actor: _actor, settingsVersion: _version, ...entry } = fact.data
+  const { action: _, cause: _cause, actor: _actor, note: _note, settingsVersion: _version, ...entry } = fact.data
   const row: SuppressionRow = { account: fact.account, addressHash: fact.addressHash, ...entry, factId: fact.id }
   const key = suppressionKey(row)
   if ((ledger.suppressions.get(key)?.change ?? 0) >= row.change) return

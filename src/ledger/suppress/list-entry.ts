@@ -15,7 +15,12 @@ import type { SuppressionRow } from '../project/state.ts'
 export type ListEntryKey = { readonly account: number; readonly list: ListName; readonly addressHash: string; readonly scope: string }
 
 /** What caused the change. */
-type ChangeOrigin = { readonly cause: string | null; readonly actor: string | null; readonly settingsVersion: number }
+type ChangeOrigin = {
+  readonly cause: string | null
+  readonly actor: string | null
+  readonly note?: string | null
+  readonly settingsVersion: number
+}
 
 /** The fields of an entry that the caller of `changeEntry` can set. */
 export type ListEntryState = Partial<
@@ -81,6 +86,7 @@ export function changeEntry({ key, previous, action, state, origin, moment }: Li
     scope: key.scope,
     change: (previous?.change ?? 0) + 1,
     action,
+    note: null,
     ...origin,
   }
   return createFact('list', aboutEntry({ ...key, deliveryId: data.deliveryId }), moment, data)

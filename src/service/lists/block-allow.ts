@@ -1,10 +1,10 @@
 /**
- * block-allow - adds and removes block and allow entries that an account sets by hand
+ * block-allow - adds and removes entries of every list that people set by hand
  *
  * An entry covers one address or a whole domain, for one API user or for all of them. One call is one transaction. Adding an entry that
  * exists with the same end changes nothing; adding it with another end replaces it.
  *
- * See also: service/lists/bulk-removal (the other lists), ledger/decide/operator-action, ledger/suppress/suppression (how entries suppress).
+ * See also: service/lists/address-entries (reads them), service/lists/bulk-removal (by time and site), ledger/decide/operator-action, ledger/suppress/suppression (how entries suppress).
  */
 import { hashDomain, normaliseAddress, normaliseDomain } from '../../correlate/address-hash.ts'
 import { Fault } from '../../errors.ts'
@@ -13,9 +13,11 @@ import type { UnsubscribeType } from '../../ledger/facts/delivery-facts.ts'
 import type { ListName } from '../../ledger/facts/list-facts.ts'
 import type { ListEntryKey } from '../../ledger/suppress/list-entry.ts'
 import { suppressionKey, type SuppressionRow, type LedgerState } from '../../ledger/project/state.ts'
-import { actorOf, type Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
 import { transact } from '../transact.ts'
+
+/** Whose lists a person changes, and the name of the person for the facts. */
+export type ListEditor = { readonly account: number; readonly actor: string }
 
 /** Entries of one list, by their addresses and domains. */
 export type EntrySelection = {
@@ -26,40 +28,59 @@ export type EntrySelection = {
   readonly domains: readonly string[]
 }
 
-type EntryTarget = { readonly addressHash: string; readonly address: string | null; readonly domain: string; readonly isDomain: boolean }
-
-/** Faults: bad_request (an item is not an address or not a domain). */
-function targetsOf({ emails, domains }: EntrySelection): readonly EntryTarget[] {
-  const addresses = emails.map((email) => {
-    const known = normaliseAddress(email)
-    if (known === null) throw new Fault('bad_request', 'this is not an email address that mail can be sent to')
-    return { addressHash: known.hash, address: known.address, domain: known.domain, isDomain: false }
-  })
-  const wholeDomains = domains.map((name) => {
-    const domain = normaliseDomain(name)
-    if (domain === null) throw new Fault('bad_request', 'this is not a domain')
-    return { addressHash: hashDomain(domain), address: null, domain, isDomain: true }
-  })
-  return [...new Map([...addresses, ...wholeDomains].map((target) => [target.addressHash, target])).values()]
+/** `address` is null for a whole domain. */
+export type EntryTarget = {
+  readonly addressHash: string
+  readonly address: string | null
+  readonly domain: string
+  readonly isDomain: boolean
 }
+
+/** One address, normalised. Faults: bad_request. */
+function addressTarget(text: string): EntryTarget {
+  const known = normaliseAddress(text)
+  if (known === null) throw new Fault('bad_request', 'this is not an email address that mail can be sent to')
+  return { addressHash: known.hash, address: known.address, domain: known.domain, isDomain: false }
+}
+
+/** A whole domain, normalised. Faults: bad_request. */
+function domainTarget(text: string): EntryTarget {
+  const domain = normaliseDomain(text)
+  if (domain === null) throw new Fault('bad_request', 'this is not a domain')
+  return { addressHash: hashDomain(domain), address: null, domain, isDomain: true }
+}
+
+/** An address, or a whole domain where the text has no `@`. Faults: bad_request (neither). */
+export const parseEntryTarget = (text: string): EntryTarget => (text.includes('@') ? addressTarget(text) : domainTarget(text))
+
+/** What a selection names, without repetitions. Faults: bad_request. */
+function targetsOf({ emails, domains }: EntrySelection): readonly EntryTarget[] {
+  const targets = [...emails.map(addressTarget), ...domains.map(domainTarget)]
+  return [...new Map(targets.map((target) => [target.addressHash, target])).values()]
+}
+
+/** `note`: why. */
+type EntryNote = { readonly note?: string }
 
 type ChangeOf = (key: ListEntryKey, target: EntryTarget) => ListChange['change']
 
 /** Changes the entries of all targets in one transaction. Resolves to the changed entries in their new state. */
 async function changeEntries(
   context: Context,
-  caller: Caller,
-  selection: EntrySelection,
+  { account, actor }: ListEditor,
+  selection: EntrySelection & EntryNote,
   change: ChangeOf,
 ): Promise<readonly SuppressionRow[]> {
-  const { account } = caller
   const targets = targetsOf(selection)
   const settings = (await context.accountCache.snapshot()).settingsOf(account)
   const needs = { addresses: targets.map(({ addressHash }) => ({ account, addressHash })) }
   return transact(context, needs, ({ ledgerState: ledger, moment, apply }) => {
-    const operator = { actor: actorOf(caller), settings, moment }
+    const operator = { actor, settings, moment }
+    const note = selection.note ?? null
     const entries = targets.flatMap((target) => entryKeysOf(ledger, account, selection, target).map((key) => ({ key, target })))
-    const changed = entries.filter(({ key, target }) => apply(decideListChange({ ledger, key, change: change(key, target) }, operator)) > 0)
+    const changed = entries.filter(
+      ({ key, target }) => apply(decideListChange({ ledger, key, change: change(key, target), note }, operator)) > 0,
+    )
     return { result: changed.flatMap(({ key }) => ledger.suppressions.get(suppressionKey(key)) ?? []) }
   })
 }
@@ -86,11 +107,11 @@ const FIELDS_OF_LIST: Readonly<Partial<Record<ListName, { readonly unsubscribeTy
  */
 export async function addBlockAllowEntries(
   context: Context,
-  caller: Caller,
-  selection: EntrySelection & { readonly until: number | null; readonly note?: string },
+  editor: ListEditor,
+  selection: EntrySelection & EntryNote & { readonly until: number | null },
 ): Promise<readonly SuppressionRow[]> {
   const { list, until, note } = selection
-  return changeEntries(context, caller, { ...selection, scope: selection.scope ?? '' }, ({ scope }, { address, domain, isDomain }) => {
+  return changeEntries(context, editor, { ...selection, scope: selection.scope ?? '' }, ({ scope }, { address, domain, isDomain }) => {
     const reason = note ?? 'api'
     const state = { address, domain, isDomain, reason, until, apiUser: scope === '' ? null : scope, ...FIELDS_OF_LIST[list] }
     return { action: 'add', state }
@@ -98,6 +119,10 @@ export async function addBlockAllowEntries(
 }
 
 /** Removes entries in one transaction. Resolves to the number of entries that were in force. Faults: bad_request, store_busy. */
-export async function removeBlockAllowEntries(context: Context, caller: Caller, selection: EntrySelection): Promise<number> {
-  return (await changeEntries(context, caller, selection, () => ({ action: 'remove' }))).length
+export async function removeBlockAllowEntries(
+  context: Context,
+  editor: ListEditor,
+  selection: EntrySelection & EntryNote,
+): Promise<number> {
+  return (await changeEntries(context, editor, selection, () => ({ action: 'remove' }))).length
 }

@@ -218,6 +218,24 @@ const CASES: readonly Case[] = [
   ],
   ['a reactivation of unsubscribes', post('/v1/suppressions/lift', { ...REACTIVATION, list: 'unsubscribe' }), 400, 'bad_request'],
   ['a reactivation without sign-in', post('/v1/suppressions/lift', REACTIVATION, null), 401, 'unauthenticated'],
+  ['one address on a list', { url: '/v1/suppressions/bounce/joe@example.com' }, 200],
+  ['an address that is not on the list', { url: '/v1/suppressions/bounce/ann@example.com' }, 404, 'not_found'],
+  ['an address on a list that does not exist', { url: '/v1/suppressions/bouncing/joe@example.com' }, 400, 'bad_request'],
+  ['an address put on a list without a body', { method: 'PUT', url: '/v1/suppressions/bounce/joe@example.com' }, 200],
+  [
+    'an address put on a list with a note of two lines',
+    { method: 'PUT', url: '/v1/suppressions/bounce/joe@example.com', body: { note: 'a\nb' } },
+    400,
+    'bad_request',
+  ],
+  ['an address taken off a list', { method: 'DELETE', url: '/v1/suppressions/bounce/joe%40example.com?note=asked' }, 204],
+  ['an address taken off a list that it is not on', { method: 'DELETE', url: '/v1/suppressions/block/joe@example.com' }, 404, 'not_found'],
+  [
+    'an address taken off without sign-in',
+    { method: 'DELETE', url: '/v1/suppressions/bounce/joe@example.com', auth: null },
+    401,
+    'unauthenticated',
+  ],
   // exports
   ['an export', post('/v1/exports', EXPORT), 202],
   [

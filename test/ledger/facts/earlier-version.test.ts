@@ -32,3 +32,13 @@ test('an erased fact of version 1, which was stored again with the current paylo
   const erased = { ...sampleFact<'open'>({ n: 1, kind: 'open', data }), v: 1 }
   expect(toCurrentVersion(erased)).toEqual({ ...erased, v: 2 })
 })
+
+test('a change of a list of version 1 has no note', () => {
+  const data = { list: 'bounce', scope: '', change: 1, action: 'remove', actor: 'operator' }
+  // Checked cast: the payload of version 1 is what this is about.
+  const fact = toCurrentVersion({ ...VERSION_1, kind: 'list', data } as unknown as Fact)
+  expect(fact).toMatchObject({ v: 2, data: { ...data, note: null } })
+  // Checked cast: an erasure stores the current payload under the version that was stored.
+  const stored = { ...VERSION_1, kind: 'list', data: { ...data, note: 'by phone' } } as unknown as Fact
+  expect(toCurrentVersion(stored)).toMatchObject({ data: { note: 'by phone' } })
+})

@@ -284,6 +284,7 @@ describe.each(engines)('lists: $kind', ({ open }) => {
         labelId: null,
         cause: null,
         actor: null,
+        note: null,
         settingsVersion: 1,
       },
     })

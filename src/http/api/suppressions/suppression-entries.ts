@@ -28,21 +28,23 @@ type Selection = { readonly addresses: readonly string[]; readonly domains: read
 
 const isSome = ({ addresses, domains }: Selection): boolean => addresses.length + domains.length > 0
 
+export const entryNote = z
+  .string()
+  .trim()
+  .min(1)
+  .max(200)
+  .regex(/^\P{Cc}*$/u, 'must not contain control characters')
+  .optional()
+  .describe('Why. The history of the entry keeps it; of an entry that is added, it is the reason')
+
 const addBody = strictObject({
   ...selection,
-  note: z
-    .string()
-    .trim()
-    .min(1)
-    .max(200)
-    .regex(/^\P{Cc}*$/u, 'must not contain control characters')
-    .optional()
-    .describe('Why; shown as the reason of the entry'),
+  note: entryNote,
   until: z.iso.datetime({ offset: true }).optional().describe('When the entry ends; without it, it does not'),
 })
   .refine(isSome, 'name at least one address or domain')
   .meta({ examples: [{ addresses: ['ann@example.org'], note: 'asked by phone' }] })
-const removeBody = strictObject(selection)
+const removeBody = strictObject({ ...selection, note: entryNote })
   .refine(isSome, 'name at least one address or domain')
   .meta({ examples: [{ addresses: ['ann@example.org'] }] })
 
@@ -103,7 +105,8 @@ function addChangeRoutes(server: HttpServer, { blockAllow, authorizer }: Omit<Su
   }
   server.post('/v1/suppressions/:list/remove', { schema: remove }, async (request) => {
     const caller = await authorizer.requireAccount(request)
-    const { addresses, domains } = request.body
-    return { removed: await blockAllow.remove(caller, { list: request.params.list, scope: null, emails: addresses, domains }) }
+    const { addresses, domains, note } = request.body
+    const selected = { list: request.params.list, scope: null, emails: addresses, domains }
+    return { removed: await blockAllow.remove(caller, { ...selected, ...(note === undefined ? {} : { note }) }) }
   })
 }
