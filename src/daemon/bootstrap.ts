@@ -13,6 +13,7 @@ import { checkStoreFiles, checkStoreTables } from './store-files.ts'
 import { startProcessClock, type ProcessClock } from './process-clock.ts'
 import { createReplicaListener } from './replica-status.ts'
 import { createStoreFaultListener } from './store-faults.ts'
+import { LRUCache } from 'lru-cache'
 import type { FirstCredentials } from './accounts.ts'
 import type { RuleTable } from '../classify/rule-table.ts'
 import { Fault } from '../errors.ts'
@@ -43,6 +44,9 @@ import { createFactIds } from '../service/fact-ids.ts'
 import type { Context } from '../service/context.ts'
 import { createDiskSpace } from '../service/disk-space.ts'
 import { createCounterBuffer } from '../service/alerts/counter-buffer.ts'
+
+/** As many domains as net/mx keeps answers for. */
+const KNOWN_SITES = 20_000
 
 export type Runtime = {
   readonly context: Context
@@ -132,7 +136,9 @@ function createContext(settings: Settings, telemetry: Telemetry, { engine, maste
     },
     sharedTrackingBase: sharedTrackingBaseOf(settings),
     reporters: createReporters(readReporters(), settings.reporters.own),
-    ...(settings.delivery.mode === 'off' ? {} : { egressIps: egressIpsOf(settings.delivery) }),
+    ...(settings.delivery.mode === 'off'
+      ? {}
+      : { egressIps: egressIpsOf(settings.delivery), knownSites: new LRUCache<string, string>({ max: KNOWN_SITES }) }),
     telemetry,
     certificates: { current: () => [] },
     diskSpace: createDiskSpace({ folder: storeFolderOf(settings), floorBytes: settings.limits.freeDiskBytes, elapsed, telemetry }),

@@ -173,7 +173,7 @@ const ROUTING_BY_MODE = { mx: createMxRouting, smarthost: createSmarthostRouting
 
 /** The simulated network has its own routes and MX records. */
 function createMxRouting(
-  { rules: ruleTable }: Context,
+  { rules: ruleTable, knownSites }: Context,
   { tls }: DeliverySettings,
   { mxLookUp, route }: NetworkEnvironment,
 ): DestinationRouting {
@@ -182,7 +182,11 @@ function createMxRouting(
     // Spreads mail over hosts of equal preference (RFC 5321 §5.1).
     route: route ?? createMxRouter({ mx, tlsOf: (host) => tlsPolicyFor(ruleTable(), tls, host), random: Math.random }),
     addressesOf: mx.addressesOf,
-    resolveDestination: async (domain) => destinationOf(ruleTable(), domain, await mx.find(domain)),
+    resolveDestination: async (domain) => {
+      const destination = destinationOf(ruleTable(), domain, await mx.find(domain))
+      knownSites?.set(domain, destination.site)
+      return destination
+    },
   }
 }
 

@@ -12,6 +12,7 @@
  */
 import { isIP } from 'node:net'
 import { LRUCache } from 'lru-cache'
+import { siteOfMxHost } from '../classify/mx-site.ts'
 import { siteOf } from '../classify/provider.ts'
 import type { RuleTable } from '../classify/rule-table.ts'
 import { toALabels } from '../mail/mime/idna.ts'
@@ -186,7 +187,7 @@ export function orderHosts(hosts: readonly MxHost[], random: () => number): MxHo
 }
 
 /**
- * The part of a destination that depends on DNS. A domain whose hosts are not known is its own site.
+ * The part of a destination that depends on DNS: the site is that of the most preferred host. A domain without MX hosts, or whose hosts are not known, is its own site.
  *
  *     destinationOf(table, 'example.com', found)   → { site: 'google', gateway: false, mxSet: 'aspmx.l.google.com,…' }
  */
@@ -196,7 +197,9 @@ export function destinationOf(
   found: MxResult,
 ): { readonly site: string; readonly gateway: boolean; readonly mxSet: string } {
   const name = normaliseDomain(domain)
-  const first = found.kind === 'hosts' && !found.implicit ? (found.hosts[0]?.name ?? null) : null
-  const { site, isGateway: gateway } = siteOf(table, { mx: first, domain: name })
-  return { site, gateway, mxSet: found.kind === 'hosts' ? found.set : '' }
+  const host = found.kind === 'hosts' && !found.implicit ? found.hosts[0]?.name : undefined
+  const mxSet = found.kind === 'hosts' ? found.set : ''
+  if (host !== undefined) return { ...siteOfMxHost(table, { host, hosts: mxSet.split(','), domain: name }), mxSet }
+  const { site, isGateway: gateway } = siteOf(table, { domain: name })
+  return { site, gateway, mxSet }
 }

@@ -125,6 +125,8 @@ export type InFlightAttempt = {
   readonly keys: readonly BackoffKeyId[]
   readonly stream: MessageStreamId
   readonly lane: LaneId
+  /** The site of the host that answered, if it is not that of the dispatch. `isCounted` false: another node has its keys, and counts the result. */
+  readonly answeredBy?: { readonly site: string; readonly gateway: boolean; readonly isCounted: boolean }
 }
 
 /** What a queue is made from. `pools`: the egress IPs of an account by its number; `*` for all others. */

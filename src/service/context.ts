@@ -30,6 +30,8 @@ export type Context = {
   readonly reporters: readonly Reporter[]
   /** The local IP addresses of our own delivery queue; absent where this installation delivers nothing. */
   readonly egressIps?: ReadonlySet<string>
+  /** The receiving sites that MX look-ups of this node found, by domain, bounded; absent where it looks none up. */
+  readonly knownSites?: { readonly get: (domain: string) => string | undefined; readonly set: (domain: string, site: string) => unknown }
   readonly telemetry: Telemetry
   readonly diskSpace: DiskSpace
   /** The certificates of the HTTPS listener of this node, which sets `current` when it opens; absent: there is none. */

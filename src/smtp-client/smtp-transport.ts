@@ -78,6 +78,9 @@ export function createSmtpTransport(options: SmtpTransportOptions): Transport {
   }
 }
 
+/** The MX records have changed since the dispatch, and the new hosts belong to a site that is paused. */
+const NO_HOST_ALLOWED = errorOutcome('dropped', 'the MX hosts of the domain belong to a site that is paused', null)
+
 const TRANSPORT_CLOSED = errorOutcome('dropped', 'the transport is closed', null)
 
 async function sendOutgoingMail(state: TransportState, mail: OutgoingMail): Promise<SmtpOutcome> {
@@ -86,12 +89,14 @@ async function sendOutgoingMail(state: TransportState, mail: OutgoingMail): Prom
   state.options.log?.debug({ domain: mail.domain, route: describeRoute(route) }, 'route chosen')
   if (route.kind === 'refused') return { kind: 'reply', code: route.code, text: route.text, mx: null, phase: 'route' }
   if (route.kind === 'failed') return errorOutcome('dns', route.text, null)
-  const pooled = mail.isProbe ? null : acquireAny(state, mail, route.nextHops)
+  const nextHops = route.nextHops.filter(({ name }) => mail.mayUse?.(name) ?? true)
+  if (nextHops.length === 0) return NO_HOST_ALLOWED
+  const pooled = mail.isProbe ? null : acquireAny(state, mail, nextHops)
   if (pooled !== null) {
     const outcome = await sendInSession(state, pooled, mail)
     if (outcome !== null) return outcome
   }
-  return tryAddresses(state, mail, route.nextHops)
+  return tryAddresses(state, mail, nextHops)
 }
 
 const describeRoute = (route: RoutingResult): string =>

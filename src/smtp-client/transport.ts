@@ -21,6 +21,8 @@ export type OutgoingMail = {
   readonly raw: Buffer
   /** It tests whether a backoff is over, so it always uses a new connection. */
   readonly isProbe: boolean
+  /** Whether the attempt may use an MX host; absent: any. */
+  readonly mayUse?: (host: string) => boolean
   /** Comes back as Original-Envelope-Id if the server supports DSN (RFC 3461). */
   readonly envelopeId?: string | null
   /** For logs and the trace. It is not sent. */

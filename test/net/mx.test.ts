@@ -1,8 +1,9 @@
 /** mx.test - the MX hosts of a domain for every kind of DNS answer; order, caching and the name of a set. */
 import { expect, test, vi } from 'vitest'
 import fc from 'fast-check'
+import { loadRules } from '../../src/config/rule-files.ts'
 import type { DnsLookup } from '../../src/net/dns.ts'
-import { createMxResolver, orderHosts } from '../../src/net/mx.ts'
+import { createMxResolver, destinationOf, orderHosts } from '../../src/net/mx.ts'
 import { createZoneLookUp } from '../support/zone.ts'
 
 const found = (hosts: readonly string[], implicit = false): unknown => ({
@@ -143,4 +144,16 @@ test('the name of the set does not depend on the order of the answer', async () 
     const mx = createMxResolver({ lookUp: createZoneLookUp({ 'MX example.com': order }) })
     expect(await mx.find('example.com')).toMatchObject({ set: 'a.example,b.example,c.example' })
   }
+})
+
+test('domains with the same unlisted hosts are one site; a domain without MX records, or without an answer, is its own', async () => {
+  const table = loadRules()
+  const { find } = createMxResolver({ lookUp: createZoneLookUp(zone) })
+  const siteOf = async (domain: string): Promise<unknown> => destinationOf(table, domain, await find(domain))
+  const shared = { site: 'mx1.example.com', gateway: true, mxSet: 'mx1.example.com' }
+  expect(await siteOf('case.example')).toEqual(shared)
+  expect(await siteOf('müller.example')).toEqual(shared)
+  expect(await siteOf('example.com')).toEqual({ site: '(mx1,mx2).example.com', gateway: true, mxSet: 'mx1.example.com,mx2.example.com' })
+  expect(await siteOf('implicit.example')).toEqual({ site: 'implicit.example', gateway: false, mxSet: 'implicit.example' })
+  expect(await siteOf('servfail.example')).toEqual({ site: 'servfail.example', gateway: false, mxSet: '' })
 })

@@ -229,6 +229,15 @@ test.each<[string, Partial<NextHop>, PeerScript, string]>([
   expect(short(await transportTo([hopAt(peer.port, more)]).send(mail))).toBe(want)
 })
 
+test('a host that must not be used is left out; without any other, nothing is sent', async () => {
+  const [first, second] = [await peerOf({}), await peerOf({})]
+  const hops = [hopAt(first.port, { name: 'mx1.example' }), hopAt(second.port, { name: 'mx2.example' })]
+  const mayUse = (host: string): boolean => host === 'mx2.example'
+  expect(await transportTo(hops).send({ ...mail, mayUse })).toMatchObject({ kind: 'reply', code: 250, mx: 'mx2.example' })
+  expect(await transportTo(hops).send({ ...mail, mayUse: () => false })).toMatchObject({ kind: 'error', error: 'dropped' })
+  expect([first.receivedLines.length, second.receivedLines.length]).toEqual([0, 1])
+})
+
 test('envelope: null sender, A-labels, 8BITMIME, DSN, SMTPUTF8 only if the server supports it', async () => {
   const peer = await peerOf({ EHLO: '250-mx\r\n250-8BITMIME\r\n250-DSN\r\n250 SMTPUTF8' })
   const transport = transportTo([hopAt(peer.port)])

@@ -12,7 +12,7 @@ import type { Dispatch, AttemptResult, QueueEvent } from '../message.ts'
 import type { InFlightAttempt, KeyState, QueueState } from '../queue-state.ts'
 import { applyFeedback, type BackoffFeedback, recordRecall } from './backoff.ts'
 import { type BackoffClassName, CLASS_KEY_KINDS } from './backoff-classes.ts'
-import { BACKOFF_KEYS, type BackoffKeyId, type EgressRoute } from './backoff-key.ts'
+import { BACKOFF_KEYS, type BackoffKeyId, destinationKeys, egressKeys, type EgressRoute } from './backoff-key.ts'
 import { learnConcurrency } from './concurrency-limiter.ts'
 import { deferralMonitorOf } from './deferral-monitor.ts'
 import { applyHitAlone, applyToEpisodes, countAttempt, type EpisodeHit, type ResultContext, startEpisode } from './episode-feedback.ts'
@@ -31,7 +31,20 @@ import { countInWindow, countPerMinute } from './sliding-count.ts'
 type ClassHit = EpisodeHit & { readonly key: BackoffKeyId }
 
 /** Passes a result to the keys. Returns the transitions, in order. */
-export const applyResultToKeys = (context: ResultContext): QueueEvent[] => applyResult(context, attemptKeys(context.attempt.dispatch))
+export function applyResultToKeys(context: ResultContext): QueueEvent[] {
+  const { queue, attempt, now } = context
+  const { dispatch, answeredBy } = attempt
+  if (answeredBy === undefined) return applyResult(context, attemptKeys(dispatch))
+  const { site, gateway, isCounted } = answeredBy
+  const to: Dispatch = { ...dispatch, site, gateway }
+  const covered = [...destinationKeys(to), ...egressKeys(to, false)]
+  const unanswered = attempt.keys.filter((key) => !covered.includes(key))
+  const countingKeys = isCounted ? attemptKeys(to) : [BACKOFF_KEYS.account(to)]
+  return [
+    ...returnProbes(queue, attempt, unanswered, now),
+    ...applyResult({ ...context, attempt: { ...attempt, dispatch: to } }, countingKeys),
+  ]
+}
 
 /** The same for an attempt of another node, which has counted it for the account. */
 export function applyForeignResultToKeys(context: ResultContext): QueueEvent[] {

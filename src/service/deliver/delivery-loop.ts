@@ -38,6 +38,7 @@ import { readLateResult } from './late-feedback.ts'
 import { reportAttempt, updateQueueGauges } from './observe/queue-telemetry.ts'
 import { runCommands } from './pending-commands.ts'
 import type { SendOutcome } from './sender.ts'
+import { mayUseHost } from './shaping/mx-hosts.ts'
 import { readSendOutcome } from './settled-attempt.ts'
 import { dispatchCapacity, isPollDue, isSnapshotDue, mayDispatch, msUntilNextTick } from './tick-schedule.ts'
 
@@ -230,10 +231,13 @@ async function runAttempt(loop: LoopState, { attempt, mail }: ReadyAttempt): Pro
   const { context, session } = loop
   session.sendingCount += 1
   try {
-    const { sent, destination } = await loop.sender.send(attempt.dispatch, mail, () => {
-      if (!canBegin(session, attempt, context.elapsed())) return false
-      attempt.phase = 'sending'
-      return true
+    const { sent, destination } = await loop.sender.send(attempt.dispatch, mail, {
+      begin: () => {
+        if (!canBegin(session, attempt, context.elapsed())) return false
+        attempt.phase = 'sending'
+        return true
+      },
+      mayUse: (host) => mayUseHost(session.queue, context.rules(), attempt.dispatch, { host, now: context.now() }),
     })
     endAttempt(loop, attempt, sent)
     rehome(loop, attempt, destination)

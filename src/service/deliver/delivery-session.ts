@@ -19,6 +19,7 @@ import { laneGroupOf, type HeldGroups } from '../../queue/lane-group.ts'
 import type { Dispatch, FinalOutcome, QueueEvent } from '../../queue/message.ts'
 import type { Queue } from '../../queue/queue.ts'
 import { applyAttemptResult } from '../../queue/schedule/attempt-result.ts'
+import { recordAnsweringSite } from '../../queue/schedule/other-site.ts'
 import type { Lease } from '../../store/engine/lease.ts'
 import type { QueueCommandResult } from '../../store/queue/commands.ts'
 import type { MovedMessage, QueuedMessage, QueuedMessageRef, QueueCursor } from '../../store/queue/queued-mail.ts'
@@ -216,19 +217,23 @@ export const canBegin = (session: SessionView, { isRecalled }: PendingAttempt, e
 export function settleAttempt(
   session: DeliverySession,
   attempt: PendingAttempt,
-  { result, readingFor }: SettledAttempt,
+  { result, readingFor, otherSite }: SettledAttempt,
   now: number,
 ): { readonly end: FinalOutcome | null; readonly dueAt: number; readonly events: readonly QueueEvent[] } {
   const { dispatch, ref, dispatchedAt, phase } = attempt
   const { number, mailId } = dispatch
   session.pendingAttempts.delete(number)
+  if (otherSite !== null) {
+    const isCounted = session.groups.has(laneGroupOf(otherSite.site))
+    recordAnsweringSite(session.queue, number, { ...otherSite, isCounted })
+  }
   const events = applyAttemptResult(session.queue, number, result, now)
   const ownEvent = events.find((event) => 'mailId' in event && event.mailId === mailId)
   const end = ownEvent?.kind === 'mail.ended' ? ownEvent.end : null
   const attemptReading = readingFor(end)
   const retry = retryStateOf(session, dispatch, ownEvent?.kind === 'mail.deferred' ? ownEvent.dueAt : now)
   if (attemptReading !== null) {
-    const feedback = { mailId, to: dispatch, result, dispatchedAt }
+    const feedback = { mailId, to: { ...dispatch, ...otherSite }, result, dispatchedAt }
     session.updates.push({ kind: 'attempted', ref, attemptReading, at: now, dispatchedAt, end, retry, feedback })
   } else if (phase !== 'awaiting-mark') session.updates.push({ kind: 'unsent', ref, domain: dispatch.domain, dispatchedAt, retry })
   return { end, dueAt: retry.dueAt, events: events.filter((event) => event !== ownEvent) }

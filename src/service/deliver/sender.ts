@@ -39,8 +39,15 @@ export type SendOutcome =
 type SentAttempt = { readonly sent: SendOutcome; readonly destination: ResolvedDestination | null }
 
 export type MailSender = {
-  /** Makes one attempt. `begin` is called just before the transport; false: do not send. Faults: those of the transport and of the look-up, which have none. */
-  readonly send: (dispatch: Dispatch, mail: QueuedMessage, begin: () => boolean) => Promise<SentAttempt>
+  /** Makes one attempt. Faults: those of the transport and of the look-up, which have none. */
+  readonly send: (dispatch: Dispatch, mail: QueuedMessage, checks: SendChecks) => Promise<SentAttempt>
+}
+
+type SendChecks = {
+  /** Called just before the transport; false: do not send. */
+  readonly begin: () => boolean
+  /** Whether the attempt may use an MX host of the domain. */
+  readonly mayUse: (host: string) => boolean
 }
 
 /** Of the bodies of the campaigns that are being sent, as JSON. */
@@ -54,12 +61,12 @@ type SenderState = MailSenderOptions & { readonly context: Context; readonly bui
 export function createMailSender(context: Context, options: MailSenderOptions): MailSender {
   const buildMessage = createMessageBuilder(createByteSemaphore(options.maxInFlightBytes))
   const state: SenderState = { ...options, context, buildMessage, bodyCache: new LRUCache({ max: 1_000 }) }
-  return { send: (dispatch, mail, begin) => sendMail(state, { dispatch, mail, begin }) }
+  return { send: (dispatch, mail, checks) => sendMail(state, { dispatch, mail, ...checks }) }
 }
 
-type Attempt = { readonly dispatch: Dispatch; readonly mail: QueuedMessage; readonly begin: () => boolean }
+type Attempt = SendChecks & { readonly dispatch: Dispatch; readonly mail: QueuedMessage }
 
-async function sendMail(state: SenderState, { dispatch, mail, begin }: Attempt): Promise<SentAttempt> {
+async function sendMail(state: SenderState, { dispatch, mail, begin, mayUse }: Attempt): Promise<SentAttempt> {
   const built = await buildOutgoing(state, mail)
   try {
     const resolved = await state.resolveDestination(mail.domain)
@@ -76,6 +83,7 @@ async function sendMail(state: SenderState, { dispatch, mail, begin }: Attempt):
       to,
       raw,
       isProbe,
+      mayUse,
       envelopeId: from.slice(0, from.indexOf('@')),
       deliveryId: mail.deliveryId,
     })

@@ -13,7 +13,6 @@ import { canExceedSizeBound } from '../../compose/size-bound.ts'
 import { normaliseAddress } from '../../correlate/address-hash.ts'
 import { formatMessageId, HANDLE_RANDOM_BYTES } from '../../correlate/api-handle.ts'
 import { siteOf } from '../../classify/provider.ts'
-import type { RuleTable } from '../../classify/rule-table.ts'
 import { laneGroupOf } from '../../queue/lane-group.ts'
 import { monthOfDelivery } from '../../correlate/delivery-id.ts'
 import { Fault } from '../../errors.ts'
@@ -154,7 +153,7 @@ async function decideSubmission(
   const request = { from, subject, label: label?.name ?? null, broadcast: null, emailType, headers: submission.userHeaders }
   const labelId = label?.id ?? null
   await decideRequests(context, snapshot, { transaction, caller, request, messageId, planned, labelId, isQueued: true, at })
-  await enqueue(db, ledgerState, { ...plan, label: label?.name ?? null, emailType, table: context.rules() })
+  await enqueue(db, ledgerState, { ...plan, label: label?.name ?? null, emailType, context })
   return { messageId, recipients: planned.map((each) => recipientResult(ledgerState, each)) }
 }
 
@@ -209,8 +208,8 @@ async function enqueue(
     at,
     label,
     emailType,
-    table,
-  }: SubmissionPlan & { readonly label: string | null; readonly emailType: EmailType; readonly table: RuleTable },
+    context,
+  }: SubmissionPlan & { readonly label: string | null; readonly emailType: EmailType; readonly context: Context },
 ): Promise<void> {
   const messages = planned.flatMap(({ deliveryId, keyIndex, address }, index): NewQueuedMessage[] => {
     if (address === null || ledgerState.deliveries.get(deliveryId)?.status !== STATUS_SENDING) return []
@@ -222,7 +221,7 @@ async function enqueue(
         deliveryMonth,
         recipient: parseBareAddress(recipient) ?? address.address,
         domain: address.domain,
-        laneGroup: laneGroupOf(siteOf(table, { domain: address.domain }).site),
+        laneGroup: laneGroupOf(context.knownSites?.get(address.domain) ?? siteOf(context.rules(), { domain: address.domain }).site),
         senderDomain,
         variables,
         keyIndex,

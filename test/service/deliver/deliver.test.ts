@@ -368,6 +368,41 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect(new Set(by).size).toBe(1)
   })
 
+  test('domains of one unlisted MX set share the pause of an IP; a reply of their backup host counts for the site of the backup', async () => {
+    const resolveDestination = async (): Promise<{ site: string; gateway: boolean; mxSet: string }> => ({
+      site: 'mx.host.example',
+      gateway: true,
+      mxSet: 'backup.other.example,mx.host.example',
+    })
+    const from = (mx: string): SmtpOutcome => ({
+      kind: 'reply',
+      code: 554,
+      text: '554 5.7.1 Blocked using zen.spamhaus.org',
+      mx,
+      phase: 'rcpt',
+    })
+    const mayUse: [string, boolean][] = []
+    run(
+      ({ domain, mayUse: check }) => {
+        mayUse.push([domain, check?.('backup.other.example') ?? true])
+        return from(domain === 'a.example.net' ? 'backup.other.example' : 'mx.host.example')
+      },
+      { resolveDestination, pools: { '*': ['192.0.2.1'] } },
+    )
+    const keys = async (): Promise<readonly unknown[]> =>
+      (await engine.read.all("select key from queue_keys where key like 'ip|%' order by key")).map((row) => row['key'])
+    await queueMails(context, ['ann@a.example.net'])
+    await waitUntil(async () => (await keys()).length === 1)
+    expect(await keys()).toEqual(['ip|192.0.2.1|backup.other.example'])
+    await queueMails(context, ['ann@b.example.net'])
+    await waitUntil(async () => (await keys()).length === 2)
+    expect(await keys()).toEqual(['ip|192.0.2.1|backup.other.example', 'ip|192.0.2.1|mx.host.example'])
+    expect(mayUse).toEqual([
+      ['a.example.net', true],
+      ['b.example.net', false],
+    ])
+  })
+
   test('a node that cannot renew its lease begins nothing when it may have expired, and another takes over', async () => {
     const isRenewal = (sql: string): boolean => sql.startsWith('update queue_lease set until_at = $3')
     const away = (): Promise<number> => Promise.reject(new Fault('store_busy', 'the renewal failed'))
