@@ -6,7 +6,9 @@
 import type { HeldGroups } from '../../queue/lane-group.ts'
 import type { Lease } from '../../store/engine/lease.ts'
 import type { QueueCommandResult } from '../../store/queue/commands.ts'
+import type { QueuedFeedback } from '../../store/queue/backoff-keys.ts'
 import { markNameOf } from '../../store/queue/lane-groups.ts'
+import type { LateResultRow } from '../../store/queue/late-results.ts'
 import type { MovedMessage, QueuedMessageRef } from '../../store/queue/queued-mail.ts'
 import { loadedGroupsOf } from './groups/held-groups.ts'
 import type { SessionView } from './delivery-session.ts'
@@ -20,6 +22,9 @@ export type DeliveryBatch = {
   readonly keyChanges: KeyChanges
   readonly commandResults: readonly QueueCommandResult[]
   readonly moves: readonly MovedMessage[]
+  /** Rows from which the queue has learnt, to remove. */
+  readonly lateReports: readonly QueuedFeedback[]
+  readonly lateResults: readonly LateResultRow[]
   /** The groups that the node holds, and those whose new messages it claims. */
   readonly groups: HeldGroups
   readonly groupsToClaim: HeldGroups
@@ -28,16 +33,14 @@ export type DeliveryBatch = {
   /** The time of the marks, and the name in them. */
   readonly dispatchedAt: number
   readonly markedBy: string
-  /** How many new messages to claim and how many late reports to take; 0: none. */
+  /** How many new messages to claim; 0: none. */
   readonly maxNewMessages: number
-  readonly maxLateReports: number
   /** The queue's lifetime of a message. */
   readonly giveUpDays: number
 }
 
 /** Bounds of one transaction: a longer one would block every other writer. */
 const MAX_NEW_MESSAGES = 1_000
-const MAX_LATE_REPORTS = 500
 const MAX_ENDED_UPDATES = 500
 
 const NO_KEY_CHANGES: KeyChanges = { rows: [], removed: [] }
@@ -56,13 +59,14 @@ export function collectBatch(
     // A command is done when all of its effect is stored.
     commandResults: session.endedUpdates.length > MAX_ENDED_UPDATES ? [] : [...session.commandResults],
     moves: session.moves.map((move) => ({ ...move, isFresh: move.isFresh || !session.groups.has(move.to) })),
+    lateReports: [...session.lateReports],
+    lateResults: [...session.lateResults],
     groups: session.groups,
     groupsToClaim,
     refsToMark: session.awaitingMark.map(({ ref }) => ref),
     dispatchedAt: now,
     markedBy: markNameOf(session.lease),
     maxNewMessages: groupsToClaim.size > 0 && session.hasNewMessages && !session.isEnding ? MAX_NEW_MESSAGES : 0,
-    maxLateReports: session.hasLateReports && !session.isEnding ? MAX_LATE_REPORTS : 0,
     giveUpDays,
   }
 }
@@ -75,13 +79,14 @@ export const keyChangesBatch = (lease: Lease, keyChanges: KeyChanges, groups: He
   keyChanges,
   commandResults: [],
   moves: [],
+  lateReports: [],
+  lateResults: [],
   groups,
   groupsToClaim: groups,
   refsToMark: [],
   dispatchedAt: 0,
   markedBy: '',
   maxNewMessages: 0,
-  maxLateReports: 0,
   giveUpDays: 0,
 })
 
@@ -89,9 +94,11 @@ export const isEmptyKeyChanges = ({ rows, removed }: KeyChanges): boolean => row
 
 /** Whether the transaction would change nothing. */
 export const isEmptyBatch = (batch: DeliveryBatch): boolean =>
-  [batch.updates, batch.transitions, batch.commandResults, batch.moves, batch.refsToMark].every(({ length }) => length === 0) &&
+  [batch.updates, batch.transitions, batch.commandResults, batch.moves, batch.lateReports, batch.lateResults, batch.refsToMark].every(
+    ({ length }) => length === 0,
+  ) &&
   isEmptyKeyChanges(batch.keyChanges) &&
-  batch.maxNewMessages + batch.maxLateReports === 0
+  batch.maxNewMessages === 0
 
 /**
  * What a node may write that has lost the lease: the replies to its own attempts, which nobody else knows. That a message ended without an attempt, or was
@@ -111,6 +118,12 @@ export function splitBatch(batch: DeliveryBatch): readonly DeliveryBatch[] {
   return [
     ...batch.updates.map((update) => ({ ...emptyBatch, updates: [update] })),
     ...batch.transitions.map((transition) => ({ ...emptyBatch, transitions: [transition] })),
-    { ...emptyBatch, commandResults: batch.commandResults, moves: batch.moves },
+    {
+      ...emptyBatch,
+      commandResults: batch.commandResults,
+      moves: batch.moves,
+      lateReports: batch.lateReports,
+      lateResults: batch.lateResults,
+    },
   ]
 }

@@ -8,7 +8,8 @@
  * its own attempts (service/deliver/delivery-batch, outcomesOnly). The node that took the lease over owns everything else. The removal or the requeuing of a
  * row is fenced by the mark of the attempt: it leaves a row alone that another node has marked since.
  *
- * May run again from its start: it changes nothing outside the store. See also: service/deliver/delivery-batch, service/deliver/delivery-loop,
+ * May run again from its start: it changes nothing outside the store. A commit may take effect and have no answer, and then the next one writes all of it again:
+ * facts are recognised by their keys, rows are written whole or fenced by the mark, and what was read is removed only with what followed from it. See also: service/deliver/delivery-batch, service/deliver/delivery-loop,
  * ledger/decide/attempt.
  */
 import { isItemFault, isRetryable } from '../../errors.ts'
@@ -20,7 +21,7 @@ import type { Fact, FactOf } from '../../ledger/facts/fact.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'
 import type { FactMoment } from '../../ledger/facts/new-fact.ts'
 import type { HeldGroups } from '../../queue/lane-group.ts'
-import type { LedgerState } from '../../ledger/project/state.ts'
+import { factKey, type LedgerState } from '../../ledger/project/state.ts'
 import { redactLocalParts } from '../../mail/redact-local-parts.ts'
 import { decideTransition } from '../../queue/observe/transition-facts.ts'
 import type { Database } from '../../store/engine/engine.ts'
@@ -37,8 +38,9 @@ import {
   type QueuedMessageSummary,
 } from '../../store/queue/queued-mail.ts'
 import { saveQueueCommandResultsForOperator, settleQueueCommandsForOperator, type QueueCommandResult } from '../../store/queue/commands.ts'
-import { type QueuedFeedback, saveBackoffKeysForOperator, takeQueuedFeedbackForOperator } from '../../store/queue/backoff-keys.ts'
-import { addLateResultsForOperator, takeLateResultsForOperator, type LateResultRow } from '../../store/queue/late-results.ts'
+import { removeQueuedFeedbackForOperator, saveBackoffKeysForOperator } from '../../store/queue/backoff-keys.ts'
+import { addLateResultsForOperator, removeLateResultsForOperator } from '../../store/queue/late-results.ts'
+import { findFactsByKeyForOperator } from '../../store/facts/facts.ts'
 import type { LedgerStateNeeds } from '../../store/facts/ledger-state.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import { verdictOfBlockingKey } from '../../ledger/decide/attempt-reading.ts'
@@ -57,9 +59,6 @@ export type CommittedBatch = {
   /** False: another node has the lease. Only the outcomes of attempts were written. */
   readonly isLeaseHeld: boolean
   readonly newMessages: readonly QueuedMessageSummary[]
-  readonly lateReports: readonly QueuedFeedback[]
-  /** Results of attempts of other nodes. */
-  readonly lateResults: readonly LateResultRow[]
   readonly facts: readonly Fact[]
 }
 
@@ -71,21 +70,22 @@ export async function commitBatch(context: Context, snapshot: AccountSnapshot, b
     const { db, ledgerState } = transaction
     const isLeaseHeld = await holdsLease(db, batch.lease)
     const held = isLeaseHeld ? batch : outcomesOnly(batch)
-    decideUpdates({ context, snapshot, batch: held, transaction })
+    const decided = decideUpdates({ context, snapshot, batch: held, transaction })
+    await applyTransitions(context, transaction, held.transitions)
     const facts = ledgerState.newFacts
     await updateQueueRows(db, held.updates, held.groups)
     await moveMessagesForOperator(db, held.moves)
-    const [, , newMessages, lateReports, lateResults] = await Promise.all([
+    const [, , newMessages] = await Promise.all([
       saveBackoffKeysForOperator(db, held.keyChanges.rows, held.keyChanges.removed),
       saveAndSettle(context, db, held.commandResults),
       held.maxNewMessages === 0 ? [] : claimNewMessagesForOperator(db, held.groupsToClaim, held.maxNewMessages),
-      held.maxLateReports === 0 ? [] : takeQueuedFeedbackForOperator(db, held.groups, held.maxLateReports),
-      held.maxLateReports === 0 ? [] : takeLateResultsForOperator(db, held.groups, held.maxLateReports),
-      addLateResultsForOperator(db, lateResultsOf(held.updates, held.groups)),
+      removeQueuedFeedbackForOperator(db, held.lateReports),
+      removeLateResultsForOperator(db, held.lateResults),
+      addLateResultsForOperator(db, lateResultsOf(decided, held.groups)),
     ])
     const mark = { at: held.dispatchedAt, markedBy: held.markedBy, groups: held.groups }
     const dispatched = held.refsToMark.length === 0 ? [] : await markDispatchedForOperator(db, held.refsToMark, mark)
-    return { result: { committed: { dispatched, isLeaseHeld, newMessages, lateReports, lateResults, facts }, ledger: ledgerState } }
+    return { result: { committed: { dispatched, isLeaseHeld, newMessages, facts }, ledger: ledgerState } }
   })
   traceUpdates(context.telemetry, batch.updates, ledger)
   return committed
@@ -110,7 +110,9 @@ export async function commitKeyChanges(
 ): Promise<void> {
   const keyChanges = keyPersistence.collectChanges(queue, null, groups)
   if (isEmptyKeyChanges(keyChanges)) return
-  await commitBatch(context, await context.accountCache.snapshot(), keyChangesBatch(lease, keyChanges, groups))
+  const snapshot = await context.accountCache.snapshot()
+  keyPersistence.markSaving(keyChanges)
+  await commitBatch(context, snapshot, keyChangesBatch(lease, keyChanges, groups))
   keyPersistence.markSaved(keyChanges)
 }
 
@@ -160,12 +162,27 @@ function batchNeedsOf(context: Context, snapshot: AccountSnapshot, batch: Delive
   }
 }
 
-/** Decides and applies the facts of all updates and backoff transitions. */
-function decideUpdates(input: CommitInput): void {
-  const { context, batch, transaction } = input
-  for (const update of decisiveUpdatesOf(batch)) decideUpdate(input, transaction.ledgerState, update)
-  for (const { event, affected } of batch.transitions)
-    transaction.apply(decideTransition(event, affected, momentOf(context, event.at, transaction.moment.at)))
+/** Decides and applies the facts of all updates. Returns the updates that the store did not know: an earlier commit may have had no answer. */
+function decideUpdates(input: CommitInput): readonly MailUpdate[] {
+  const { batch, transaction } = input
+  const { newFacts } = transaction.ledgerState
+  return decisiveUpdatesOf(batch).filter((update) => {
+    const before = newFacts.length
+    decideUpdate(input, transaction.ledgerState, update)
+    return newFacts.length > before
+  })
+}
+
+/** Applies the facts of backoff transitions, but for those that a commit without an answer has stored. */
+async function applyTransitions(
+  context: Context,
+  { db, ledgerState, moment, apply }: LedgerTransaction,
+  transitions: DeliveryBatch['transitions'],
+): Promise<void> {
+  const facts = transitions.flatMap(({ event, affected }) => decideTransition(event, affected, momentOf(context, event.at, moment.at)))
+  if (facts.length === 0) return
+  for (const known of await findFactsByKeyForOperator(db, facts)) ledgerState.seenKeys.add(factKey(known))
+  apply(facts)
 }
 
 const momentOf = ({ ids }: Context, at: number, receivedAt: number): FactMoment => ({ at, receivedAt, ids })

@@ -10,9 +10,7 @@ import { isRetryable } from '../../errors.ts'
 import type { QueueEvent } from '../../queue/message.ts'
 import { holdsAllGroups } from '../../queue/lane-group.ts'
 import { isQueueNotification } from '../../queue/observe/affected-accounts.ts'
-import { applyLateResult } from '../../queue/backoff/late-result.ts'
 import { nextDispatchBatch, type Queue } from '../../queue/queue.ts'
-import { applyLaterReport } from '../../queue/schedule/attempt-result.ts'
 import { withdrawMessage } from '../../queue/schedule/withdraw.ts'
 import type { Lease } from '../../store/engine/lease.ts'
 import { findPendingWorkForOperator } from '../../store/queue/queued-mail.ts'
@@ -29,12 +27,13 @@ import {
   settleAttempt,
   stopSession,
   takeRecalled,
+  takeUnanswered,
 } from './delivery-session.ts'
 import type { PendingAttempt, ReadyAttempt, SessionView } from './delivery-session.ts'
 import { isRecorded } from './groups/held-groups.ts'
 import { enqueueResolved, loadQueue, regroup, rehome } from './groups/regrouping.ts'
 import { applyEvents, type LoopOptions, type LoopState } from './loop-state.ts'
-import { readLateResult } from './late-feedback.ts'
+import { learnLateFeedback } from './late-feedback.ts'
 import { reportAttempt, updateQueueGauges } from './observe/queue-telemetry.ts'
 import { runCommands } from './pending-commands.ts'
 import type { SendOutcome } from './sender.ts'
@@ -85,6 +84,7 @@ export function createDeliveryLoop(options: LoopOptions, { lease, queue, leaseUn
 async function tick(loop: LoopState): Promise<void> {
   const { context, session } = loop
   try {
+    if (session.isSpreadUnanswered) await regroup(loop)
     const isPolling = isPollDue(session, context.elapsed())
     if (isPolling) await pollStore(loop)
     const snapshot = await context.accountCache.snapshot()
@@ -119,11 +119,22 @@ async function pollStore(loop: LoopState): Promise<void> {
     // The sender of a command checks its effect at once.
     if (results.length > 0) session.lastSnapshotAt = -Infinity
   }
+  const isMoreFeedback = hasFeedback && (await learnFeedback(loop, now))
   session.updates.push(...(await loop.loader.recheck(session.groups)))
   if (!holdsAllGroups(session.groups)) await loop.keyPersistence.refreshAccounts(context.engine.read, session.queue, now)
   session.hasNewMessages ||= hasNewMessages
-  session.hasLateReports ||= hasFeedback
-  session.lastPollAt = context.elapsed()
+  session.lastPollAt = isMoreFeedback ? -Infinity : context.elapsed()
+}
+
+/** Passes late reports and results to the queue, unless those of an earlier poll are still in the store. Returns whether it may hold more. */
+async function learnFeedback(loop: LoopState, now: number): Promise<boolean> {
+  const { context, session } = loop
+  if (session.lateReports.length + session.lateResults.length > 0) return false
+  const { lateReports, lateResults, events, isFull } = await learnLateFeedback(context.engine.read, session.queue, session.groups, now)
+  session.lateReports.push(...lateReports)
+  session.lateResults.push(...lateResults)
+  applyEvents(loop, events)
+  return isFull
 }
 
 function dispatchDue(loop: LoopState): void {
@@ -145,7 +156,7 @@ async function commitPending(loop: LoopState, snapshot: AccountSnapshot): Promis
   const batch = collectBatch(session, { keyChanges, giveUpDays: loop.giveUpDays, now })
   session.changedKeys.clear()
   if (batch.maxNewMessages > 0) session.hasNewMessages = false
-  if (batch.maxLateReports > 0) session.hasLateReports = false
+  keyPersistence.markSaving(keyChanges)
   try {
     if (!isEmptyBatch(batch)) {
       const committed = await commitBatch(context, snapshot, batch)
@@ -157,9 +168,9 @@ async function commitPending(loop: LoopState, snapshot: AccountSnapshot): Promis
   } catch (error) {
     for (const key of changedKeys) session.changedKeys.add(key)
     session.hasNewMessages ||= batch.maxNewMessages > 0
-    session.hasLateReports ||= batch.maxLateReports > 0
     if (isRetryable(error)) {
       if (batch.maxNewMessages > 0) reloadGroups(session, batch.groupsToClaim)
+      for (const attempt of takeUnanswered(session)) returnUnsent(loop, attempt)
       throw error
     }
     const { log } = context.telemetry
@@ -181,11 +192,6 @@ function applyCommitted(loop: LoopState, committed: CommittedBatch, batch: Deliv
   if (committed.newMessages.length > 0) session.updates.push(...loop.loader.add(committed.newMessages))
   // A full claim may have left more in the store.
   if (batch.maxNewMessages > 0 && committed.newMessages.length === batch.maxNewMessages) session.hasNewMessages = true
-  const mostTaken = Math.max(committed.lateReports.length, committed.lateResults.length)
-  if (batch.maxLateReports > 0 && mostTaken === batch.maxLateReports) session.hasLateReports = true
-  for (const row of committed.lateResults) applyEvents(loop, applyLateResult(session.queue, readLateResult(row), context.now()))
-  for (const { kind, account } of committed.lateReports)
-    applyEvents(loop, applyLaterReport(session.queue, { kind, account }, context.now()))
   context.counterBuffer.count(committed.facts)
 }
 

@@ -21,7 +21,9 @@ import type { Queue } from '../../queue/queue.ts'
 import { applyAttemptResult } from '../../queue/schedule/attempt-result.ts'
 import { recordAnsweringSite } from '../../queue/schedule/other-site.ts'
 import type { Lease } from '../../store/engine/lease.ts'
+import type { QueuedFeedback } from '../../store/queue/backoff-keys.ts'
 import type { QueueCommandResult } from '../../store/queue/commands.ts'
+import type { LateResultRow } from '../../store/queue/late-results.ts'
 import type { MovedMessage, QueuedMessage, QueuedMessageRef, QueueCursor } from '../../store/queue/queued-mail.ts'
 import { isRecorded } from './groups/held-groups.ts'
 import { findAffectedDomains, type DomainsByKey } from './affected-domains.ts'
@@ -34,8 +36,11 @@ export type PendingAttempt = {
   readonly ref: QueuedMessageRef
   /** The time of its mark in the store. */
   dispatchedAt: number
-  /** `awaiting-mark`: not in the store yet; `ready`: marked, waits for a free connection; `sending`: it has begun. */
-  phase: 'awaiting-mark' | 'ready' | 'sending'
+  /**
+   * `awaiting-mark`: not in the store yet; `unanswered`: the commit of the mark was not answered; `ready`: marked, waits for a free connection; `sending`: it has
+   * begun.
+   */
+  phase: 'awaiting-mark' | 'unanswered' | 'ready' | 'sending'
   /** A backoff key closed meanwhile: the attempt must not begin. */
   isRecalled: boolean
 }
@@ -68,6 +73,9 @@ export type DeliverySession = {
   commandResults: QueueCommandResult[]
   /** Messages whose site is in another group than their row says. */
   moves: MovedMessage[]
+  /** Rows from which the queue has learnt, and which are still in the store. */
+  lateReports: QueuedFeedback[]
+  lateResults: LateResultRow[]
   /** The groups that are being loaded, and their last message that was; loading continues after it. Null: nothing is being loaded. */
   loading: { readonly groups: HeldGroups; readonly cursor: QueueCursor | null } | null
   /** On the clock for intervals, as the next. */
@@ -77,9 +85,10 @@ export type DeliverySession = {
   hasTransitioned: boolean
   /** The last batch could not be committed: nothing new is dispatched. */
   isStoreFailing: boolean
-  /** The store holds messages that no session has claimed, or late reports. */
+  /** The store holds messages that no session has claimed. */
   hasNewMessages: boolean
-  hasLateReports: boolean
+  /** Lane groups were acquired or released, and the store did not answer: nothing is done for them until it is known which ones the node holds. */
+  isSpreadUnanswered: boolean
   /** No more attempts begin. */
   isEnding: boolean
 }
@@ -116,13 +125,15 @@ export function createSession(lease: Lease, queue: Queue, leaseUntil: number): D
     changedKeys: new Set(),
     commandResults: [],
     moves: [],
+    lateReports: [],
+    lateResults: [],
     loading: null,
     lastPollAt: -Infinity,
     lastSnapshotAt: -Infinity,
     hasTransitioned: false,
     isStoreFailing: false,
     hasNewMessages: true,
-    hasLateReports: true,
+    isSpreadUnanswered: false,
     isEnding: false,
   }
 }
@@ -206,6 +217,13 @@ export function takeRecalled(session: DeliverySession): readonly PendingAttempt[
   return recalled
 }
 
+/** Removes and returns the attempts whose mark may be in the store: its commit was not answered. Each is marked again when it is dispatched again. */
+export function takeUnanswered(session: DeliverySession): readonly PendingAttempt[] {
+  const unanswered = session.awaitingMark.splice(0)
+  for (const attempt of unanswered) attempt.phase = 'unanswered'
+  return unanswered
+}
+
 /** Whether an attempt may begin at a moment on the clock for intervals. */
 export const canBegin = (session: SessionView, { isRecalled }: PendingAttempt, elapsed: number): boolean =>
   !isRecalled && !session.isEnding && elapsed < session.leaseUntil
@@ -262,14 +280,16 @@ export function markReady(session: DeliverySession, count: number, dispatched: r
 }
 
 /** What a transaction has written. */
-type WrittenUpdates = Pick<SessionView, 'updates' | 'transitions' | 'commandResults' | 'moves'>
+type WrittenUpdates = Pick<SessionView, 'updates' | 'transitions' | 'commandResults' | 'moves' | 'lateReports' | 'lateResults'>
 
 /** Drops what is in the store; what came meanwhile stays. */
-export function dropWritten(session: DeliverySession, { updates, transitions, commandResults, moves }: WrittenUpdates): void {
+export function dropWritten(session: DeliverySession, { updates, transitions, commandResults, moves, ...late }: WrittenUpdates): void {
   const written = new Set(updates)
   session.updates = session.updates.filter((update) => !written.has(update))
   session.endedUpdates = session.endedUpdates.filter((update) => !written.has(update))
   session.transitions = session.transitions.slice(transitions.length)
   session.commandResults = session.commandResults.slice(commandResults.length)
   session.moves = session.moves.slice(moves.length)
+  session.lateReports = session.lateReports.slice(late.lateReports.length)
+  session.lateResults = session.lateResults.slice(late.lateResults.length)
 }

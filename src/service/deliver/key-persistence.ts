@@ -15,7 +15,7 @@ import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { type BackoffKeyRow, listAccountKeysForOperator, listBackoffKeysForOperator } from '../../store/queue/backoff-keys.ts'
 
 type KeyRowId = Pick<BackoffKeyRow, 'key' | 'name'>
-export type KeyChanges = { readonly rows: readonly BackoffKeyRow[]; readonly removed: readonly KeyRowId[] }
+export type KeyChanges = { readonly rows: readonly BackoffKeyRow[]; readonly removed: readonly BackoffKeyRow[] }
 
 export type KeyPersistence = {
   /** Restores the stored keys of groups that the node has just acquired, and the keys wider than a site unless it wrote them. Faults: store_busy. */
@@ -24,6 +24,8 @@ export type KeyPersistence = {
   readonly refreshAccounts: (reader: DatabaseReader, queue: Queue, now: number) => Promise<void>
   /** The rows that have changed: of the given keys, or of all keys of the held groups (null). */
   readonly collectChanges: (queue: Queue, keys: ReadonlySet<BackoffKeyId> | null, held: HeldGroups) => KeyChanges
+  /** Records that the changes may be in the store from now on: their commit may have no answer. */
+  readonly markSaving: (changes: KeyChanges) => void
   /** Records that the changes are in the store. */
   readonly markSaved: (changes: KeyChanges) => void
   /** Forgets the rows of groups that the node does not hold any more. */
@@ -41,12 +43,15 @@ const rowIdOf = ({ key, name }: KeyRowId): string => `${key} ${name}`
 
 const isWideRow = ({ key, name }: KeyRowId): boolean => name === WARM_UP || isWideKey(key)
 
-/** The rows that are in the store, as far as this node knows. */
-type SavedRows = Map<string, BackoffKeyRow>
+type RowsById = Map<string, BackoffKeyRow>
+
+/** `saved`: the rows that are in the store, as far as this node knows. `unanswered`: changes of rows whose commit has had no answer yet. */
+type KnownRows = { readonly saved: RowsById; readonly unanswered: RowsById }
 
 /** Creates a persistence that knows no rows yet; each session has its own. */
 export function createKeyPersistence(): KeyPersistence {
-  const saved: SavedRows = new Map()
+  const known: KnownRows = { saved: new Map(), unanswered: new Map() }
+  const { saved, unanswered } = known
   return {
     restore: async (reader, queue, { groups, isWideKeysWriter, now }) => {
       const rows = await listBackoffKeysForOperator(reader)
@@ -55,16 +60,21 @@ export function createKeyPersistence(): KeyPersistence {
     },
     refreshAccounts: async (reader, queue, now) => {
       const rows = (await listAccountKeysForOperator(reader)).filter((row) => isWideRow(row) && row.name !== KEY_SETTINGS)
-      const changed = rows.filter((row) => transitionOf(row) !== transitionOf(saved.get(rowIdOf(row))))
+      const changed = rows.filter((row) => [saved, unanswered].every((own) => transitionOf(row) !== transitionOf(own.get(rowIdOf(row)))))
       restoreRows(saved, queue, changed, now)
     },
-    collectChanges: (queue, keys, held) => (keys?.size === 0 ? { rows: [], removed: [] } : collectChanges(saved, queue, keys, held)),
+    collectChanges: (queue, keys, held) => (keys?.size === 0 ? { rows: [], removed: [] } : collectChanges(known, queue, keys, held)),
+    markSaving: ({ rows, removed }) => {
+      for (const row of [...rows, ...removed]) unanswered.set(rowIdOf(row), row)
+    },
     markSaved: ({ rows, removed }) => {
       for (const row of rows) saved.set(rowIdOf(row), row)
       for (const row of removed) saved.delete(rowIdOf(row))
+      for (const row of [...rows, ...removed]) unanswered.delete(rowIdOf(row))
     },
     release: (held) => {
-      for (const [id, row] of saved) if (!isWideRow(row) && row.laneGroup !== null && !held.has(row.laneGroup)) saved.delete(id)
+      for (const own of [saved, unanswered])
+        for (const [id, row] of own) if (!isWideRow(row) && row.laneGroup !== null && !held.has(row.laneGroup)) own.delete(id)
     },
   }
 }
@@ -72,7 +82,12 @@ export function createKeyPersistence(): KeyPersistence {
 const groupOf = (queue: Queue, { key, name, laneGroup }: BackoffKeyRow): number =>
   name === WARM_UP ? WIDE_KEYS_GROUP : keyGroupOf(queue, key, laneGroup)
 
-function collectChanges(saved: SavedRows, queue: Queue, keys: ReadonlySet<BackoffKeyId> | null, held: HeldGroups): KeyChanges {
+function collectChanges(
+  { saved, unanswered }: KnownRows,
+  queue: Queue,
+  keys: ReadonlySet<BackoffKeyId> | null,
+  held: HeldGroups,
+): KeyChanges {
   const isHeld = (row: BackoffKeyRow): boolean => keys !== null || holdsAllGroups(held) || held.has(groupOf(queue, row))
   const present = rowsOf(queue, keys).map((row): BackoffKeyRow => {
     const laneGroup = saved.get(rowIdOf(row))?.laneGroup ?? null
@@ -80,8 +95,10 @@ function collectChanges(saved: SavedRows, queue: Queue, keys: ReadonlySet<Backof
   })
   const presentIds = new Set(present.map(rowIdOf))
   return {
-    rows: present.filter((row) => isHeld(row) && isChanged(row, saved.get(rowIdOf(row)))),
-    removed: [...saved.values()].filter((row) => isCovered(row, keys) && !presentIds.has(rowIdOf(row)) && isHeld(row)),
+    rows: present.filter((row) => isHeld(row) && (unanswered.has(rowIdOf(row)) || isChanged(row, saved.get(rowIdOf(row))))),
+    removed: [...new Map([...saved, ...unanswered]).values()].filter(
+      (row) => isCovered(row, keys) && !presentIds.has(rowIdOf(row)) && isHeld(row),
+    ),
   }
 }
 
@@ -116,7 +133,7 @@ function rowsOf(queue: Queue, keys: ReadonlySet<BackoffKeyId> | null): Omit<Back
 }
 
 // Checked cast: only rowsOf writes these rows.
-function restoreRows(saved: SavedRows, queue: Queue, rows: readonly BackoffKeyRow[], now: number): void {
+function restoreRows(saved: RowsById, queue: Queue, rows: readonly BackoffKeyRow[], now: number): void {
   for (const row of rows) saved.set(rowIdOf(row), row)
   const named = (name: string): readonly BackoffKeyRow[] => rows.filter((row) => row.name === name)
   for (const { key, data } of named(WARM_UP)) queue.warmUps.set(key, Number(data))

@@ -34,6 +34,9 @@ const LANES_PER_SAVE = 2_000
 /** What the store has of a lane: its status as JSON, and the start of the last written interval of each width. */
 type SavedLane = { readonly statusJson: string; readonly lastFiveSecondStep: number; readonly lastMinuteStep: number }
 
+/** A lane that the next save writes whole, or removes. */
+const UNKNOWN_LANE: SavedLane = { statusJson: '', lastFiveSecondStep: 0, lastMinuteStep: 0 }
+
 type SnapshotState = {
   readonly node: string
   readonly savedLanes: Map<string, SavedLane>
@@ -47,6 +50,11 @@ export function createLaneSnapshots(node: string): LaneSnapshots {
   return {
     save: async (engine, queue, now) => {
       const { snapshot, written } = takeSnapshot(state, queue, now)
+      // The commit may have no answer: until it has one, these rows may be in the store or not.
+      for (const name of snapshot.removed.map(({ account, domain }) => laneNameOf(account, domain)))
+        state.savedLanes.set(name, UNKNOWN_LANE)
+      for (const name of written.keys())
+        state.savedLanes.set(name, { ...(state.savedLanes.get(name) ?? UNKNOWN_LANE), statusJson: UNKNOWN_LANE.statusJson })
       await engine.tx((db) => saveLaneSnapshotsForOperator(db, snapshot, { at: now, node }), { visibility: 'latest' })
       state.isFirst = false
       for (const { account, domain } of snapshot.removed) state.savedLanes.delete(laneNameOf(account, domain))

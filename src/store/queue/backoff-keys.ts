@@ -9,7 +9,15 @@
 import type { HeldGroups } from '../../queue/lane-group.ts'
 import { inGroupsSql } from './lane-groups.ts'
 import type { Database, DatabaseReader } from '../engine/engine.ts'
-import { integerColumn, createTableMapping, nullableColumn, textColumn, uuidColumn, textEnumColumn } from '../engine/mapping.ts'
+import {
+  integerColumn,
+  createTableMapping,
+  nullableColumn,
+  textColumn,
+  uuidColumn,
+  uuidToBytes,
+  textEnumColumn,
+} from '../engine/mapping.ts'
 
 /** `name` distinguishes the rows of one key: the class of an episode, or `gate`. */
 export type BackoffKeyRow = {
@@ -74,15 +82,20 @@ export async function addQueuedFeedbackForOperator(db: Database, feedback: reado
   await db.insertMany(QUEUED_FEEDBACK, feedback, 'ignore')
 }
 
-/** Removes and returns at most `limit` rows of some groups. Run it in a transaction with `visibility: 'latest'`. */
-export async function takeQueuedFeedbackForOperator(db: Database, groups: HeldGroups, limit: number): Promise<readonly QueuedFeedback[]> {
-  const rows = await db.all(
-    `delete from queue_reports where (account_id, id) in (
-       select r.account_id, r.id from queue_reports r where ${inGroupsSql(groups)} order by r.at, r.account_id, r.id limit $1
-     ) returning account_id, id, kind, at, lane_group`,
-    [limit],
-  )
-  return rows.map(QUEUED_FEEDBACK.decode)
+/** Lists at most `limit` rows of some groups, oldest first. */
+export async function listQueuedFeedbackForOperator(
+  reader: DatabaseReader,
+  groups: HeldGroups,
+  limit: number,
+): Promise<readonly QueuedFeedback[]> {
+  const sql = `select ${QUEUED_FEEDBACK.columns('r')} from queue_reports r where ${inGroupsSql(groups)} order by r.at, r.account_id, r.id limit $1`
+  return (await reader.all(sql, [limit])).map(QUEUED_FEEDBACK.decode)
+}
+
+/** Removes rows. Idempotent. */
+export async function removeQueuedFeedbackForOperator(db: Database, rows: readonly QueuedFeedback[]): Promise<void> {
+  const keys = { types: ['int', 'bytes'], rows: rows.map(({ account, id }) => [account, uuidToBytes(id)]) } as const
+  await db.inKeys('delete from queue_reports where (account_id, id) in (select k.k1, k.k2 from {keys} k)', keys)
 }
 
 /** Removes at most `limit` rows that no node has read since a moment. Returns how many. */

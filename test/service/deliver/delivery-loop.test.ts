@@ -1,6 +1,6 @@
 /**
- * delivery-loop.test - random replies, kills, restarts, store failures, and nodes that join and freeze, on a virtual clock: nothing is lost, nothing is sent again after its
- * outcome is written down, unless a node that was frozen may have sent it, and each message ends with a status
+ * delivery-loop.test - random replies, kills, restarts, store failures, lost answers, and nodes that join and freeze, on a virtual clock: nothing is lost, nothing is sent
+ * again after its outcome is written down, unless a node that was frozen may have sent it, and each message ends with a status
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -12,6 +12,9 @@ import { RETRY_SCHEDULES } from '../../../src/queue/schedule/retry.ts'
 import { findDeliveriesByIds } from '../../../src/store/mail/deliveries.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
 import { findFactsBySubject } from '../../../src/store/facts/facts.ts'
+import { countInWindow } from '../../../src/queue/backoff/sliding-count.ts'
+import { addQueuedFeedbackForOperator } from '../../../src/store/queue/backoff-keys.ts'
+import { addQueueCommand, findQueueCommand } from '../../../src/store/queue/commands.ts'
 import { createMailSender } from '../../../src/service/deliver/sender.ts'
 import { acquireLease } from '../../../src/service/deliver/lease.ts'
 import { createGroupSpread } from '../../../src/service/deliver/groups/group-spread.ts'
@@ -24,6 +27,7 @@ import { engines } from '../../support/engines.ts'
 import { countQueued } from '../../support/look.ts'
 import { propertyRuns } from '../../support/property-runs.ts'
 import { makeContext, type Clock } from '../../support/context.ts'
+import { createUnansweredStore, type UnansweredStore } from '../../support/unanswered.ts'
 
 const MINUTE = 60_000
 /** Virtual time, which a script moves by minutes. */
@@ -56,6 +60,7 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.array(
     { weight: 10, arbitrary: fc.record({ do: fc.constant('reply' as const), node: fc.nat(9), which: fc.nat(9), how: fc.nat(99) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('kill' as const), node: fc.nat(9), inTick: fc.boolean() }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('store' as const), isUnreachable: fc.boolean() }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('unanswered' as const), node: fc.nat(9) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('freeze' as const), node: fc.nat(9) }) },
     { weight: 1, arbitrary: fc.constant({ do: 'join' as const }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('thaw' as const), how: fc.nat(99) }) },
@@ -88,8 +93,7 @@ type Run = {
   /** All nodes that have ever begun, for their names. */
   started: number
   isUnreachable: boolean
-  /** Every commit during the work takes effect, but its answer is lost. */
-  readonly withoutAnswers: (work: () => Promise<void>) => Promise<void>
+  readonly withoutAnswers: UnansweredStore['withoutAnswers']
 }
 
 const nodeOf = ({ nodes }: Run, which = 0): Node => {
@@ -117,11 +121,14 @@ function reply(run: Run, node: Node, which: number, outcome: SmtpOutcome): void 
   sent.resolve(outcome)
 }
 
-/** What a node had not committed when it died is lost with it. */
-function forgetUnwritten({ accepted }: Run, { loop }: Node): void {
+/** What a node had not committed when it died is lost with it, unless it was committed without an answer. */
+async function forgetUnwritten({ accepted, context }: Run, { loop }: Node): Promise<void> {
   for (const update of loop.session.updates) {
     const { deliveryId } = update.ref
-    if (update.kind === 'attempted' && update.attemptReading.attempt.code === 250)
+    if (update.kind !== 'attempted' || update.attemptReading.attempt.code !== 250) continue
+    const { n } = update.attemptReading.attempt
+    const facts = await findFactsBySubject(context.engine.read, [{ account: 1, subject: deliveryId }])
+    if (!facts.some((fact) => fact.kind === 'attempt' && fact.data.code === 250 && fact.data.n === n))
       accepted.set(deliveryId, (accepted.get(deliveryId) ?? 0) - 1)
   }
 }
@@ -252,7 +259,7 @@ async function act(run: Run, step: Step): Promise<void> {
       const node = nodeOf(run, step.node)
       node.die()
       if (step.inTick) await node.loop.tick()
-      forgetUnwritten(run, node)
+      await forgetUnwritten(run, node)
       run.nodes.splice(run.nodes.indexOf(node), 1)
       return startNode(run, node.name)
     }
@@ -274,7 +281,8 @@ async function act(run: Run, step: Step): Promise<void> {
       return
     }
     case 'unanswered':
-      return run.withoutAnswers(() => tickNode(run, nodeOf(run, step.node)))
+      await run.withoutAnswers(() => tickNode(run, nodeOf(run, step.node)))
+      return
     case 'store':
       run.isUnreachable = step.isUnreachable
   }
@@ -299,12 +307,11 @@ async function startRun(): Promise<{ readonly run: Run; readonly engine: Engine 
   const { engine } = (await engines[0]?.open()) ?? {}
   if (engine === undefined) throw new Error('no store')
   const clock: Clock = { now: T0 }
-  const state = { isUnreachable: false, isUnanswered: false }
+  const state = { isUnreachable: false }
+  const unanswered = createUnansweredStore(engine)
   const tx: Engine['tx'] = async (work, options) => {
     if (state.isUnreachable) throw new Fault('store_busy', 'the store is not reachable')
-    const result = await engine.tx(work, options)
-    if (state.isUnanswered) throw new Fault('store_busy', 'the connection was lost before the commit was answered')
-    return result
+    return unanswered.engine.tx(work, options)
   }
   const context = await makeContext({ ...engine, tx }, clock)
   const run: Run = {
@@ -315,11 +322,7 @@ async function startRun(): Promise<{ readonly run: Run; readonly engine: Engine 
     frozen: [],
     nodes: [],
     started: 0,
-    withoutAnswers: async (work) => {
-      state.isUnanswered = true
-      await work()
-      state.isUnanswered = false
-    },
+    withoutAnswers: unanswered.withoutAnswers,
     get isUnreachable() {
       return state.isUnreachable
     },
@@ -355,7 +358,7 @@ async function runScript(script: readonly Step[]): Promise<readonly string[]> {
   return faults
 }
 
-test('any order of replies, kills, store failures and frozen nodes', async () => {
+test('any order of replies, kills, store failures, commits without an answer and frozen nodes', async () => {
   await fc.assert(
     fc.asyncProperty(steps, async (script) => {
       expect(await runScript(script)).toEqual([])
@@ -411,6 +414,101 @@ test('messages whose claim was committed without an answer are loaded again', as
   const { run, engine } = await startRun()
   for (const step of [{ do: 'mail', n: 2 }, { do: 'unanswered' }, ...TICKS, ...TICKS] as const) await act(run, step)
   await expect.poll(() => nodeOf(run).pending).toHaveLength(2)
+  await engine.close()
+})
+
+test('a transition of a backoff key whose commit was not answered is stored once, and delivery goes on', async () => {
+  const { run, engine } = await startTwoAttempts()
+  const node = nodeOf(run)
+  reply(run, node, 0, refusedOutcome(550, '5.7.1 [192.0.2.1] is listed at zen.spamhaus.org'))
+  await settle()
+  const notified = node.loop.session.transitions.flatMap(({ affected }) => [0, ...affected]).length
+  expect(notified).toBeGreaterThan(0)
+  await act(run, { do: 'unanswered' })
+  expect(node.loop.session.transitions).not.toEqual([])
+  for (const step of [{ do: 'mail', n: 4 }, ...TICKS] as const) await act(run, step)
+  expect(node.loop.session).toMatchObject({ transitions: [], updates: [], isStoreFailing: false })
+  await expect.poll(() => node.pending.length).toBeGreaterThan(2)
+  expect(await engine.read.one("select count(*) as n from events where kind = 'queue'")).toEqual({ n: notified })
+  expect(await engine.read.one("select count(*) as n from events where kind = 'attempt'")).toEqual({ n: 1 })
+  await engine.close()
+})
+
+test('messages whose mark was committed without an answer are marked no more, and are sent once', async () => {
+  const { run, engine } = await startRun()
+  for (const step of [{ do: 'mail', n: 2 }, { do: 'tick' }] as const) await act(run, step)
+  await act(run, { do: 'unanswered' })
+  expect(await countQueued(engine.read)).toMatchObject({ dispatched: 2 })
+  expect(nodeOf(run).loop.session.awaitingMark).toEqual([])
+  await tickNode(run, nodeOf(run))
+  expect(await countQueued(engine.read)).toMatchObject({ dispatched: 0, waiting: 2 })
+  for (const step of TICKS) await act(run, step)
+  await expect.poll(() => nodeOf(run).pending).toHaveLength(2)
+  expect(await engine.read.one("select count(*) as n from events where kind = 'attempt'")).toEqual({ n: 0 })
+  await engine.close()
+})
+
+test('a late report that was read by a commit without an answer counts once', async () => {
+  const { run, engine } = await startRun()
+  const { session } = nodeOf(run).loop
+  const report = { account: 1, id: run.context.ids.next(T0), kind: 'complaint', at: T0, laneGroup: 7 } as const
+  await engine.tx((db) => addQueuedFeedbackForOperator(db, [report]))
+  for (let ticks = 0; ticks < 2; ticks++) await act(run, { do: 'unanswered' })
+  for (const step of TICKS) await act(run, step)
+  const episode = session.queue.keyStates.get('account|1')?.episodes.get('list-quality')
+  expect(Math.max(...(episode?.counts.map(({ hits }) => countInWindow(hits, run.clock.now)) ?? []))).toBe(1)
+  expect(session.lateReports).toEqual([])
+  expect(await engine.read.one('select count(*) as n from queue_reports')).toEqual({ n: 0 })
+  await engine.close()
+})
+
+test('a late result whose commit was not answered reaches the next holder once', async () => {
+  const { run, engine } = await startTwoAttempts()
+  const frozen = nodeOf(run)
+  for (const step of [{ do: 'freeze' } as const, ...TICKS]) await act(run, step)
+  while (frozen.pending.length > 0) reply(run, frozen, 0, UNREACHABLE)
+  await settle()
+  await run.withoutAnswers(() => frozen.loop.tick())
+  const countResults = async (): Promise<unknown> => (await engine.read.one('select count(*) as n from queue_late_results'))?.['n']
+  expect(await countResults()).toBe(2)
+  for (const step of TICKS) await act(run, step)
+  expect(await countResults()).toBe(0)
+  await frozen.loop.tick()
+  expect(frozen.loop.session.updates).toEqual([])
+  expect(await countResults()).toBe(0)
+  await engine.close()
+})
+
+test('lane groups that were released by a commit without an answer are not used any more', async () => {
+  const { run, engine } = await startRun()
+  const node = nodeOf(run)
+  for (const step of [...TICKS, { do: 'join' }] as const) await act(run, step)
+  await run.withoutAnswers(() => tickNode(run, node))
+  expect(node.loop.session.groups.size).toBe(64)
+  const held = await engine.read.all('select lane_group from queue_groups where node = $1', [node.name])
+  expect(held).toHaveLength(32)
+  // No poll is due.
+  await node.loop.tick()
+  expect(node.loop.session.groups).toEqual(new Set(held.map((row) => Number(row['lane_group']))))
+  await engine.close()
+})
+
+test('the result of a command whose commit was not answered is stored once', async () => {
+  const { run, engine } = await startRun()
+  const commandId = run.context.ids.next(T0)
+  for (const step of [{ do: 'mail', n: 3 }, ...TICKS] as const) await act(run, step)
+  await expect.poll(() => nodeOf(run).pending).toHaveLength(3)
+  while (nodeOf(run).pending.length > 0) reply(run, nodeOf(run), 0, UNREACHABLE)
+  await settle()
+  await tickNode(run, nodeOf(run))
+  const command = { kind: 'delete', account: 1, domain: null, from: 0, until: run.clock.now + 90 * MINUTE } as const
+  const base = { actor: 'user', createdAt: T0, settledAt: null, moved: 0, deleted: 0, said: null } as const
+  await engine.tx((db) => addQueueCommand(db, { ...base, account: 1, commandId, command, state: 'waiting' }))
+  await act(run, { do: 'unanswered' })
+  for (const step of TICKS) await act(run, step)
+  expect(await findQueueCommand(engine.read, 1, commandId)).toMatchObject({ state: 'done', deleted: 3 })
+  expect(nodeOf(run).loop.session).toMatchObject({ commandResults: [], endedUpdates: [], isStoreFailing: false })
+  expect((await countQueued(engine.read)).waiting).toBe(0)
   await engine.close()
 })
 

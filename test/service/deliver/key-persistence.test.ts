@@ -1,11 +1,12 @@
 /** key-persistence.test - the key of an account that another node has closed */
 import { describe, expect, test } from 'vitest'
-import { createBackoffEpisode } from '../../../src/queue/backoff/backoff-episode.ts'
+import { createBackoffEpisode, type BackoffEpisode } from '../../../src/queue/backoff/backoff-episode.ts'
 import { emptySlidingCount } from '../../../src/queue/backoff/sliding-count.ts'
 import { BACKOFF_POLICIES } from '../../../src/queue/backoff/policy.ts'
 import { createQueue, type Queue } from '../../../src/queue/queue.ts'
-import { snapshotEpisodes } from '../../../src/queue/snapshot.ts'
-import { createKeyPersistence } from '../../../src/service/deliver/key-persistence.ts'
+import { restoreEpisodes, snapshotEpisodes } from '../../../src/queue/snapshot.ts'
+import { ALL_LANE_GROUPS } from '../../../src/queue/lane-group.ts'
+import { createKeyPersistence, type KeyChanges } from '../../../src/service/deliver/key-persistence.ts'
 import { saveBackoffKeysForOperator, type BackoffKeyRow } from '../../../src/store/queue/backoff-keys.ts'
 import { engines } from '../../support/engines.ts'
 import { T0 } from '../../store/sample.ts'
@@ -35,5 +36,32 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(await refresh(rowOf('active', T0, 40))).toEqual(['active'])
     expect(await refresh(rowOf('paused', T0 + 1_000, 40))).toEqual(['paused'])
     expect(queue.keyStates.get(KEY)?.backoffLimits.closedUntil).toBe(T0 + 1_000 + 3_600_000)
+  })
+
+  test('a change whose commit was not answered is no change of another node, is written again, and is removed with its key', async () => {
+    const { engine } = await open()
+    const [queue, persistence] = [newQueue(), createKeyPersistence()]
+    const keys = new Set([KEY])
+    const stored = async (): Promise<number> => Number((await engine.read.one('select count(*) as n from queue_keys'))?.['n'])
+    const save = async (): Promise<KeyChanges> => {
+      const changes = persistence.collectChanges(queue, keys, ALL_LANE_GROUPS)
+      persistence.markSaving(changes)
+      await engine.tx((db) => saveBackoffKeysForOperator(db, changes.rows, changes.removed))
+      return changes
+    }
+    const closed = JSON.parse(rowOf('paused', T0, 40).data) as BackoffEpisode
+    restoreEpisodes(queue, [closed], T0)
+    await save()
+    const later = { ...closed, state: 'recovering', since: T0 + 1_000, epoch: 41, until: null } as const
+    restoreEpisodes(queue, [later], T0 + 1_000)
+    await persistence.refreshAccounts(engine.read, queue, T0 + 2_000)
+    expect(snapshotEpisodes(queue)).toMatchObject([{ state: 'recovering' }])
+    expect((await save()).rows).toHaveLength(1)
+    queue.keyStates.get(KEY)?.episodes.clear()
+    expect([(await save()).removed.length, await stored()]).toEqual([1, 0])
+    // Its removal was not answered either.
+    restoreEpisodes(queue, [later], T0 + 1_000)
+    persistence.markSaved(await save())
+    expect([persistence.collectChanges(queue, keys, ALL_LANE_GROUPS).rows.length, await stored()]).toEqual([0, 1])
   })
 })

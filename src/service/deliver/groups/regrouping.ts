@@ -61,15 +61,22 @@ export function rehome(loop: LoopState, { dispatch, ref }: PendingAttempt, desti
     applyEvents(loop, withdrawMessage(session.queue, dispatch.mailId, context.now()))
 }
 
-/** Acquires or releases lane groups once all that concerns them is in the store. Returns whether the node holds others now; marked attempts may have been recalled. */
+/**
+ * Acquires or releases lane groups once all that concerns them is in the store. Returns whether the node holds others now; marked attempts may have been recalled.
+ * If the store has not answered an earlier call, other nodes may hold the groups that it released: then it asks at once.
+ */
 export async function regroup(loop: LoopState): Promise<boolean> {
   const { context, session, keyPersistence, groupSpread } = loop
   const { lease, queue, groups: before } = session
   // The next holder must find both. Outcomes of attempts are fenced by their marks, and may follow later.
-  const isUnwritten = session.endedUpdates.length + session.transitions.length > 0
-  if (session.isEnding || isUnwritten || !(await groupSpread.isDue(before))) return false
+  const unwritten = [session.endedUpdates, session.transitions, session.lateReports, session.lateResults]
+  const isUnwritten = unwritten.some(({ length }) => length > 0)
+  if (session.isEnding) return false
+  if (!session.isSpreadUnanswered && (isUnwritten || !(await groupSpread.isDue(before)))) return false
   await commitKeyChanges(context, session, keyPersistence)
+  session.isSpreadUnanswered = true
   const held = await groupSpread.spread(lease)
+  session.isSpreadUnanswered = false
   const acquired = new Set([...held].filter((group) => !before.has(group)))
   setGroups(session, held)
   keyPersistence.release(held)
