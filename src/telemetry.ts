@@ -28,6 +28,8 @@ const METRICS = {
   bounced_smtp_sessions_total: { kind: 'counter', help: 'SMTP connections accepted', labels: [] },
   bounced_smtp_refused_total: { kind: 'counter', help: 'SMTP connections and commands refused, by reason', labels: ['reason'] },
   bounced_smtp_body_bytes: { kind: 'gauge', help: 'Bytes of incoming mail in memory', labels: [] },
+  bounced_lmtp_connections: { kind: 'gauge', help: 'Open LMTP connections', labels: [] },
+  bounced_lmtp_body_bytes: { kind: 'gauge', help: 'Bytes of mail by LMTP in memory', labels: [] },
   bounced_submission_connections: { kind: 'gauge', help: 'Open connections of SMTP submission', labels: [] },
   bounced_submission_body_bytes: { kind: 'gauge', help: 'Bytes of incoming submissions in memory', labels: [] },
   bounced_mails_received_total: { kind: 'counter', help: 'Mails committed, by kind of report', labels: ['kind'] },

@@ -30,11 +30,11 @@ export const serveCommand: DefineCommand = (command) => {
     handleSignals(app, telemetry, config.settings.limits.closeSeconds * 1_000 + LAST_RESORT_MS)
     if (app.firstCredentials)
       printLines(...firstCredentialsLines(app.firstCredentials, app.publicUrl), ...exampleLines(app.firstCredentials, app.httpPort, config))
-    const { smtpPort: smtp, httpPort: http, adminPort: admin, submissionPort: submission, httpsPort: https } = app
+    const { smtpPort: smtp, httpPort: http, adminPort: admin, submissionPort: submission, httpsPort: https, lmtp } = app
     printLines(
-      `ready smtp=${smtp} http=${http}${https === null ? '' : ` https=${https}`}${submission === null ? '' : ` submission=${submission}`} admin=${admin}`,
+      `ready smtp=${smtp} http=${http}${https === null ? '' : ` https=${https}`}${submission === null ? '' : ` submission=${submission}`}${lmtp === null ? '' : ` lmtp=${lmtp}`} admin=${admin}`,
     )
-    telemetry.log.info({ smtp, http, https, submission, admin }, 'ready')
+    telemetry.log.info({ smtp, http, https, submission, lmtp, admin }, 'ready')
     trimMemory()
   })
 }

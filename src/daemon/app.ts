@@ -15,10 +15,9 @@ import { createDnsLookup } from '../net/dns.ts'
 import type { DnsLookup } from '../net/dns.ts'
 import { createDeliveryService, openNetworkEnvironment } from './delivery-setup.ts'
 import type { DeliveryService, NetworkEnvironment } from './delivery-setup.ts'
-import { loadOrMakeCertificate, hasConfiguredCertificate, openInboundListener, openSubmissionListener } from './listeners/smtp-listeners.ts'
+import { loadOrMakeCertificate, hasConfiguredCertificate, openSmtpListeners, type SmtpListeners } from './listeners/smtp-listeners.ts'
 import { claimForwardDomains, createOutboundServices } from './outbound-services.ts'
 import type { OutboundServices } from './outbound-services.ts'
-import type { SmtpListener } from '../smtp-server/listener.ts'
 import { openContext } from './bootstrap.ts'
 import { httpAppOptions, type HttpDependencies } from './http-options.ts'
 import { startCommandServer, type CommandServer } from './command-server.ts'
@@ -53,6 +52,8 @@ export type App = {
   readonly adminPort: number
   /** Null: there is no submission listener. */
   readonly submissionPort: number | null
+  /** The port or the path of the LMTP listener; null: there is none. */
+  readonly lmtp: number | string | null
   readonly firstCredentials: FirstCredentials | null
   readonly publicUrl: string
   /** Reads rules and certificate again. Faults: rule_invalid, config_invalid; then the old ones stay in force. */
@@ -91,11 +92,12 @@ export async function startApp(settings: Settings, telemetry: Telemetry, options
             receivePipedMail: createPipeListener({ context: runtime.context, settings, router: parts.intake.router }),
           })
     return {
-      smtpPort: parts.reportListener.port,
+      smtpPort: parts.smtpListeners.port,
       httpPort: parts.httpListener.port,
       httpsPort: parts.httpListener.https?.port ?? null,
       adminPort: parts.adminListener.port,
-      submissionPort: parts.submissionListener?.port ?? null,
+      submissionPort: parts.smtpListeners.submissionPort,
+      lmtp: parts.smtpListeners.lmtp,
       firstCredentials: runtime.firstCredentials,
       publicUrl: runtime.context.publicUrl,
       reload: () => reload(runtime, settings, parts),
@@ -139,8 +141,7 @@ type Parts = {
   readonly deliveryService: DeliveryService
   readonly httpListener: PublicListener
   readonly adminListener: HttpListener
-  readonly reportListener: SmtpListener
-  readonly submissionListener: SmtpListener | null
+  readonly smtpListeners: SmtpListeners
   /** DNS without a cache: a record that was published a moment ago must be visible. */
   readonly uncachedLookUp: DnsLookup
 }
@@ -208,7 +209,7 @@ async function openListeners(
   runtime: Runtime,
   settings: Settings,
   { http, router, network, cleanups }: ListenerDependencies,
-): Promise<Pick<Parts, 'httpListener' | 'adminListener' | 'reportListener' | 'submissionListener'>> {
+): Promise<Pick<Parts, 'httpListener' | 'adminListener' | 'smtpListeners'>> {
   const { context } = runtime
   const { submit } = http
   const appOptions = httpAppOptions(runtime, http)
@@ -218,23 +219,20 @@ async function openListeners(
   const adminApp = await createAdminApp({ telemetry: context.telemetry, findReadinessProblem: http.readiness.check })
   const adminListener = await openAdminListener(adminApp, settings)
   cleanups.push(adminListener.close)
-  const reportListener = await openInboundListener(settings, context, router)
-  cleanups.push(reportListener.close)
-  network.setSmtpPort(reportListener.port)
-  const submissionListener = await openSubmissionListener(settings, context, { keys: appOptions.credentialStore, submit })
-  if (submissionListener !== null) cleanups.push(submissionListener.close)
-  return { httpListener, adminListener, reportListener, submissionListener }
+  const smtpListeners = await openSmtpListeners(settings, context, { router, keys: appOptions.credentialStore, submit })
+  cleanups.push(smtpListeners.close)
+  network.setSmtpPort(smtpListeners.port)
+  return { httpListener, adminListener, smtpListeners }
 }
 
 /** Reads everything before anything is in force. */
-function reload(runtime: Runtime, settings: Settings, { reportListener, submissionListener, httpListener }: Parts): void {
+function reload(runtime: Runtime, settings: Settings, { smtpListeners, httpListener }: Parts): void {
   const certificate = hasConfiguredCertificate(settings) ? loadOrMakeCertificate(settings) : null
   const activateHttps = httpListener.https?.prepareReload()
   runtime.reloadRules()
   activateHttps?.()
   if (certificate === null) return
-  reportListener.reloadTls(certificate)
-  submissionListener?.reloadTls(certificate)
+  smtpListeners.reloadTls(certificate)
 }
 
 type RunningParts = Parts & {
@@ -248,30 +246,12 @@ type RunningParts = Parts & {
 
 /** The listeners first, then what they passed on, then the store, and the lock last. Until the store is closed, operators can watch. */
 async function shutDown(parts: RunningParts): Promise<void> {
-  const {
-    state,
-    reportListener,
-    submissionListener,
-    httpListener,
-    adminListener,
-    commandServer,
-    verifier,
-    intake,
-    network,
-    runtime,
-    lock,
-  } = parts
+  const { state, smtpListeners, httpListener, adminListener, commandServer, verifier, intake, network, runtime, lock } = parts
   state.isClosing = true
   const { engine } = runtime.context
   // A store that does not answer must not keep the process: what still waits for it fails.
   const timer = setTimeout(() => engine.abort(), parts.closeTimeoutMs)
-  await Promise.all([
-    reportListener.close(),
-    submissionListener?.close(),
-    httpListener.close(),
-    commandServer?.close(),
-    parts.stopServices(),
-  ])
+  await Promise.all([smtpListeners.close(), httpListener.close(), commandServer?.close(), parts.stopServices()])
   await intake.close()
   await verifier.close()
   await network.close()

@@ -11,6 +11,7 @@ import { compatibleSettings } from './compatible.ts'
 import { consoleSettings } from './console.ts'
 import { httpSettings } from './http.ts'
 import { limitSettings } from './limits.ts'
+import { lmtpSettings } from './lmtp.ts'
 import { alertSettings, forwardSettings, webhookSettings } from './outbound.ts'
 import { exportSettings, retentionSettings } from './retention.ts'
 import { DEFAULT_DATA_FOLDER } from './data-folder.ts'
@@ -181,6 +182,7 @@ export const SETTINGS_SCHEMA = z.strictObject({
   ),
   store: storeSettings.prefault({}),
   smtp: smtpSettings.prefault({}),
+  lmtp: lmtpSettings.prefault({}),
   submission: submissionSettings.prefault({}),
   http: httpSettings.prefault({}),
   tls: tlsSettings.prefault({}),

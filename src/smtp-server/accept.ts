@@ -1,5 +1,5 @@
 /**
- * accept - decides whether a TCP connection becomes an SMTP session
+ * accept - decides whether a connection becomes an SMTP session
  *
  * Finds the address of the client and applies the connection limits. A listed load balancer must begin with a PROXY header; the limits then
  * count the client behind it. A PROXY header from any other peer closes the session (smtp-server/connection). A connection that is refused
@@ -27,15 +27,18 @@ export type AdmissionControl = {
   readonly maxPending: number
 }
 
+/** The address of a client on a Unix socket, which has none: it is on this machine. */
+const UNIX_SOCKET_PEER = '127.0.0.1'
+
 /** A load balancer sends its header at once. Five seconds allow for a lost packet and its retransmission. */
 const PROXY_HEADER_TIMEOUT_MS = 5_000
 /** Time that a refused client has to read the refusal before its socket is destroyed. */
 const REFUSED_LINGER_MS = 1_000
 
-/** Handles one TCP connection: refuses it, or starts a session once the client's address is known. Never throws. */
+/** Handles one connection: refuses it, or starts a session once the client's address is known. Never throws. */
 export function acceptConnection(admission: AdmissionControl, socket: Socket): void {
   socket.on('error', () => undefined)
-  const peer = normaliseIp(socket.remoteAddress ?? '')
+  const peer = normaliseIp(socket.remoteAddress ?? UNIX_SOCKET_PEER)
   const refusal = admission.refusalForAll()
   if (refusal !== null) return refuseConnection(admission, socket, refusal, peer)
   const directSource = { address: peer, port: socket.remotePort ?? 0 }

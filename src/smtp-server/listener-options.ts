@@ -16,6 +16,8 @@ import type { RefusalName } from './refusals.ts'
 export type ListenerOptions = {
   readonly host: string
   readonly port: number
+  /** Path of a Unix socket to listen on instead of host and port. */
+  readonly socketPath?: string
   readonly hostname: string
   /** Load balancers that begin each connection with a PROXY header: addresses or networks. */
   readonly proxyPeers: readonly string[]

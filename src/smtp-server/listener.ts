@@ -1,11 +1,11 @@
 /**
  * listener - accepts SMTP connections, enforces limits while they run, and closes them in order
  *
- * The report listener and the submission listener are both made here; they differ in the SMTP server that executes their sessions. Once a
+ * The listeners for reports by SMTP and LMTP and for submission are made here; they differ in the SMTP server that executes their sessions. Once a
  * second the listener looks for slow peers and for a memory budget that is short. When it closes, a session in the middle of a mail gets its
  * answer first.
  *
- * RFC 5321, 1870 (SIZE), 2034, 2920 (PIPELINING), 3207 (STARTTLS), 6152, 6531. See also: smtp-server/accept (before the session),
+ * RFC 5321, 1870 (SIZE), 2033 (LMTP), 2034, 2920 (PIPELINING), 3207 (STARTTLS), 6152, 6531. See also: smtp-server/accept (before the session),
  * smtp-server/report-session (which mail is accepted), smtp-server/connection (the session), docs/SMTP.md.
  */
 import { randomBytes } from 'node:crypto'
@@ -26,7 +26,7 @@ import {
   type ReportListenerOptions,
 } from './listener-options.ts'
 import type { ProxySource } from './proxy-protocol.ts'
-import { createReportServer } from './report-session.ts'
+import { createLmtpServer, createReportServer } from './report-session.ts'
 import { maskSmtpCommand } from '../trace.ts'
 
 export type SmtpListener = {
@@ -41,11 +41,18 @@ export type SmtpListener = {
 const CHECK_INTERVAL_MS = 1_000
 
 const GAUGES = { connections: 'bounced_smtp_connections', bodies: 'bounced_smtp_body_bytes' } as const
+const LMTP_GAUGES = { connections: 'bounced_lmtp_connections', bodies: 'bounced_lmtp_body_bytes' } as const
 
 /** Opens the report listener. Resolves once it listens. Faults: config_invalid (proxyPeers, trustedRelays). */
 export async function startReportListener(options: ReportListenerOptions): Promise<SmtpListener> {
   const isTrustedRelay = createAddressMatcher(options.trustedRelays, 'smtp.trustedRelays')
   return startListener({ ...options, gauges: GAUGES }, (state) => createReportServer(state, options.router, isTrustedRelay))
+}
+
+/** Opens the LMTP listener, which accepts the same mail. Resolves once it listens. Faults: config_invalid (trustedRelays). */
+export async function startLmtpListener(options: ReportListenerOptions): Promise<SmtpListener> {
+  const isTrustedRelay = createAddressMatcher(options.trustedRelays, 'smtp.trustedRelays')
+  return startListener({ ...options, gauges: LMTP_GAUGES }, (state) => createLmtpServer(state, options.router, isTrustedRelay))
 }
 
 /** Opens a listener whose sessions are executed by the given server. Resolves once it listens. Faults: config_invalid (proxyPeers, exemptPeers). */
@@ -152,7 +159,8 @@ function enforceLimits(state: ListenerState): void {
 function listen(server: Server, options: ListenerOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ port: options.port, host: options.host, backlog: LISTEN_BACKLOG }, () => {
+    const { port, host, socketPath } = options
+    server.listen({ ...(socketPath === undefined ? { port, host } : { path: socketPath }), backlog: LISTEN_BACKLOG }, () => {
       server.off('error', reject)
       server.on('error', (error) => options.telemetry.log.error({ err: error }, 'smtp listener failed'))
       resolve()

@@ -35,6 +35,17 @@ export const REFUSALS = {
     status: '4.5.3',
     text: 'One Return-Path address for each mail with a null sender, please send the other recipients in another mail (smtp.trustedRelays)',
   },
+  repeated: {
+    code: 452,
+    status: '4.5.3',
+    text: 'This recipient was named before in this LMTP transaction; please send it in another mail',
+  },
+  stranger: {
+    code: 554,
+    status: '5.7.1',
+    text: 'LMTP is for programs on this machine and for smtp.trustedRelays',
+    closesConnection: true,
+  },
   size: { code: 552, status: '5.3.4', text: 'Mail exceeds the SIZE of the EHLO reply (limits.advertisedSize)' },
   submissionSize: { code: 552, status: '5.3.4', text: 'Mail exceeds the SIZE of the EHLO reply (submission.mailBytes)' },
   mails: {

@@ -44,8 +44,10 @@ export type Daemon = {
 /** A folder for one daemon's store. */
 export const makeTemporaryFolder = (): string => mkdtempSync(join(tmpdir(), 'bounced-daemon-'))
 
-/** `source`: the folder of another version. Starts a daemon and waits for its `ready` line. Rejects with its output when it ends first. */
-export async function startDaemon(options: { data?: string; env?: Record<string, string>; source?: string } = {}): Promise<Daemon> {
+/** `source`: the folder of another version. `user`: the number of the user that it runs as. Starts a daemon and waits for its `ready` line. Rejects with its output when it ends first. */
+export async function startDaemon(
+  options: { data?: string; env?: Record<string, string>; source?: string; user?: number } = {},
+): Promise<Daemon> {
   const data = options.data ?? makeTemporaryFolder()
   const env = {
     ...childEnvironment(),
@@ -64,6 +66,7 @@ export async function startDaemon(options: { data?: string; env?: Record<string,
   const child = spawn(process.execPath, [join(options.source ?? root, 'src/cli.ts'), 'serve'], {
     env,
     cwd: data,
+    ...(options.user === undefined ? {} : { uid: options.user, gid: options.user }),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''

@@ -1,5 +1,5 @@
 /**
- * smtp-listener - starts the report listener in this process, and a client that sends given lines and reads whole replies
+ * smtp-listener - starts the report listener in this process, by SMTP or LMTP, and a client that sends given lines and reads whole replies
  */
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import type { ListenerLimits } from '../../src/smtp-server/listener-options.ts'
 import { createIncomingRouter, type IncomingRouter } from '../../src/smtp-server/incoming-router.ts'
-import { startReportListener, type SmtpListener } from '../../src/smtp-server/listener.ts'
+import { startLmtpListener, startReportListener, type SmtpListener } from '../../src/smtp-server/listener.ts'
 import { createTelemetry, type Telemetry } from '../../src/telemetry.ts'
 import { TRUNCATED_MAIL_BYTES, type IncomingMail } from '../../src/service/receive/incoming-mail.ts'
 
@@ -50,6 +50,8 @@ export type ListenerOverrides = {
   readonly tls?: boolean
   readonly proxyPeers?: readonly string[]
   readonly trustedRelays?: readonly string[]
+  /** The protocol; a path: LMTP on a Unix socket. */
+  readonly lmtp?: true | string
 }
 
 export type StartedListener = {
@@ -82,7 +84,9 @@ export async function startListener(options: ListenerOverrides = {}): Promise<St
     reports: { submit },
     inbound: null,
   })
-  const listener = await startReportListener({
+  const start = options.lmtp === undefined ? startReportListener : startLmtpListener
+  const listener = await start({
+    ...(typeof options.lmtp === 'string' ? { socketPath: options.lmtp } : {}),
     host: '127.0.0.1',
     port: 0,
     hostname: 'bounce.example.com',
@@ -117,6 +121,15 @@ export function openConnection(port: number, from = '127.0.0.1'): SmtpConversati
   const socket = connect({ port, host: '127.0.0.1', localAddress: from, noDelay: true })
   sockets.push(socket)
   return createConversation(socket)
+}
+
+/** Opens a connection to a Unix socket and reads the greeting. */
+export async function openUnixConversation(path: string): Promise<SmtpConversation> {
+  const socket = connect(path)
+  sockets.push(socket)
+  const opened = createConversation(socket)
+  await opened.receive()
+  return opened
 }
 
 /** Opens a connection and reads the greeting. */

@@ -26,3 +26,15 @@ export async function explainListenErrors<T>({ host, port, variables }: ListenAd
     throw new Fault('conflict', `port ${port} on ${host} ${explanation}; choose another with ${variables}`, { cause })
   }
 }
+
+/** Opens a listener on a Unix socket and turns its errors into a Fault that names the path. Faults: conflict. */
+export async function explainSocketErrors<T>(path: string, open: () => Promise<T>): Promise<T> {
+  try {
+    return await open()
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new Fault('conflict', `the socket ${path} cannot be opened (${reason}); its folder must exist and belong to the daemon's user`, {
+      cause,
+    })
+  }
+}

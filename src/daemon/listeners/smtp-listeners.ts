@@ -1,7 +1,7 @@
 /**
- * smtp-listeners - opens the SMTP listeners of the daemon from its settings: one for reports and inbound mail, one for submission
+ * smtp-listeners - opens the SMTP listeners of the daemon from its settings: one for reports and inbound mail, the same by LMTP, one for submission
  *
- * See also: daemon/app (opens and closes them), smtp-server/listener, smtp-server/incoming-router, smtp-server/submission-session.
+ * All of them are open, or none. See also: daemon/app (opens and closes them), smtp-server/listener, smtp-server/incoming-router, smtp-server/submission-session.
  */
 import { hostname } from 'node:os'
 import type { CredentialStore } from '../../http/server/authenticate.ts'
@@ -9,18 +9,62 @@ import { loadCertificate, createSelfSignedCertificate } from '../../net/certific
 import type { Certificate } from '../../net/certificate.ts'
 import type { IncomingRouter } from '../../smtp-server/incoming-router.ts'
 import type { CommonListenerOptions, ListenerLimits, ReportListenerOptions } from '../../smtp-server/listener-options.ts'
-import { startReportListener } from '../../smtp-server/listener.ts'
+import { startLmtpListener, startReportListener } from '../../smtp-server/listener.ts'
 import type { SmtpListener } from '../../smtp-server/listener.ts'
 import { startSubmissionListener } from '../../smtp-server/submission-session.ts'
-import { explainListenErrors } from './listen-errors.ts'
+import { explainListenErrors, explainSocketErrors } from './listen-errors.ts'
+import { parseListenTarget } from '../../settings/lmtp.ts'
 import type { Settings } from '../../settings/schema.ts'
 import { MAX_XSMTPAPI_RECIPIENTS } from '../../compose/x-smtpapi.ts'
 import { createSignInLimit } from '../../net/sign-in-limit.ts'
+import { openToLocalUsers, removeStaleSocket } from '../../net/unix-socket-file.ts'
 import type { Context } from '../../service/context.ts'
 import type { Submit } from '../../service/submit/submit.ts'
 
+/** The open listeners. */
+export type SmtpListeners = {
+  readonly port: number
+  /** Null: there is no submission listener. */
+  readonly submissionPort: number | null
+  /** The port or the path of the LMTP listener; null: there is none. */
+  readonly lmtp: number | string | null
+  /** Replaces the certificate of new connections. */
+  readonly reloadTls: (certificate: Certificate) => void
+  /** Refuses new connections. Resolves when the sessions in the middle of a mail have been answered. */
+  readonly close: () => Promise<void>
+}
+
+type SmtpDependencies = { readonly router: IncomingRouter; readonly keys: CredentialStore; readonly submit: Submit }
+
+/** Opens the listeners that the settings ask for. Faults: config_invalid (certificate, lists of addresses), conflict. */
+export async function openSmtpListeners(settings: Settings, context: Context, dependencies: SmtpDependencies): Promise<SmtpListeners> {
+  const open: SmtpListener[] = []
+  const close = async (): Promise<void> => void (await Promise.all(open.map((listener) => listener.close())))
+  const keep = <Listener extends SmtpListener | null>(listener: Listener): Listener => {
+    if (listener !== null) open.push(listener)
+    return listener
+  }
+  try {
+    const { port } = keep(await openInboundListener(settings, context, dependencies.router))
+    const lmtp = keep(await openLmtpListener(settings, context, dependencies.router))
+    const submission = keep(await openSubmissionListener(settings, context, dependencies))
+    return {
+      port,
+      submissionPort: submission?.port ?? null,
+      lmtp: lmtp?.socketPath ?? lmtp?.port ?? null,
+      reloadTls: (certificate) => {
+        for (const listener of open) listener.reloadTls(certificate)
+      },
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
 /** Opens the listener for reports and inbound mail. Faults: config_invalid (certificate, proxyPeers), conflict. */
-export async function openInboundListener(settings: Settings, context: Context, router: IncomingRouter): Promise<SmtpListener> {
+async function openInboundListener(settings: Settings, context: Context, router: IncomingRouter): Promise<SmtpListener> {
   const [host, port] = [settings.host, settings.smtp.port]
   const options: ReportListenerOptions = {
     ...commonOptionsOf(settings, context),
@@ -33,13 +77,37 @@ export async function openInboundListener(settings: Settings, context: Context, 
   return explainListenErrors({ host, port, variables: 'BOUNCED_SMTP_PORT or BOUNCED_HOST' }, () => startReportListener(options))
 }
 
-type SubmissionDependencies = { readonly keys: CredentialStore; readonly submit: Submit }
+type LmtpListener = SmtpListener & { readonly socketPath?: string }
+
+/** Loopback, whatever limits.exemptPeers says: the clients of LMTP are mail servers of the operator. */
+const LOOPBACK = ['127.0.0.0/8', '::1']
+
+/** Opens the LMTP listener. Resolves to null when lmtp.listen is not set. Faults: config_invalid (trustedRelays), conflict. */
+async function openLmtpListener(settings: Settings, context: Context, router: IncomingRouter): Promise<LmtpListener | null> {
+  const { trustedRelays } = settings.smtp
+  const target = settings.lmtp.listen === undefined ? null : parseListenTarget(settings.lmtp.listen)
+  if (target === null) return null
+  const options = {
+    ...commonOptionsOf(settings, context),
+    proxyPeers: [],
+    limits: { ...smtpLimitsOf(settings), exemptPeers: [...LOOPBACK, ...trustedRelays] },
+    trustedRelays,
+    router,
+  }
+  if ('port' in target)
+    return explainListenErrors({ ...target, variables: 'BOUNCED_LMTP_LISTEN' }, () => startLmtpListener({ ...options, ...target }))
+  const { path: socketPath } = target
+  await removeStaleSocket(socketPath)
+  const listener = await explainSocketErrors(socketPath, () => startLmtpListener({ ...options, host: '', port: 0, socketPath }))
+  openToLocalUsers(socketPath)
+  return { ...listener, socketPath }
+}
 
 /** Opens the submission listener. Resolves to null when submission.port is not set. Faults: config_invalid (certificate, proxyPeers), conflict. */
-export async function openSubmissionListener(
+async function openSubmissionListener(
   settings: Settings,
   context: Context,
-  dependencies: SubmissionDependencies,
+  dependencies: Pick<SmtpDependencies, 'keys' | 'submit'>,
 ): Promise<SmtpListener | null> {
   const { port, host = settings.host, plainAuth, mailBytes } = settings.submission
   if (port === undefined) return null
