@@ -32,7 +32,7 @@ const vitest = (project: string): readonly string[] => ['vitest', 'run', '--proj
 
 const STAGES: readonly Stage[] = [
   { name: 'lint', lanes: ['test'], command: ['oxlint', '--type-aware', '--deny-warnings'], counts: 'itself' },
-  { name: 'format', lanes: ['test'], command: ['oxfmt', '--check', 'src', 'console', 'test', 'bench', 'bin'], counts: 'itself' },
+  { name: 'format', lanes: ['test'], command: ['oxfmt', '--check', 'src', 'console', 'test', 'bench', 'bin', 'package'], counts: 'itself' },
   { name: 'types', lanes: ['quick', 'test'], command: ['tsc', '--noEmit'], counts: 'itself' },
   { name: 'pages', lanes: ['quick', 'test'], command: ['tsc', '--noEmit', '-p', 'console'], counts: 'itself' },
   { name: 'floors', lanes: ['quick', 'test'], command: vitest('law'), counts: 'tests' },

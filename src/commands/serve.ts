@@ -6,6 +6,7 @@
  *
  * See also: daemon/app.
  */
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { FirstCredentials } from '../daemon/accounts.ts'
 import { startApp } from '../daemon/app.ts'
@@ -39,15 +40,21 @@ export const serveCommand: DefineCommand = (command) => {
   })
 }
 
+const EXAMPLE_MAIL = 'fixtures/mails/google-not-exist.eml'
+
 /** Three commands that can be pasted into a shell. */
 function exampleLines({ apiUser, apiKey }: FirstCredentials, httpPort: number, { settings }: Config): string[] {
   const url = localUrlOf(settings.http.host, httpPort)
   const user = apiKey === null ? `"${apiUser}:$BOUNCED_API_KEY"` : `${apiUser}:${apiKey}`
   const mail = '{"from":"news@example.com","subject":"Hello","recipients":["joe@example.org"]}'
+  const post = `curl -s -u ${user} -H 'content-type: application/json'`
   return [
     'Three commands to try next:',
-    '  npx --no-install bounced explain fixtures/mails/google-not-exist.eml',
-    `  curl -s -u ${user} -H 'content-type: application/json' -d '${mail}' ${url}/v1/messages`,
+    // The package has no example mails.
+    existsSync(EXAMPLE_MAIL)
+      ? `  npx --no-install bounced explain ${EXAMPLE_MAIL}`
+      : `  ${post} -d '{"reply":"550 5.1.1 No such user"}' ${url}/v1/classify`,
+    `  ${post} -d '${mail}' ${url}/v1/messages`,
     `  curl -s -u ${user} ${url}/v1/messages`,
   ]
 }

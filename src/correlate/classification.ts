@@ -17,7 +17,7 @@ import { explainReport } from './explained-report.ts'
 import { impliedStatus, type ImpliedStatus } from './implied-status.ts'
 
 /** What a report or a reply says about one recipient. Everything from `subStatus` on is null if it was neither refused nor delayed. */
-type RecipientClassification = {
+export type RecipientClassification = {
   readonly recipient: string | null
   readonly action: DsnAction
   /** The reply code of the remote server. */
@@ -42,7 +42,7 @@ export type Classification = {
 }
 
 /** A reply as a server sends it, the host that sent it and the recipient that it is about. */
-type ReplyToClassify = { readonly reply: string; readonly mx?: string | undefined; readonly recipient?: string | undefined }
+export type ReplyToClassify = { readonly reply: string; readonly mx?: string | undefined; readonly recipient?: string | undefined }
 
 /** Classifies each recipient of a report. Total. */
 export function classifyReport(table: RuleTable, report: Report): Classification {

@@ -9,6 +9,7 @@
 import { Worker } from 'node:worker_threads'
 import { z } from 'zod'
 import { createFairRunner } from '../net/fair-runner.ts'
+import { workerUrl } from '../worker-url.ts'
 import { readHeaderOnly, type MailContent } from './mail-content.ts'
 
 export type MimeReader = {
@@ -29,7 +30,7 @@ const YOUNG_MB = 8
 const IDLE_MS = 30_000
 
 const startWorker = (): Worker =>
-  new Worker(new URL('./mime-reader-worker.ts', import.meta.url), {
+  new Worker(workerUrl('./mime-reader-worker', import.meta.url), {
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: YOUNG_MB },
   })
 

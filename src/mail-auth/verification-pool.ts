@@ -9,6 +9,7 @@
 import { Worker } from 'node:worker_threads'
 import type { DnsLookup } from '../net/dns.ts'
 import { clientBlockOf } from '../net/peer-network.ts'
+import { workerUrl } from '../worker-url.ts'
 import { createFairQueue, type FairQueue } from '../queue/schedule/fair-queue.ts'
 import { startVerificationThread, type PartialResults, type VerificationThread } from './verification-thread.ts'
 import type { MailToVerify } from './verify-signatures.ts'
@@ -52,7 +53,7 @@ const YOUNG_MB = 8
 const NOTHING_KNOWN: PartialResults = { parts: {}, isComplete: false }
 
 const startWorker = (): Worker =>
-  new Worker(new URL('./verification-worker.ts', import.meta.url), {
+  new Worker(workerUrl('./verification-worker', import.meta.url), {
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: YOUNG_MB },
   })
 

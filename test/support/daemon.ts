@@ -44,9 +44,11 @@ export type Daemon = {
 /** A folder for one daemon's store. */
 export const makeTemporaryFolder = (): string => mkdtempSync(join(tmpdir(), 'bounced-daemon-'))
 
-/** `source`: the folder of another version. `user`: the number of the user that it runs as. Starts a daemon and waits for its `ready` line. Rejects with its output when it ends first. */
+/**
+ * `source`: the folder of another version. `program`: the arguments of Node instead of `src/cli.ts serve`. `user`: the number of the user that it runs as. Starts a daemon and waits for its `ready` line. Rejects with its output when it ends first.
+ */
 export async function startDaemon(
-  options: { data?: string; env?: Record<string, string>; source?: string; user?: number } = {},
+  options: { data?: string; env?: Record<string, string>; source?: string; program?: readonly string[]; user?: number } = {},
 ): Promise<Daemon> {
   const data = options.data ?? makeTemporaryFolder()
   const env = {
@@ -63,7 +65,7 @@ export async function startDaemon(
     ...options.env,
   }
   const startedAt = performance.now()
-  const child = spawn(process.execPath, [join(options.source ?? root, 'src/cli.ts'), 'serve'], {
+  const child = spawn(process.execPath, options.program ?? [join(options.source ?? root, 'src/cli.ts'), 'serve'], {
     env,
     cwd: data,
     ...(options.user === undefined ? {} : { uid: options.user, gid: options.user }),

@@ -9,6 +9,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { Fault } from '../../errors.ts'
+import { workerUrl } from '../../worker-url.ts'
 import { createMessagePacker, createMessageUnpacker } from './message-packing.ts'
 import type { MessagePacker } from './message-packing.ts'
 import { toSqliteFault } from './sqlite-fault.ts'
@@ -68,7 +69,7 @@ type RunningWorker = {
 const MAX_YOUNG_GENERATION_MEGABYTES = 8
 
 const startWorker = (settings: SqliteWorkerSettings): Worker =>
-  new Worker(new URL('./sqlite-worker.ts', import.meta.url), {
+  new Worker(workerUrl('./sqlite-worker', import.meta.url), {
     workerData: settings,
     resourceLimits: { maxYoungGenerationSizeMb: MAX_YOUNG_GENERATION_MEGABYTES },
   })
