@@ -93,6 +93,17 @@ export const FAULTS: readonly FaultRow[] = [
     },
   },
   {
+    name: 'the connections of the delivering node are cut twenty times when a COMMIT has arrived and before its answer does',
+    part: 'nodes',
+    run: async ({ deliverer }) => {
+      const { proxy } = await deliverer()
+      for (let n = 0; n < 20; n++) {
+        await proxy.cutAtCommit()
+        await sleep(100)
+      }
+    },
+  },
+  {
     name: 'the host of the delivering node is lost in mid-transaction: its connections stay open and silent',
     part: 'nodes',
     run: async (installation) => {

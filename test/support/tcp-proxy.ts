@@ -4,6 +4,7 @@
  *     const proxy = await createTcpProxy({ host: '127.0.0.1', port: 5432 })
  *     proxy.swallow()  // both sides stay connected and hear nothing: a host that is lost, a firewall that drops
  *     proxy.cut()      // both sides are reset, and new connections are refused
+ *     await proxy.cutAtCommit()  // the next COMMIT arrives, and both sides are reset before its answer does
  *     proxy.delay(50)  // each chunk arrives later
  *     proxy.pass()     // works again; connections that swallowed stay dead
  *
@@ -21,17 +22,29 @@ export type TcpProxy = {
   readonly delay: (millis: number) => void
   readonly swallow: () => void
   readonly cut: () => void
+  /** Resolves when a COMMIT has met it. One at a time. */
+  readonly cutAtCommit: () => Promise<void>
   /** Chunks that were lost since `swallow`. */
   readonly swallowed: () => number
   readonly close: () => Promise<void>
 }
 
 type Link = { readonly ends: readonly [Socket, Socket]; isDead: boolean }
-type ProxyState = { mode: 'pass' | 'swallow' | 'cut'; delayMillis: number; swallowed: number; readonly links: Set<Link> }
+type ProxyState = {
+  mode: 'pass' | 'swallow' | 'cut'
+  delayMillis: number
+  swallowed: number
+  readonly links: Set<Link>
+  /** Called for the next COMMIT; null: commits pass. */
+  onCommit: (() => void) | null
+}
+
+/** The end of the message that PostgreSQL's clients send for it: a simple query. */
+const COMMIT = Buffer.from('commit\0')
 
 /** Listens on a free port of loopback. */
 export async function createTcpProxy(target: Target): Promise<TcpProxy> {
-  const state: ProxyState = { mode: 'pass', delayMillis: 0, swallowed: 0, links: new Set() }
+  const state: ProxyState = { mode: 'pass', delayMillis: 0, swallowed: 0, links: new Set(), onCommit: null }
   const server = createServer((client) => accept(state, client, target))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const port = portOf(server)
@@ -60,6 +73,7 @@ export async function createTcpProxy(target: Target): Promise<TcpProxy> {
       state.mode = 'cut'
       for (const link of state.links) breakLink(state, link)
     },
+    cutAtCommit: () => new Promise((resolve) => (state.onCommit = resolve)),
     swallowed: () => state.swallowed,
     close: async () => {
       for (const link of state.links) breakLink(state, link)
@@ -92,12 +106,23 @@ function forward(state: ProxyState, link: Link, { from, to }: { readonly from: S
   from.on('error', () => undefined)
   from.on('data', (chunk: Buffer) => {
     if (link.isDead) state.swallowed += 1
+    else if (state.onCommit !== null && chunk.subarray(-COMMIT.length).equals(COMMIT)) passCommit(state, link, { to, chunk })
     else later(() => to.writable && to.write(chunk))
   })
   // A lost host does not say goodbye, so the end of one side is swallowed too. A host that is back resets what it has closed, when it is asked (keepalive).
   from.on('close', () => {
     if (!link.isDead || state.mode === 'pass') later(() => breakLink(state, link))
   })
+}
+
+/** The server gets the COMMIT, and the client no answer. */
+function passCommit(state: ProxyState, link: Link, { to, chunk }: { readonly to: Socket; readonly chunk: Buffer }): void {
+  state.onCommit?.()
+  state.onCommit = null
+  link.isDead = true
+  to.write(chunk)
+  // Time to arrive: a reset discards what has not been read.
+  setTimeout(() => breakLink(state, link), 50)
 }
 
 function breakLink(state: ProxyState, link: Link): void {

@@ -2,7 +2,7 @@
  * counter-buffer - counts committed facts in memory and adds the counts to the store at intervals
  *
  * If every commit updated these counters, all commits would wait for the same rows. A node that crashes loses the counts since its last
- * flush; alerts look at hours, so this does not matter.
+ * flush, and a flush whose commit is not answered may lose its own; alerts look at hours, so this does not matter. Nothing is counted twice.
  *
  * See also: ledger/project/watch-counts (what is counted), service/alerts/alerts.
  */
@@ -14,7 +14,7 @@ import { addWatchCounts } from '../../store/facts/watch-counters.ts'
 export type CounterBuffer = {
   /** Counts committed facts, and `mails` received by SMTP. Never throws. */
   readonly count: (facts: readonly Fact[], mails?: number) => void
-  /** Adds the counts to the store. Faults: store_busy; the counts then stay in the buffer. */
+  /** Adds the counts to the store. Faults: store_busy; the counts then stay in the buffer, unless their commit may have taken effect. */
   readonly flush: (engine: Engine) => Promise<void>
 }
 
@@ -41,10 +41,18 @@ export function createCounterBuffer(now: () => number): CounterBuffer {
       const flushed = buffered
       if (flushed.size === 0) return
       buffered = new Map()
+      let isCommitting = false
       try {
-        await engine.tx((db) => addWatchCounts(db, [...flushed.values()]), { visibility: 'latest' })
+        await engine.tx(
+          async (db) => {
+            isCommitting = false
+            await addWatchCounts(db, [...flushed.values()])
+            isCommitting = true
+          },
+          { visibility: 'latest' },
+        )
       } catch (error) {
-        for (const count of flushed.values()) add(count)
+        if (!isCommitting) for (const count of flushed.values()) add(count)
         throw error
       }
     },

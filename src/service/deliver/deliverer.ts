@@ -271,5 +271,5 @@ async function drain(state: DelivererState, loop: DeliveryLoop): Promise<void> {
 /** How often the results of the last attempts are committed. */
 const DRAIN_INTERVAL_MS = 50
 
-const hasUnwritten = ({ updates, endedUpdates, transitions, awaitingMark }: SessionView): boolean =>
-  updates.length + endedUpdates.length + transitions.length + awaitingMark.length > 0
+const hasUnwritten = ({ updates, endedUpdates, transitions, awaitingMark, lateReports, lateResults }: SessionView): boolean =>
+  [updates, endedUpdates, transitions, awaitingMark, lateReports, lateResults].some(({ length }) => length > 0)

@@ -9,8 +9,9 @@
  * row is fenced by the mark of the attempt: it leaves a row alone that another node has marked since.
  *
  * May run again from its start: it changes nothing outside the store. A commit may take effect and have no answer, and then the next one writes all of it again:
- * facts are recognised by their keys, rows are written whole or fenced by the mark, and what was read is removed only with what followed from it. See also: service/deliver/delivery-batch, service/deliver/delivery-loop,
- * ledger/decide/attempt.
+ * facts are recognised by their keys, rows are written whole or fenced by the mark, and what was read is removed only with what followed from it.
+ *
+ * See also: service/deliver/delivery-batch, service/deliver/delivery-loop, ledger/decide/attempt.
  */
 import { isItemFault, isRetryable } from '../../errors.ts'
 import { decideAttempt, decideGiveUp } from '../../ledger/decide/attempt.ts'

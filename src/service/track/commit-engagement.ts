@@ -16,13 +16,19 @@ import type { ClickBursts } from './click-bursts.ts'
 import type { IdentifiedRequest } from './engagement-service.ts'
 import { requestIdOf } from './request-id.ts'
 
-type EngagementTools = { readonly places: PlaceLookup; readonly bursts: ClickBursts; readonly readAgent: AgentReader }
+type EngagementTools = {
+  readonly places: PlaceLookup
+  readonly bursts: ClickBursts
+  readonly readAgent: AgentReader
+  /** Requests without a fact whose commit failed: it may have taken effect, and no key tells whether they are counted. */
+  readonly maybeCounted: WeakSet<IdentifiedRequest>
+}
 
 /** The clicks of a batch that are part of a burst, and earlier facts that are, by delivery. */
 type BatchBursts = { readonly requests: ReadonlySet<IdentifiedRequest>; readonly earlier: ReadonlyMap<string, readonly string[]> }
 
 /**
- * Commits the facts of a batch. A request for a mail that is not stored any more makes none: it is counted for its account.
+ * Commits the facts of a batch. A request for a mail that is not stored any more makes none: it is counted for its account, at most once however often it is tried.
  * Faults: store_busy.
  */
 export async function commitEngagement(context: Context, tools: EngagementTools, requests: readonly IdentifiedRequest[]): Promise<void> {
@@ -32,14 +38,21 @@ export async function commitEngagement(context: Context, tools: EngagementTools,
     deliveries: requests.map(({ account, deliveryId }) => ({ account, deliveryId })),
     facts: requests.filter(({ deliveryId }) => bursts.earlier.has(deliveryId)).map(({ account, deliveryId }) => ({ account, deliveryId })),
   }
-  const facts = await transact(context, needs, async (transaction) => {
-    const work = { context, tools, snapshot, transaction }
-    // Images and redirects are answered in between.
-    await mapInTimeSlices(requests, (request) => applyRequest(work, request, bursts.requests.has(request)))
-    applyCorrections({ snapshot, transaction }, bursts)
-    return { result: transaction.ledgerState.newFacts }
-  })
-  report(context, tools.bursts, facts)
+  let counted: IdentifiedRequest[] = []
+  try {
+    const facts = await transact(context, needs, async (transaction) => {
+      counted = []
+      const work = { context, tools, snapshot, transaction, counted }
+      // Images and redirects are answered in between.
+      await mapInTimeSlices(requests, (request) => applyRequest(work, request, bursts.requests.has(request)))
+      applyCorrections({ snapshot, transaction }, bursts)
+      return { result: transaction.ledgerState.newFacts }
+    })
+    report(context, tools.bursts, facts)
+  } catch (error) {
+    for (const request of counted) tools.maybeCounted.add(request)
+    throw error
+  }
 }
 
 function findBursts(memory: ClickBursts, requests: readonly IdentifiedRequest[]): BatchBursts {
@@ -62,13 +75,23 @@ type Work = {
   readonly tools: EngagementTools
   readonly snapshot: AccountSnapshot
   readonly transaction: LedgerTransaction
+  /** Requests that this transaction counts without a fact. */
+  readonly counted: IdentifiedRequest[]
+}
+
+/** Counts a request for a mail that is not stored any more. */
+function countWithoutFact({ tools, snapshot, transaction, counted }: Work, request: IdentifiedRequest): void {
+  if (tools.maybeCounted.has(request)) return
+  countLateEngagement(transaction.ledgerState, request, snapshot.retentionStart)
+  counted.push(request)
 }
 
 /** Applies the facts of one request, so that the next request of the batch sees them. */
-function applyRequest({ context, tools, snapshot, transaction }: Work, request: IdentifiedRequest, isBurst: boolean): void {
+function applyRequest(work: Work, request: IdentifiedRequest, isBurst: boolean): void {
+  const { context, tools, snapshot, transaction } = work
   const { ledgerState: ledger, apply } = transaction
   const delivery = ledger.deliveries.get(request.deliveryId)
-  if (delivery?.account !== request.account) return countLateEngagement(ledger, request, snapshot.retentionStart)
+  if (delivery?.account !== request.account) return countWithoutFact(work, request)
   const { receivedAt } = request
   const moment = { at: receivedAt, receivedAt, ids: context.ids }
   const settings = snapshot.settingsOf(request.account)

@@ -102,7 +102,7 @@ type Commit = (request: IdentifiedRequest) => Promise<void>
 
 /** Commits in batches. */
 function createCommitter(context: Context, places: PlaceLookup): Commit {
-  const tools = { places, bursts: createClickBursts(), readAgent: createAgentReader() }
+  const tools = { places, bursts: createClickBursts(), readAgent: createAgentReader(), maybeCounted: new WeakSet<IdentifiedRequest>() }
   const batcher = createBatcher<IdentifiedRequest, true>({
     maxItems: MAX_BATCH,
     maxBytes: Infinity,
