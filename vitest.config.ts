@@ -10,7 +10,7 @@ import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 const LAW = ['test/floors.test.ts', 'test/law.test.ts', 'test/words.test.ts']
-const PURE = ['test/{mail,classify,correlate,compose,tracking,ledger,queue,rules}/**/*.test.ts', 'test/simulator/*.test.ts']
+const PURE = ['test/{mail,classify,correlate,esp-events,compose,tracking,ledger,queue,rules}/**/*.test.ts', 'test/simulator/*.test.ts']
 const SLOW = ['test/slow/**/*.test.ts']
 
 const SOAK = ['test/faults/soak.test.ts']

@@ -76,6 +76,10 @@ const COMMANDS = {
     summary: 'make, list and rotate the keys that sign outgoing mail',
     load: async () => (await import('./commands/account/dkim.ts')).dkimCommand,
   },
+  'event-source': {
+    summary: 'add, list and remove email service providers whose events an account takes',
+    load: async () => (await import('./commands/account/event-source.ts')).eventSourceCommand,
+  },
   erase: { summary: 'erase an address from the store', load: async () => (await import('./commands/account/erase.ts')).eraseCommand },
   export: {
     summary: 'print deliveries, suppressions or facts',

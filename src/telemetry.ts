@@ -70,6 +70,11 @@ const METRICS = {
     labels: ['stage'],
     buckets: LATENCY_BUCKETS_SECONDS,
   },
+  bounced_esp_events_total: {
+    kind: 'counter',
+    help: 'Events of email service providers, by what became of them; refused counts requests that are not proven',
+    labels: ['esp', 'outcome'],
+  },
   bounced_attempts_total: { kind: 'counter', help: 'Attempts reported by external senders, by outcome', labels: ['outcome'] },
   bounced_queue_waiting: { kind: 'gauge', help: 'Messages waiting in the delivery queue', labels: [] },
   bounced_queue_in_flight: { kind: 'gauge', help: 'Messages being sent', labels: [] },

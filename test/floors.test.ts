@@ -18,6 +18,7 @@ const FLOORS = [
   { holds: ['mail/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
   { holds: ['classify/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
   { holds: ['correlate/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
+  { holds: ['esp-events/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
   { holds: ['compose/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
   { holds: ['tracking/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
   { holds: ['ledger/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
@@ -42,7 +43,18 @@ const FLOORS = [
 
 /** Of Node a pure file may import these names only. */
 const PURE_IMPORTS: Readonly<Record<string, readonly string[]>> = {
-  'node:crypto': ['createHash', 'hash', 'createHmac', 'timingSafeEqual', 'Hash', 'Hmac'],
+  'node:crypto': [
+    'createHash',
+    'hash',
+    'createHmac',
+    'timingSafeEqual',
+    'Hash',
+    'Hmac',
+    'verify',
+    'createPublicKey',
+    'KeyObject',
+    'X509Certificate',
+  ],
   'node:buffer': ['Buffer'],
 }
 

@@ -8,6 +8,7 @@
 import type { StoreCommand } from '../daemon/store-command.ts'
 import { ACCOUNT_COMMANDS } from './account/account.ts'
 import { DKIM_COMMANDS } from './account/dkim.ts'
+import { EVENT_SOURCE_COMMANDS } from './account/event-source.ts'
 import { ERASE_COMMANDS } from './account/erase.ts'
 import { INBOUND_COMMANDS } from './account/inbound.ts'
 import { TOKEN_COMMANDS } from './account/token.ts'
@@ -30,6 +31,7 @@ export const STORE_COMMANDS: readonly StoreCommand[] = [
   ...ALERT_COMMANDS,
   ...BLOCK_COMMANDS,
   ...DKIM_COMMANDS,
+  ...EVENT_SOURCE_COMMANDS,
   ...ERASE_COMMANDS,
   ...EXPORT_JOB_COMMANDS,
   ...INBOUND_COMMANDS,

@@ -70,8 +70,8 @@ export type ReportMatch<D extends MatchCandidate> = {
   readonly stub: boolean
   /** Found by a Message-ID or a VERP address that anybody can write: a report may set its status, but never feeds a list. */
   readonly weak: boolean
-  readonly via: ReferenceLocation | 'hand' | null
-  readonly proof: 'signed' | 'token' | 'verp' | 'operator' | null
+  readonly via: ReferenceLocation | 'hand' | 'event' | null
+  readonly proof: 'signed' | 'token' | 'verp' | 'event' | 'operator' | null
   /** Null: the report may change everything that its kind can change. */
   readonly problem: MatchProblem | null
 }

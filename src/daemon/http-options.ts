@@ -14,6 +14,8 @@ import type { SignatureVerifier } from '../mail-auth/verify-signatures.ts'
 import type { DkimKeyService } from '../service/admin/dkim.ts'
 import type { TrackingDomainService } from '../service/track/tracking-domains.ts'
 import type { Context } from '../service/context.ts'
+import { createEventSourceService } from '../service/esp/event-sources.ts'
+import { createReceiveEspEvents } from '../service/esp/receive-events.ts'
 import type { ExportService } from '../service/export/exports.ts'
 import type { EngagementService } from '../service/track/engagement-service.ts'
 import type { ReclassificationService } from '../service/reclassify/reclassifications.ts'
@@ -78,7 +80,7 @@ export function httpAppOptions(runtime: Runtime, dependencies: HttpDependencies)
   }
 }
 
-function httpServicesOf({ context, reloadOwnRules }: Runtime, dependencies: HttpDependencies): HttpServices {
+function httpServicesOf({ context, vault, reloadOwnRules }: Runtime, dependencies: HttpDependencies): HttpServices {
   const { settings, settingRows, verifier, outbound, readiness: _readiness, ...services } = dependencies
   const { webhooks, forwardDomains: forwarding, alerts } = outbound
   const { folder = null, writable: isWritable } = settings.rules
@@ -88,6 +90,8 @@ function httpServicesOf({ context, reloadOwnRules }: Runtime, dependencies: Http
     forwarding,
     alerts,
     ruleFiles: createRuleFileService(context, { folder, isWritable, reload: reloadOwnRules }),
+    eventSources: createEventSourceService(context, vault),
+    receiveEspEvents: createReceiveEspEvents({ context, vault, sns: outbound.sns }, services.engagement),
     sessions: createSessionService(context, settings.console),
     accountSecrets: createAccountSecretService(context, settings),
     listSettings: () => displaySettings(settingRows),

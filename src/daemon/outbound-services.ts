@@ -21,6 +21,7 @@ import { createForwardReceiver, type ForwardReceiver } from '../service/forward/
 import { createForwardBodies } from '../service/forward/forward-body.ts'
 import { addForwardDomain, createForwardService, type ForwardService } from '../service/forward/forward-domains.ts'
 import type { Context } from '../service/context.ts'
+import { createSnsClient, type SnsClient } from '../service/esp/sns-certificates.ts'
 import { createWebhookService, type WebhookService } from '../service/notify/webhooks.ts'
 
 export type OutboundServices = {
@@ -28,6 +29,8 @@ export type OutboundServices = {
   readonly forwardDomains: ForwardService
   readonly forwarder: ForwardReceiver
   readonly alerts: AlertService
+  /** Requests certificates and confirms subscriptions at Amazon SNS. */
+  readonly sns: SnsClient
   /** Evaluates the alerts and mails what changed. */
   readonly evaluateAlerts: () => Promise<void>
   /** Starts sending. The result stops it. */
@@ -36,11 +39,15 @@ export type OutboundServices = {
   readonly close: () => Promise<void>
 }
 
+/** A certificate has less than 4 KiB. */
+const SNS_HTTP = { connections: 2, responseBytes: 16_384 } as const
+
 /** Creates the services. Nothing is sent before `start`. `lookUp` has no cache: an endpoint may move to another address at any time. */
 export function createOutboundServices({ context, vault, masterKey }: Runtime, settings: Settings, lookUp: DnsLookup): OutboundServices {
   const { webhooks: webhookSettings, route: forwardSettings } = settings
   const ssrfGuard = createSsrfGuard({ ...webhookSettings, lookUp })
   const poster = createHttpClient(ssrfGuard, { connections: CONNECTIONS_PER_ENDPOINT })
+  const snsHttp = createHttpClient(createSsrfGuard({ allowPrivate: false, allowHosts: [], lookUp }), SNS_HTTP)
   const mimeReader = createMimeReader()
   const mailLinks = createMailLinkSigner(masterKey)
   const forwardBodies = createForwardBodies(context, { reader: mimeReader, links: mailLinks, rules: forwardSettings })
@@ -49,13 +56,14 @@ export function createOutboundServices({ context, vault, masterKey }: Runtime, s
   const alerts = createAlertEvaluator(context, { rules: settings.alerts, mailer, operator: () => operatorAccountOf(context, settings) })
   const close = async (): Promise<void> => {
     mailer?.close()
-    await Promise.all([poster.close(), mimeReader.close()])
+    await Promise.all([poster.close(), snsHttp.close(), mimeReader.close()])
   }
   return {
     webhooks: createWebhookService(context, { vault, guard: ssrfGuard, poster }),
     forwardDomains: createForwardService(context, mailLinks),
     forwarder: createForwardReceiver(context),
     alerts: createAlertService(context, settings.alerts),
+    sns: createSnsClient(snsHttp, context.now),
     evaluateAlerts: async () => {
       await alerts.evaluate()
       await alerts.sendMails()

@@ -17,6 +17,8 @@ import { addClassifyRoutes } from './api/rules/classify.ts'
 import { addBroadcastRoutes } from './api/broadcasts.ts'
 import { addEngagementListRoute } from './api/engagement.ts'
 import { addDkimRoutes } from './api/dkim.ts'
+import { addEspEventRoutes } from './api/esp/esp-events.ts'
+import { addEventSourceRoutes } from './api/esp/event-sources.ts'
 import { addEventRoutes } from './api/events.ts'
 import { addExplainRoutes } from './api/rules/explain.ts'
 import { addExportRoutes } from './api/exports.ts'
@@ -132,6 +134,8 @@ const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) 
   addAccountRoutes,
   addLabelRoutes,
   addDkimRoutes,
+  addEventSourceRoutes,
+  addEspEventRoutes,
   addOperatorRoutes,
   addWebhookRoutes,
   addWebhookHealthRoutes,

@@ -33,9 +33,12 @@ const MAX_RESPONSE_BYTES = 512
 /** Of the response header. */
 const MAX_HEADER_BYTES = 16_384
 
-/** Creates a client. `connections` is the maximum for one endpoint. */
-export function createHttpClient(guard: SsrfGuard, options: { readonly connections: number; readonly limitMs?: number }): HttpClient {
-  const limitMs = options.limitMs ?? TIME_LIMIT_MS
+/** Creates a client. `connections` is the maximum for one endpoint, `responseBytes` how much of a body is read. */
+export function createHttpClient(
+  guard: SsrfGuard,
+  options: { readonly connections: number; readonly limitMs?: number; readonly responseBytes?: number },
+): HttpClient {
+  const { limitMs = TIME_LIMIT_MS, responseBytes = MAX_RESPONSE_BYTES } = options
   const agent = new Agent({
     connections: options.connections,
     pipelining: 1,
@@ -47,16 +50,17 @@ export function createHttpClient(guard: SsrfGuard, options: { readonly connectio
   return {
     send: async (httpRequest) => {
       const startedAt = performance.now()
-      const response = await sendRequest(agent, guard, httpRequest, AbortSignal.timeout(limitMs))
+      const response = await sendRequest({ agent, guard, responseBytes }, httpRequest, AbortSignal.timeout(limitMs))
       return { ...response, durationMs: Math.round(performance.now() - startedAt) }
     },
     close: () => agent.destroy(),
   }
 }
 
+type Connection = { readonly agent: Agent; readonly guard: SsrfGuard; readonly responseBytes: number }
+
 async function sendRequest(
-  agent: Agent,
-  guard: SsrfGuard,
+  { agent, guard, responseBytes }: Connection,
   httpRequest: HttpRequest,
   signal: AbortSignal,
 ): Promise<Omit<HttpResponse, 'durationMs'>> {
@@ -65,26 +69,26 @@ async function sendRequest(
     // A URL with an address has no look-up, so the guard has to check the URL itself.
     const url = guard.parseUrl(httpRequest.url)
     const response = await request(url, { dispatcher: agent, method, headers: { ...headers }, body, signal })
-    return { status: response.statusCode, text: await firstBytes(response.body) }
+    return { status: response.statusCode, text: await firstBytes(response.body, responseBytes) }
   } catch (error) {
     return { status: 0, text: signal.aborted ? 'no response in time' : errorText(error) }
   }
 }
 
-async function firstBytes(body: AsyncIterable<Buffer> & { readonly destroy: () => unknown }): Promise<string> {
+async function firstBytes(body: AsyncIterable<Buffer> & { readonly destroy: () => unknown }, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
   try {
     for await (const chunk of body) {
       chunks.push(chunk)
       size += chunk.length
-      if (size >= MAX_RESPONSE_BYTES) break
+      if (size >= maxBytes) break
     }
   } catch {
     // The status is known; the missing part of the body changes nothing.
   }
   body.destroy()
-  return Buffer.concat(chunks).subarray(0, MAX_RESPONSE_BYTES).toString('utf8')
+  return Buffer.concat(chunks).subarray(0, maxBytes).toString('utf8')
 }
 
 /** The part of an error that an account may read: its message or its code. */

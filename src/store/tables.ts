@@ -9,6 +9,8 @@
 import { ACCOUNTS } from './account/accounts.ts'
 import { CREDENTIALS, API_USER_NAMES } from './account/credentials.ts'
 import { DKIM_KEYS } from './account/dkim-keys.ts'
+import { EVENT_SOURCES } from './account/event-sources.ts'
+import { EVENT_TOKENS } from './account/event-tokens.ts'
 import { LABELS } from './account/labels.ts'
 import { SESSIONS } from './account/sessions.ts'
 import { TOKEN_KEYS } from './account/token-keys.ts'
@@ -51,6 +53,8 @@ export const TABLES: readonly Table[] = [
   CREDENTIALS,
   API_USER_NAMES,
   DKIM_KEYS,
+  EVENT_SOURCES,
+  EVENT_TOKENS,
   LABELS,
   TOKEN_KEYS,
   TRACKING_DOMAINS,

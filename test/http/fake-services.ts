@@ -201,6 +201,20 @@ const massBounceReviews: HttpServices['massBounceReviews'] = {
   resolve: resolve({ site: 'google', changed: true, entries: 2 }),
 }
 
+const EVENT_SOURCE = {
+  sourceId: '0'.repeat(32),
+  esp: 'postmark',
+  topics: [],
+  createdAt: NOW,
+  url: 'https://bounced.example/in/postmark',
+} as const
+
+const eventSources: HttpServices['eventSources'] = {
+  list: resolve([EVENT_SOURCE]),
+  add: ({ esp }) => Promise.resolve({ ...EVENT_SOURCE, esp, password: 'p' }),
+  remove: resolve(undefined),
+}
+
 const dkim: HttpServices['dkim'] = {
   list: resolve([DKIM]),
   add: ({ isPublished }) => Promise.resolve({ ...DKIM, state: isPublished ? 'active' : 'waiting' }),
@@ -372,6 +386,8 @@ export const FAKE_SERVICES: HttpServices = {
   massBounceReviews,
   eraseAddress: resolve({ addressHash: '00'.repeat(32), deliveries: 1, entries: 1, mails: 1 }),
   dkim,
+  eventSources,
+  receiveEspEvents: resolve({ recorded: 1, repeated: 0, inbox: 0, unmatched: 0, ignored: 0 }),
   trackingDomains: { read: resolve(TRACKING_DOMAIN), check: resolve(TRACKING_DOMAIN) },
   webhooks,
   accountSecrets,

@@ -117,6 +117,10 @@ const REQUESTS: Readonly<Record<string, Partial<TestRequest> & { readonly query?
   'POST /v1/dkim': { body: { domain: 'mail.example.com' } },
   'POST /v1/dkim/{domain}/rotate': { body: {} },
   'POST /v1/dkim/{domain}/{selector}/activate': { body: {} },
+  'POST /v1/event-sources': { body: { esp: 'postmark' } },
+  ...Object.fromEntries(
+    ['ses', 'sendgrid', 'mailgun', 'postmark', 'sparkpost'].map((esp) => [`POST /in/${esp}`, { auth: null, query: '?source=0', body: {} }]),
+  ),
   'POST /v1/session': { body: { name: 'ann', password: 'secret-of-ann' }, headers: { 'x-csrf-token': 'none' } },
   'DELETE /v1/session': { auth: null, headers: SESSION_HEADERS },
   'POST /v1/session/password': { auth: null, headers: SESSION_HEADERS, body: { present: 'secret-of-ann', password: 'another secret' } },

@@ -16,13 +16,24 @@ import { createEngagementRecorder } from '../../src/service/track/engagement-rec
 import { createRuleFileService } from '../../src/service/rules/rule-files.ts'
 import { createSessionService } from '../../src/service/users/sessions.ts'
 import { createSubmit } from '../../src/service/submit/submit.ts'
-import { makeAlertService, makeDkim, makeExports, makeForwardDomains, makeReclassifications, makeWebhooks } from './context.ts'
+import { Fault } from '../../src/errors.ts'
+import { createVault } from '../../src/config/vault.ts'
+import { createEventSourceService } from '../../src/service/esp/event-sources.ts'
+import { createReceiveEspEvents } from '../../src/service/esp/receive-events.ts'
+import type { SnsClient } from '../../src/service/esp/sns-certificates.ts'
+import { MASTER, makeAlertService, makeDkim, makeExports, makeForwardDomains, makeReclassifications, makeWebhooks } from './context.ts'
 
 /** No file is read. */
 const NO_PLACES: PlaceLookup = {
   check: () => Promise.resolve(),
   refresh: () => Promise.resolve(),
   find: () => ({ country: null, region: null, city: null }),
+}
+
+/** SNS is not reachable. */
+const NO_SNS: SnsClient = {
+  loadCertificate: () => Promise.reject(new Fault('overloaded', 'not reachable')),
+  confirm: () => Promise.reject(new Fault('overloaded', 'not reachable')),
 }
 
 const verifyNothing: SignatureVerifier = () => Promise.resolve(NO_AUTHENTICATION_RESULTS)
@@ -33,6 +44,7 @@ export const makeTrackingDomains = (context: Context): TrackingDomainService =>
 
 /** The services on a context. */
 export function makeServices(context: Context, verifier: SignatureVerifier = verifyNothing): HttpServices {
+  const engagement = createEngagementRecorder(context, { durable: true, waiting: 1_000, places: NO_PLACES })
   return createHttpServices(context, verifier, {
     submit: createSubmit(context, { onQueued: () => undefined }),
     dkim: makeDkim(context),
@@ -43,7 +55,9 @@ export function makeServices(context: Context, verifier: SignatureVerifier = ver
     ruleFiles: createRuleFileService(context, { folder: null, isWritable: true, reload: () => undefined }),
     forwarding: makeForwardDomains(context),
     alerts: makeAlertService(context),
-    engagement: createEngagementRecorder(context, { durable: true, waiting: 1_000, places: NO_PLACES }),
+    engagement,
+    eventSources: createEventSourceService(context, createVault(MASTER)),
+    receiveEspEvents: createReceiveEspEvents({ context, vault: createVault(MASTER), sns: NO_SNS }, engagement),
     sessions: createSessionService(context, { idleMinutes: 60, sessionHours: 12 }),
     accountSecrets: createAccountSecretService(context, { trust: 'strict', giveUpDays: 5 }),
     listSettings: () => [],

@@ -5,6 +5,8 @@
  */
 import type { OperationNote } from './operation-note.ts'
 
+const SOURCE_QUERY = { source: '0123456789abcdef0123456789abcdef' } as const
+
 export const ACCOUNT_OPERATIONS: Readonly<Record<string, OperationNote>> = {
   'GET /v1/accounts': { description: 'The operator sees all accounts, an account sees itself.' },
   'POST /v1/accounts': { description: 'The key of its first API user is shown once.', body: { apiUser: 'shop' } },
@@ -36,6 +38,26 @@ export const ACCOUNT_OPERATIONS: Readonly<Record<string, OperationNote>> = {
   'POST /v1/dkim/{domain}/rotate': { description: 'Publish the new record; the change happens by itself once it is visible.' },
   'POST /v1/dkim/{domain}/{selector}/activate': { description: 'If the record is visible, the key signs at once.', body: {} },
   'DELETE /v1/dkim/{domain}/{selector}': { description: 'Keep the DNS record for some days: mails in transit are verified with it.' },
+  'GET /v1/event-sources': { description: 'Without keys and passwords.' },
+  'POST /v1/event-sources': {
+    description: 'Give the URL of the answer to the ESP, and the password where there is one; it is shown once.',
+    body: { esp: 'ses', topics: ['arn:aws:sns:eu-west-1:123456789012:bounces'] },
+  },
+  'DELETE /v1/event-sources/{id}': { description: 'Requests to its URL are refused from then on.' },
+  'POST /in/ses': {
+    description: 'SNS calls it. A subscription of a listed topic is confirmed at once; any other topic is refused.',
+    query: SOURCE_QUERY,
+  },
+  'POST /in/sendgrid': {
+    description: 'SendGrid calls it, with the Signed Event Webhook. The body is an array of events.',
+    query: SOURCE_QUERY,
+  },
+  'POST /in/mailgun': { description: 'Mailgun calls it. A token that was used for one event is refused for another.', query: SOURCE_QUERY },
+  'POST /in/postmark': { description: 'Postmark calls it, with the password of the source by basic authentication.', query: SOURCE_QUERY },
+  'POST /in/sparkpost': {
+    description: 'SparkPost calls it, with the password of the source by basic authentication.',
+    query: SOURCE_QUERY,
+  },
   'GET /v1/webhooks': {
     description: 'Endpoints with their events and their health: `enabled`, and whether the circuit breaker holds them.',
   },

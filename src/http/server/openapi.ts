@@ -77,7 +77,7 @@ const addNotes = (path: string, methods: Readonly<Record<string, Parameters<type
 const SESSION_SCHEME = { type: 'apiKey', in: 'cookie', name: '__Host-bounced' } as const
 
 /** The tags of routes that need no sign-in. */
-const OPEN_TAGS: ReadonlySet<unknown> = new Set(['health', 'unsubscribe'])
+const OPEN_TAGS: ReadonlySet<unknown> = new Set(['health', 'unsubscribe', 'esp-events'])
 
 type DescribedRoute = { readonly schema: unknown; readonly url: string }
 

@@ -11,6 +11,8 @@ import type { DkimKeyService } from '../../service/admin/dkim.ts'
 import { createLabelService, type LabelService } from '../../service/admin/labels.ts'
 import type { Context } from '../../service/context.ts'
 import { createQueueApi, type QueueApi } from '../../service/deliver/queue-api.ts'
+import type { EventSourceService } from '../../service/esp/event-sources.ts'
+import type { ReceiveEspEvents } from '../../service/esp/receive-events.ts'
 import type { ExportService } from '../../service/export/exports.ts'
 import type { ForwardService } from '../../service/forward/forward-domains.ts'
 import type { WebhookService } from '../../service/notify/webhooks.ts'
@@ -56,6 +58,8 @@ import { createSuppressionService, type SuppressionService } from './suppression
 type DaemonServices = {
   readonly submit: Submit
   readonly dkim: DkimKeyService
+  readonly eventSources: EventSourceService
+  readonly receiveEspEvents: ReceiveEspEvents
   readonly trackingDomains: TrackingDomainService
   readonly webhooks: WebhookService
   readonly exports: ExportService

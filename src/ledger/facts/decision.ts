@@ -41,8 +41,11 @@ export type VerdictSummary = {
   readonly provider: string | null
 }
 
-/** A reporter's aligned signature together with our token, our token alone, VERP that the account trusts, an operator's word. */
-export const PROOFS = ['signed', 'token', 'verp', 'operator'] as const
+/**
+ * A reporter's aligned signature together with our token, our token alone, VERP that the account trusts, an event of the account's own ESP, an
+ * operator's word.
+ */
+export const PROOFS = ['signed', 'token', 'verp', 'event', 'operator'] as const
 export type Proof = (typeof PROOFS)[number]
 
 /** How a report was tied to its delivery (`via`: correlate/references), and how well that is proven. */

@@ -6,6 +6,7 @@
 import { COUNTER_SLOTS } from './counter-slots.ts'
 import { MACHINE_ENGAGEMENT } from './machine-engagement.ts'
 import { MAIL_BODIES_STEP } from './mail-bodies.ts'
+import { ADD_EVENT_SOURCES } from './event-sources.ts'
 import { LANE_GROUPS_STEP } from './lane-groups.ts'
 import { LATE_RESULTS_STEP } from './late-results.ts'
 import { MARKED_BY } from './marked-by.ts'
@@ -34,4 +35,5 @@ export const MIGRATIONS: readonly Migration[] = [
   RECLASSIFICATIONS_STEP,
   REPORT_DIGESTS_STEP,
   MACHINE_ENGAGEMENT,
+  ADD_EVENT_SOURCES,
 ]
