@@ -18,6 +18,10 @@ type CommandRow = { readonly summary: string; readonly load: () => Promise<Defin
 const COMMANDS = {
   serve: { summary: 'start the daemon', load: async () => (await import('./commands/serve.ts')).serveCommand },
   config: { summary: 'print the settings in force', load: async () => (await import('./commands/config.ts')).configCommand },
+  setup: {
+    summary: 'print the DNS records, units and settings of an installation',
+    load: async () => (await import('./commands/setup/setup.ts')).setupCommand,
+  },
   explain: {
     summary: 'show what a mail reports, and the rule that decides',
     load: async () => (await import('./commands/reading/explain.ts')).explainCommand,

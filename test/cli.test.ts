@@ -243,7 +243,7 @@ describe('serve', () => {
     const done = run(['serve'], { BOUNCED_DATA: folder(), ...ports })
     expect([done.status, done.err]).toEqual([
       1,
-      `bounced: port ${port} on 127.0.0.1 is in use; choose another with BOUNCED_${door}_PORT or ${door === 'SMTP' ? 'BOUNCED_HOST' : `BOUNCED_${door}_HOST`}\n`,
+      `bounced: port ${port} on 127.0.0.1 is in use by another program (ss -ltnp 'sport = :${port}' shows it); end that program, or choose another port with BOUNCED_${door}_PORT or ${door === 'SMTP' ? 'BOUNCED_HOST' : `BOUNCED_${door}_HOST`}\n`,
     ])
     busy.close()
   })
@@ -273,7 +273,8 @@ describe('serve', () => {
     const [, , http] = await ready
     expect(out).not.toContain(env.BOUNCED_API_KEY)
     expect(out).toContain('"default:$BOUNCED_API_KEY"')
-    expect(out).toMatch(/Three commands to try next:\n {2}npx .*\n {2}curl .*\n {2}curl .*\nready/)
+    expect(out).toMatch(/Three commands to try next:\n {2}npx .*\n {2}curl .*\n {2}curl .*\nconsole .*\nready/)
+    expect(out).toContain(`console http://127.0.0.1:${http}/console   API http://127.0.0.1:${http}/v1 `)
     expect((await fetch(`http://127.0.0.1:${http}/readyz`)).status).toBe(200)
     writeFileSync(join(rules, 'own.toml'), 'provider = "own"\n[[rule]]\nid = "x"\n')
     child.kill('SIGHUP')

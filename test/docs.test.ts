@@ -12,7 +12,7 @@ import type { DefineCommand } from '../src/commands/command.ts'
 import { loadConfig } from '../src/settings/load.ts'
 
 const ROOT = join(import.meta.dirname, '..')
-const PAGES = globSync(['*.md', 'docs/*.md', 'fixtures/*.md'], { cwd: ROOT }).toSorted()
+const PAGES = globSync(['*.md', 'docs/*.md', 'docs/guides/*.md', 'fixtures/*.md'], { cwd: ROOT }).toSorted()
 const CHANGELOG = 'CHANGELOG.md'
 
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
@@ -113,7 +113,12 @@ const unknownMetrics = (_page: string, text: string): string[] =>
 
 const SETTINGS = loadConfig({}).rows
 const PATHS = new Set(SETTINGS.map(({ path }) => path))
-const VARIABLES = new Set(['BOUNCED_CONFIG', 'BOUNCED_TEST_POSTGRES', 'BOUNCED_TEST_SEED', ...SETTINGS.map(({ variable }) => variable)])
+const VARIABLES = new Set([
+  'BOUNCED_CONFIG',
+  'BOUNCED_TEST_POSTGRES',
+  'BOUNCED_TEST_SEED',
+  ...SETTINGS.flatMap(({ variable, secret }) => (secret ? [variable, `${variable}_FILE`] : [variable])),
+])
 const GROUPS = new Set(SETTINGS.flatMap(({ path }) => (path.includes('.') ? [path.slice(0, path.indexOf('.'))] : [])))
 
 /** Names of another kind that begin like a setting: events of `bounced trace`, and the file `reporters.toml`. */

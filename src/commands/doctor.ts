@@ -5,25 +5,19 @@
  *
  * See also: compose/domain-checks (each check), net/domain-lookup, docs/DELIVERY.md.
  */
-import { existsSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { hostname, networkInterfaces } from 'node:os'
-import type { Command } from 'commander'
-import { getDomain } from 'tldts'
-import { findAccountByApiUser } from '../daemon/accounts.ts'
 import { checkDomain, type DomainCheck, type CheckLevel } from '../compose/domain-checks.ts'
 import { loadCertificate } from '../net/certificate.ts'
 import { createDnsLookup, type DnsLookup } from '../net/dns.ts'
 import { lookUpCname } from '../net/cname.ts'
 import { lookUpDomain, type DomainLookupOptions } from '../net/domain-lookup.ts'
 import { Fault } from '../errors.ts'
-import { databaseUrlOf } from '../settings/load.ts'
 import { cnameProblemOf } from '../tracking/domain-state.ts'
 import { toALabels } from '../mail/mime/idna.ts'
 import type { Settings } from '../settings/schema.ts'
-import { listDkimKeys } from '../store/account/dkim-keys.ts'
 import { loadConfigFor, type DefineCommand } from './command.ts'
-import { withStore } from './with-store.ts'
+import { loadSenderAccount } from './sender-account.ts'
 import { formatColumns, toSingleLine, printLines } from './output.ts'
 
 type Options = { readonly ip: readonly string[]; readonly selector: readonly string[]; readonly account?: string; readonly json?: true }
@@ -43,7 +37,7 @@ export const doctorCommand: DefineCommand = (command) => {
       const wrong = options.ip.find((ip) => isIP(ip) === 0)
       if (wrong !== undefined) throw new Fault('bad_request', `${wrong} is not an IP address`)
       const { settings } = loadConfigFor(command)
-      const { keys, trackingDomain } = await loadAccount(command, { domain, named: options.account })
+      const { keys, trackingDomain } = await loadSenderAccount(command, { domains: [domain], named: options.account })
       const checks = await diagnose(settings, { domain, ...options, keys, trackingDomain })
       printLines(...(options.json ? [JSON.stringify({ domain, checks }, null, 2)] : formatChecks(checks)))
       if (checks.some(({ level }) => level === 'fail')) process.exitCode = 1
@@ -100,34 +94,6 @@ async function checkTracking(lookUp: DnsLookup, { tracking, publicUrl }: Setting
 
 const ownAddresses = (): readonly string[] =>
   Object.values(networkInterfaces()).flatMap((all) => (all ?? []).filter(({ internal }) => !internal).map(({ address }) => address))
-
-type CheckedAccount = { readonly keys: DomainLookupOptions['keys']; readonly trackingDomain: string }
-
-/**
- * The account's keys of the domain, else of its organizational domain, as service/deliver/signing-keys selects them, and its tracking domain.
- * Nothing, and no store is made, where there is no store yet.
- */
-async function loadAccount(
-  command: Command,
-  { domain, named }: { readonly domain: string; readonly named: string | undefined },
-): Promise<CheckedAccount> {
-  const { settings } = loadConfigFor(command)
-  const url = databaseUrlOf(settings)
-  if (url.startsWith('sqlite:') && !existsSync(url.slice('sqlite:'.length))) return { keys: [], trackingDomain: '' }
-  return withStore(command, async ({ context }) => {
-    const { read } = context.engine
-    const apiUser = named ?? settings.apiUser
-    const account = await findAccountByApiUser(read, apiUser)
-    if (account === null) throw new Fault('not_found', `no account has the apiUser "${apiUser}"`)
-    const own = await listDkimKeys(read, account, domain)
-    const registered = getDomain(domain)
-    const keys = own.length > 0 || registered === null ? own : await listDkimKeys(read, account, registered)
-    return {
-      keys: keys.map((key) => ({ domain: key.domain, selector: key.selector, state: key.state, publicKey: key.publicKey })),
-      trackingDomain: (await context.accountCache.snapshot()).settingsOf(account).trackingDomain,
-    }
-  })
-}
 
 const LEVEL_LABELS = { ok: 'ok', warn: 'WARN', fail: 'FAIL' } as const satisfies Record<CheckLevel, string>
 

@@ -1,7 +1,8 @@
 /**
  * serve - runs the daemon until a signal ends it
  *
- * Prints one line `ready smtp=PORT http=PORT admin=PORT` once all listeners are open; at the first start, before it, the secrets and three commands to try.
+ * Prints the URLs and one line `ready smtp=PORT http=PORT admin=PORT` once all listeners are open; at the first start, before them, the secrets and
+ * three commands to try.
  * SIGTERM and SIGINT end the daemon in order, a second one at once. SIGHUP reloads rules and certificate.
  *
  * See also: daemon/app.
@@ -11,6 +12,8 @@ import type { Command } from 'commander'
 import type { FirstCredentials } from '../daemon/accounts.ts'
 import { startApp } from '../daemon/app.ts'
 import type { App } from '../daemon/app.ts'
+import { CONSOLE_ROOT } from '../http/console/page-shell.ts'
+import { activatedSocketsOf } from '../net/activated-sockets.ts'
 import { localUrlOf } from '../settings/exposure.ts'
 import type { Config } from '../settings/load.ts'
 import { createTelemetry } from '../telemetry.ts'
@@ -27,10 +30,15 @@ export const serveCommand: DefineCommand = (command) => {
     const config = loadConfigFor(self)
     const telemetry = await createTelemetry(config.settings.log)
     for (const warning of config.warnings) telemetry.log.warn(warning)
-    const app = await startApp(config.settings, telemetry, { commands: STORE_COMMANDS, settingRows: config.rows })
+    const app = await startApp(config.settings, telemetry, {
+      commands: STORE_COMMANDS,
+      settingRows: config.rows,
+      sockets: activatedSocketsOf(process.env, process.pid),
+    })
     handleSignals(app, telemetry, config.settings.limits.closeSeconds * 1_000 + LAST_RESORT_MS)
     if (app.firstCredentials)
       printLines(...firstCredentialsLines(app.firstCredentials, app.publicUrl), ...exampleLines(app.firstCredentials, app.httpPort, config))
+    printLines(urlLine(app, config))
     const { smtpPort: smtp, httpPort: http, adminPort: admin, submissionPort: submission, httpsPort: https, lmtp } = app
     printLines(
       `ready smtp=${smtp} http=${http}${https === null ? '' : ` https=${https}`}${submission === null ? '' : ` submission=${submission}`}${lmtp === null ? '' : ` lmtp=${lmtp}`} admin=${admin}`,
@@ -41,6 +49,12 @@ export const serveCommand: DefineCommand = (command) => {
 }
 
 const EXAMPLE_MAIL = 'fixtures/mails/google-not-exist.eml'
+
+/** Where people and programs reach the daemon, as links. */
+function urlLine({ publicUrl, adminPort }: App, { settings }: Config): string {
+  const metrics = `${localUrlOf(settings.http.adminHost, adminPort)}/metrics`
+  return `console ${publicUrl}${CONSOLE_ROOT}   API ${publicUrl}/v1   its documentation ${publicUrl}/docs   metrics ${metrics}`
+}
 
 /** Three commands that can be pasted into a shell. */
 function exampleLines({ apiUser, apiKey }: FirstCredentials, httpPort: number, { settings }: Config): string[] {

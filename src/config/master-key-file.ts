@@ -11,6 +11,7 @@ import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readFileSync, wri
 import { join } from 'node:path'
 import { Fault } from '../errors.ts'
 import { parseMasterKey } from './master-key.ts'
+import { requireOwnerOnly } from './owner-only.ts'
 
 type MasterKeyOptions = {
   /** The setting `masterKey`, or null. */
@@ -49,7 +50,7 @@ function readKeyFile(file: string): string | null {
   try {
     const handle = openSync(file, 'r')
     try {
-      requireOwnerOnly(file, fstatSync(handle).mode)
+      requireOwnerOnly(file, fstatSync(handle).mode, 'set masterKey')
       return readFileSync(handle, 'utf8')
     } finally {
       closeSync(handle)
@@ -59,19 +60,6 @@ function readKeyFile(file: string): string | null {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null
     throw new Fault('config_invalid', `${file} cannot be read`, { cause })
   }
-}
-
-/** The bits of a file mode that let the group or everybody read, write or execute. */
-const OTHERS_MODE = 0o077
-
-/** Refuses a key that other users can read or replace. Windows has no such modes. Throws Fault config_invalid with the command to run. */
-function requireOwnerOnly(file: string, mode: number): void {
-  if (process.platform === 'win32' || (mode & OTHERS_MODE) === 0) return
-  const shown = (mode & 0o777).toString(8).padStart(4, '0')
-  throw new Fault(
-    'config_invalid',
-    `${file} can be read or changed by other users (mode ${shown}): run chmod 600 '${file}', or set masterKey`,
-  )
 }
 
 /** Writes the key to disk before anything is encrypted under it. Fails if another process has just created the file. */

@@ -11,9 +11,9 @@ import { startBackgroundWork } from './background-work.ts'
 import type { FirstCredentials } from './accounts.ts'
 import type { VerifierService } from '../mail-auth/signature-verifier.ts'
 import { createVerifierFromSettings } from './verification.ts'
-import { createDnsLookup } from '../net/dns.ts'
+import type { ActivatedSockets } from '../net/activated-sockets.ts'
 import type { DnsLookup } from '../net/dns.ts'
-import { createDeliveryService, openNetworkEnvironment } from './delivery-setup.ts'
+import { createDeliveryService, createDnsLookUps, openNetworkEnvironment } from './delivery-setup.ts'
 import type { DeliveryService, NetworkEnvironment } from './delivery-setup.ts'
 import { loadOrMakeCertificate, hasConfiguredCertificate, openSmtpListeners, type SmtpListeners } from './listeners/smtp-listeners.ts'
 import { claimForwardDomains, createOutboundServices } from './outbound-services.ts'
@@ -64,9 +64,14 @@ export type App = {
 
 /**
  * `lookUp` replaces DNS in tests. `commands` are served on the command socket; without them there is no socket. `settingRows`: the settings with
- * their sources, for people.
+ * their sources, for people. `sockets`: those that systemd opened.
  */
-type AppOptions = { readonly lookUp?: DnsLookup; readonly commands?: readonly StoreCommand[]; readonly settingRows?: readonly SettingRow[] }
+type AppOptions = {
+  readonly lookUp?: DnsLookup
+  readonly commands?: readonly StoreCommand[]
+  readonly settingRows?: readonly SettingRow[]
+  readonly sockets?: ActivatedSockets
+}
 
 /** Cleans up what a failed start holds, the last first. */
 type Cleanups = (() => unknown)[]
@@ -153,9 +158,8 @@ async function openParts(
   { options, cleanups }: { readonly options: AppOptions; readonly cleanups: Cleanups },
 ): Promise<Parts> {
   const { context } = runtime
-  const cachedLookUp = options.lookUp ?? createDnsLookup(dnsOptions(settings))
-  const uncachedLookUp = options.lookUp ?? createDnsLookup({ ...dnsOptions(settings), cacheMs: 1, cacheSize: 1 })
-  const network = await openNetworkEnvironment(settings, { cached: cachedLookUp, uncached: uncachedLookUp })
+  const { cached, uncached: uncachedLookUp } = createDnsLookUps(settings, options.lookUp)
+  const network = await openNetworkEnvironment(settings, { cached, uncached: uncachedLookUp })
   cleanups.push(network.close)
   const verifier = createVerifierFromSettings(settings, { lookUp: network.lookUp, telemetry: context.telemetry })
   cleanups.push(verifier.close)
@@ -182,6 +186,7 @@ async function openParts(
       engagement: intake.engagement,
     },
     router: intake.router,
+    options,
     network,
     cleanups,
   })
@@ -201,6 +206,7 @@ type ListenerDependencies = {
   readonly http: HttpDependencies
   readonly router: IncomingRouter
   readonly network: NetworkEnvironment
+  readonly options: Pick<AppOptions, 'sockets'>
   readonly cleanups: Cleanups
 }
 
@@ -208,18 +214,18 @@ type ListenerDependencies = {
 async function openListeners(
   runtime: Runtime,
   settings: Settings,
-  { http, router, network, cleanups }: ListenerDependencies,
+  { http, router, options: { sockets = new Map() }, network, cleanups }: ListenerDependencies,
 ): Promise<Pick<Parts, 'httpListener' | 'adminListener' | 'smtpListeners'>> {
   const { context } = runtime
   const { submit } = http
   const appOptions = httpAppOptions(runtime, http)
-  const httpListener = await openPublicListener(await createHttpApp(appOptions), settings, context)
+  const httpListener = await openPublicListener(await createHttpApp(appOptions), settings, { ...context, sockets })
   cleanups.push(httpListener.close)
   runtime.setHttpPort(httpListener.port)
   const adminApp = await createAdminApp({ telemetry: context.telemetry, findReadinessProblem: http.readiness.check })
   const adminListener = await openAdminListener(adminApp, settings)
   cleanups.push(adminListener.close)
-  const smtpListeners = await openSmtpListeners(settings, context, { router, keys: appOptions.credentialStore, submit })
+  const smtpListeners = await openSmtpListeners(settings, context, { router, keys: appOptions.credentialStore, submit, sockets })
   cleanups.push(smtpListeners.close)
   network.setSmtpPort(smtpListeners.port)
   return { httpListener, adminListener, smtpListeners }
@@ -266,11 +272,4 @@ async function shutDown(parts: RunningParts): Promise<void> {
 function once(work: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | null = null
   return () => (running ??= work())
-}
-
-/** DKIM keys change rarely, and a TTL of an hour is usual. Ten thousand names take a few megabytes. */
-const DNS_CACHE = { cacheMs: 3_600_000, cacheSize: 10_000 }
-
-function dnsOptions({ dns }: Settings): Parameters<typeof createDnsLookup>[0] {
-  return { servers: dns.servers, timeoutMs: dns.timeoutSeconds * 1_000, ...DNS_CACHE }
 }

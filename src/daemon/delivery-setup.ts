@@ -9,7 +9,7 @@
 import { hostname, networkInterfaces } from 'node:os'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
-import type { DnsLookup } from '../net/dns.ts'
+import { createDnsLookup, type DnsLookup } from '../net/dns.ts'
 import { createMxResolver, destinationOf, type MxResolver } from '../net/mx.ts'
 import { readProviders, readToml } from '../config/provider-files.ts'
 import { createMxRouter, createSmarthostRouter, tlsPolicyFor, type Smarthost } from '../smtp-client/routing.ts'
@@ -63,6 +63,18 @@ export type NetworkEnvironment = {
 
 /** The real resolver, with a cache of an hour and without. */
 type DnsLookUps = { readonly cached: DnsLookup; readonly uncached: DnsLookup }
+
+/** DKIM keys change rarely, and a TTL of an hour is usual. Ten thousand names take a few megabytes. */
+const DNS_CACHE = { cacheMs: 3_600_000, cacheSize: 10_000 }
+
+/** Creates both. `replacement` stands for both in tests. */
+export function createDnsLookUps({ dns }: Settings, replacement: DnsLookup | undefined): DnsLookUps {
+  const options = { servers: dns.servers, timeoutMs: dns.timeoutSeconds * 1_000 }
+  return {
+    cached: replacement ?? createDnsLookup({ ...options, ...DNS_CACHE }),
+    uncached: replacement ?? createDnsLookup({ ...options, cacheMs: 1, cacheSize: 1 }),
+  }
+}
 
 /** Opens the resolver or the simulated network. Faults: config_invalid. */
 export async function openNetworkEnvironment(

@@ -2,7 +2,7 @@
  * load - reads the settings from a TOML file and from BOUNCED_… variables, and checks them against the schema
  *
  * A setting is named by its path (`smtp.port`). Its variable is BOUNCED_ and the path in capitals (`BOUNCED_SMTP_PORT`). The environment
- * overrides the file, the file overrides the default. Unknown keys and variables are refused, with the nearest known name. Settings are fixed
+ * overrides the file, the file overrides the default. A secret may be in a file of its own (settings/secret-files). Unknown keys and variables are refused, with the nearest known name. Settings are fixed
  * until the next start. What an account can change is stored in the database (ledger/account-settings).
  *
  * See also: settings/schema, commands/config (prints the settings), daemon/app (distributes them).
@@ -15,6 +15,7 @@ import { z } from 'zod'
 import { Fault } from '../errors.ts'
 import { exposureWarningsOf } from './exposure.ts'
 import { SETTINGS_SCHEMA } from './schema.ts'
+import { readSecretFiles, secretFileVariableOf } from './secret-files.ts'
 import type { Settings } from './schema.ts'
 import { settingNoteOf } from './setting.ts'
 import type { SettingNote } from './setting.ts'
@@ -55,12 +56,15 @@ function variableNameOf(path: readonly string[]): string {
 
 type TomlTable = { [key: string]: unknown }
 
+const SECRET_VARIABLES = SETTING_LEAVES.filter(({ note }) => note.secret).map(({ path }) => variableNameOf(path))
+
 /** Reads the settings. `file` overrides BOUNCED_CONFIG. Faults: config_invalid, with one line for each problem. */
-export function loadConfig(env: Readonly<Record<string, string | undefined>>, file: string | null = null): Config {
+export function loadConfig(given: Readonly<Record<string, string | undefined>>, file: string | null = null): Config {
+  const { env, problems: secretProblems } = readSecretFiles(given, SECRET_VARIABLES)
   const configFile = file ?? env['BOUNCED_CONFIG'] ?? null
   const fromFile = configFile === null ? {} : readTomlFile(configFile)
   const fileKeys = pathsOf(fromFile)
-  const problems = [...unknownKeys(fileKeys, configFile), ...unknownVariables(env)]
+  const problems = [...unknownKeys(fileKeys, configFile), ...unknownVariables(env), ...secretProblems]
   const merged = structuredClone(fromFile)
   for (const leaf of SETTING_LEAVES) {
     const value = env[variableNameOf(leaf.path)]
@@ -100,7 +104,11 @@ function unknownKeys(paths: readonly string[][], file: string | null): string[] 
 }
 
 function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
-  const known = ['BOUNCED_CONFIG', ...SETTING_LEAVES.map((leaf) => variableNameOf(leaf.path))]
+  const known = [
+    'BOUNCED_CONFIG',
+    ...SETTING_LEAVES.map((leaf) => variableNameOf(leaf.path)),
+    ...SECRET_VARIABLES.map(secretFileVariableOf),
+  ]
   return Object.keys(env)
     .filter((name) => name.startsWith('BOUNCED_') && !known.includes(name))
     .map((name) => `unknown variable ${name}; the nearest known one is ${closest(name, known)}`)
@@ -157,13 +165,17 @@ const MAX_RETURN_PATH_DOMAIN_OCTETS = 20
 /** 20 random characters of base64 are 120 bits. */
 const MIN_API_KEY_LENGTH = 20
 
+/** Warns of a Return-Path domain that SRS makes too long; null: it is short enough. */
+export function longReturnPathWarningOf(domain: string): string | null {
+  const size = Buffer.byteLength(domain)
+  if (size <= MAX_RETURN_PATH_DOMAIN_OCTETS) return null
+  return `returnPathDomain has ${size} octets: above ${MAX_RETURN_PATH_DOMAIN_OCTETS} a forwarder that rewrites by SRS may truncate the token`
+}
+
 function warningsOf(settings: Settings): string[] {
   const warnings: string[] = []
-  const size = Buffer.byteLength(settings.returnPathDomain)
-  if (size > MAX_RETURN_PATH_DOMAIN_OCTETS)
-    warnings.push(
-      `returnPathDomain has ${size} octets: above ${MAX_RETURN_PATH_DOMAIN_OCTETS} a forwarder that rewrites by SRS may truncate the token`,
-    )
+  const longName = longReturnPathWarningOf(settings.returnPathDomain)
+  if (longName !== null) warnings.push(longName)
   if (settings.apiKey !== undefined && settings.apiKey.length < MIN_API_KEY_LENGTH)
     warnings.push('apiKey is short: use at least 20 random characters')
   if (settings.returnPathDomain === settings.feedbackDomain)

@@ -8,16 +8,13 @@ import type { AddressMatcher } from '../net/address-matcher.ts'
 import type { ByteBudget } from '../net/byte-budget.ts'
 import type { ConnectionTable, ConnectionTableLimits, OpenConnection } from '../net/connection-table.ts'
 import type { FixedWindowLimit } from '../net/rate-limit.ts'
+import type { ListenerAddress } from '../net/listen-backlog.ts'
 import type { MetricName, Telemetry } from '../telemetry.ts'
 import type { ConnectionContext, ConnectionLimits, InboundConnection } from './connection.ts'
 import type { IncomingRouter } from './incoming-router.ts'
 import type { RefusalName } from './refusals.ts'
 
-export type ListenerOptions = {
-  readonly host: string
-  readonly port: number
-  /** Path of a Unix socket to listen on instead of host and port. */
-  readonly socketPath?: string
+export type ListenerOptions = ListenerAddress & {
   readonly hostname: string
   /** Load balancers that begin each connection with a PROXY header: addresses or networks. */
   readonly proxyPeers: readonly string[]

@@ -14,7 +14,7 @@ import type { SMTPServer } from 'smtp-server'
 import { createAddressMatcher } from '../net/address-matcher.ts'
 import { createByteBudget } from '../net/byte-budget.ts'
 import { createConnectionTable } from '../net/connection-table.ts'
-import { LISTEN_BACKLOG } from '../net/listen-backlog.ts'
+import { listenOptionsOf } from '../net/listen-backlog.ts'
 import { createFixedWindowLimit } from '../net/rate-limit.ts'
 import { acceptConnection, type AdmissionControl } from './accept.ts'
 import { InboundConnection, type ConnectionContext } from './connection.ts'
@@ -159,8 +159,7 @@ function enforceLimits(state: ListenerState): void {
 function listen(server: Server, options: ListenerOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    const { port, host, socketPath } = options
-    server.listen({ ...(socketPath === undefined ? { port, host } : { path: socketPath }), backlog: LISTEN_BACKLOG }, () => {
+    server.listen(listenOptionsOf(options), () => {
       server.off('error', reject)
       server.on('error', (error) => options.telemetry.log.error({ err: error }, 'smtp listener failed'))
       resolve()

@@ -4,6 +4,7 @@
  * See also: daemon/app (opens and closes them), http/app, http/admin, daemon/listeners/smtp-listeners.
  */
 import type { HttpServer } from '../../http/server/http-server.ts'
+import type { ActivatedSockets } from '../../net/activated-sockets.ts'
 import { LISTEN_BACKLOG } from '../../net/listen-backlog.ts'
 import type { Settings } from '../../settings/schema.ts'
 import type { Context } from '../../service/context.ts'
@@ -16,10 +17,10 @@ export type HttpListener = { readonly port: number; readonly close: () => Promis
 /** `https`: null where http.tlsPort is not set. */
 export type PublicListener = HttpListener & { readonly https: HttpsListener | null }
 
-/** What a listener tells its node. */
-type ListeningNode = Pick<Context, 'telemetry' | 'certificates' | 'now'>
+/** What a listener tells its node, and the sockets that systemd opened. */
+type ListeningNode = Pick<Context, 'telemetry' | 'certificates' | 'now'> & { readonly sockets?: ActivatedSockets }
 
-/** Listens on http.host and http.port, and on http.tlsHost and http.tlsPort if it is set. Faults: config_invalid (certificates), conflict. */
+/** Listens on http.host and http.port, and for HTTPS on the socket of systemd, or on http.tlsHost and http.tlsPort if it is set. Faults: config_invalid (certificates), conflict. */
 export async function openPublicListener(server: HttpServer, settings: Settings, node: ListeningNode): Promise<PublicListener> {
   const { http } = settings
   const [host, port, { tlsPort, tlsHost }] = [bindAddressOf(http.host), http.port, http]
@@ -27,12 +28,13 @@ export async function openPublicListener(server: HttpServer, settings: Settings,
     listen(server, host, port),
   )
   try {
-    const variables = 'BOUNCED_HTTP_TLS_PORT or BOUNCED_HTTP_TLS_HOST'
+    const where = { host: tlsHost, port: tlsPort ?? 0, descriptor: node.sockets?.get('https') }
+    const { telemetry, now } = node
     const https =
-      tlsPort === undefined
+      tlsPort === undefined && where.descriptor === undefined
         ? null
-        : await explainListenErrors({ host: tlsHost, port: tlsPort, variables }, () =>
-            openHttpsListener({ server, settings, telemetry: node.telemetry, now: node.now, port: tlsPort }),
+        : await explainListenErrors({ ...where, variables: 'BOUNCED_HTTP_TLS_PORT or BOUNCED_HTTP_TLS_HOST' }, () =>
+            openHttpsListener({ server, settings, telemetry, now, ...where }),
           )
     if (https !== null && node.certificates !== undefined) node.certificates.current = https.certificates
     return { port: plain.port, https, close: async () => void (await Promise.all([https?.close(), plain.close()])) }

@@ -24,7 +24,7 @@ import {
   type CertificateTable,
 } from '../../net/certificate-folder.ts'
 import { createConnectionTable } from '../../net/connection-table.ts'
-import { LISTEN_BACKLOG } from '../../net/listen-backlog.ts'
+import { listenOptionsOf } from '../../net/listen-backlog.ts'
 import { normaliseIp } from '../../net/peer-network.ts'
 import type { Settings } from '../../settings/schema.ts'
 import type { Telemetry } from '../../telemetry.ts'
@@ -48,12 +48,14 @@ type HttpsOptions = {
   readonly telemetry: Telemetry
   readonly now: () => number
   readonly port: number
+  /** A socket that listens already, instead of http.tlsHost and the port. */
+  readonly descriptor?: number | undefined
   readonly intervalMs?: number
 }
 
 /** Listens on http.tlsHost and http.tlsPort. Faults: config_invalid. */
-export async function openHttpsListener({ server, settings, telemetry, now, port, intervalMs }: HttpsOptions): Promise<HttpsListener> {
-  const { tlsHost } = settings.http
+export async function openHttpsListener(options: HttpsOptions): Promise<HttpsListener> {
+  const { server, settings, telemetry, now } = options
   let table = loadCertificates(filesOf(settings), null, now())
   reportCertificates(telemetry, table, now())
   const listener = createListener(settings, (host) => table.find(host))
@@ -72,11 +74,11 @@ export async function openHttpsListener({ server, settings, telemetry, now, port
   const stopWatching = watchFiles(settings, {
     telemetry,
     reload: () => prepareReload()(),
-    intervalMs: intervalMs ?? FILE_CHECK_INTERVAL_MS,
+    intervalMs: options.intervalMs ?? FILE_CHECK_INTERVAL_MS,
   })
   await new Promise<void>((resolve, reject) => {
     listener.once('error', reject)
-    listener.listen({ host: tlsHost, port, backlog: LISTEN_BACKLOG }, resolve)
+    listener.listen(listenOptionsOf({ ...options, host: settings.http.tlsHost }), resolve)
   })
   const address = listener.address()
   return {

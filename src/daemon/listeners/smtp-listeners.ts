@@ -7,6 +7,7 @@ import { hostname } from 'node:os'
 import type { CredentialStore } from '../../http/server/authenticate.ts'
 import { loadCertificate, createSelfSignedCertificate } from '../../net/certificate.ts'
 import type { Certificate } from '../../net/certificate.ts'
+import type { ActivatedSockets } from '../../net/activated-sockets.ts'
 import type { IncomingRouter } from '../../smtp-server/incoming-router.ts'
 import type { CommonListenerOptions, ListenerLimits, ReportListenerOptions } from '../../smtp-server/listener-options.ts'
 import { startLmtpListener, startReportListener } from '../../smtp-server/listener.ts'
@@ -34,7 +35,13 @@ export type SmtpListeners = {
   readonly close: () => Promise<void>
 }
 
-type SmtpDependencies = { readonly router: IncomingRouter; readonly keys: CredentialStore; readonly submit: Submit }
+type SmtpDependencies = {
+  readonly router: IncomingRouter
+  readonly keys: CredentialStore
+  readonly submit: Submit
+  /** What systemd opened; the settings name host and port of the rest. */
+  readonly sockets: ActivatedSockets
+}
 
 /** Opens the listeners that the settings ask for. Faults: config_invalid (certificate, lists of addresses), conflict. */
 export async function openSmtpListeners(settings: Settings, context: Context, dependencies: SmtpDependencies): Promise<SmtpListeners> {
@@ -45,7 +52,7 @@ export async function openSmtpListeners(settings: Settings, context: Context, de
     return listener
   }
   try {
-    const { port } = keep(await openInboundListener(settings, context, dependencies.router))
+    const { port } = keep(await openInboundListener(settings, context, dependencies))
     const lmtp = keep(await openLmtpListener(settings, context, dependencies.router))
     const submission = keep(await openSubmissionListener(settings, context, dependencies))
     return {
@@ -64,17 +71,22 @@ export async function openSmtpListeners(settings: Settings, context: Context, de
 }
 
 /** Opens the listener for reports and inbound mail. Faults: config_invalid (certificate, proxyPeers), conflict. */
-async function openInboundListener(settings: Settings, context: Context, router: IncomingRouter): Promise<SmtpListener> {
-  const [host, port] = [settings.host, settings.smtp.port]
+async function openInboundListener(
+  settings: Settings,
+  context: Context,
+  { router, sockets }: Pick<SmtpDependencies, 'router' | 'sockets'>,
+): Promise<SmtpListener> {
+  const [host, port, descriptor] = [settings.host, settings.smtp.port, sockets.get('smtp')]
   const options: ReportListenerOptions = {
     ...commonOptionsOf(settings, context),
     host,
     port,
+    descriptor,
     limits: smtpLimitsOf(settings),
     trustedRelays: settings.smtp.trustedRelays,
     router,
   }
-  return explainListenErrors({ host, port, variables: 'BOUNCED_SMTP_PORT or BOUNCED_HOST' }, () => startReportListener(options))
+  return explainListenErrors({ host, port, descriptor, variables: 'BOUNCED_SMTP_PORT or BOUNCED_HOST' }, () => startReportListener(options))
 }
 
 type LmtpListener = SmtpListener & { readonly socketPath?: string }
@@ -103,25 +115,27 @@ async function openLmtpListener(settings: Settings, context: Context, router: In
   return { ...listener, socketPath }
 }
 
-/** Opens the submission listener. Resolves to null when submission.port is not set. Faults: config_invalid (certificate, proxyPeers), conflict. */
+/** Opens the submission listener. Resolves to null when submission.port is not set and systemd passed no socket. Faults: config_invalid (certificate, proxyPeers), conflict. */
 async function openSubmissionListener(
   settings: Settings,
   context: Context,
-  dependencies: Pick<SmtpDependencies, 'keys' | 'submit'>,
+  dependencies: Pick<SmtpDependencies, 'keys' | 'submit' | 'sockets'>,
 ): Promise<SmtpListener | null> {
   const { port, host = settings.host, plainAuth, mailBytes } = settings.submission
-  if (port === undefined) return null
+  const descriptor = dependencies.sockets.get('submission')
+  if (port === undefined && descriptor === undefined) return null
   const options: Parameters<typeof startSubmissionListener>[0] = {
     ...commonOptionsOf(settings, context),
     host,
-    port,
+    port: port ?? 0,
+    descriptor,
     limits: { ...smtpLimitsOf(settings), recipientsPerMail: MAX_XSMTPAPI_RECIPIENTS, mailSize: mailBytes, advertisedSize: mailBytes },
     authenticate: dependencies.keys.findAccount,
     signInLimit: createSignInLimit(settings.limits),
     isPlaintextAuthAllowed: plainAuth,
     submit: dependencies.submit,
   }
-  return explainListenErrors({ host, port, variables: 'BOUNCED_SUBMISSION_PORT or BOUNCED_SUBMISSION_HOST' }, () =>
+  return explainListenErrors({ ...options, variables: 'BOUNCED_SUBMISSION_PORT or BOUNCED_SUBMISSION_HOST' }, () =>
     startSubmissionListener(options),
   )
 }
