@@ -3,6 +3,7 @@
  *
  * See also: service/transact (which most code calls instead), store/facts/ledger-state, store/webhook/outbox, webhook/payload.
  */
+import { hasWordFor } from '../webhook/payload-format.ts'
 import { webhookEventOf, isSubscribedToApiUser } from '../webhook/payload.ts'
 import type { Fact } from '../ledger/facts/fact.ts'
 import type { LedgerState } from '../ledger/project/state.ts'
@@ -45,5 +46,6 @@ export async function commitLedgerState(
 function isSubscribed(endpoint: Endpoint, fact: Fact, ledgerState: LedgerState): boolean {
   const event = webhookEventOf(fact)
   if (event === null || !endpoint.enabled || endpoint.account !== fact.account || !endpoint.events.includes(event)) return false
+  if (!hasWordFor(endpoint.format, event)) return false
   return isSubscribedToApiUser(endpoint, fact.deliveryId === null ? null : (ledgerState.deliveries.get(fact.deliveryId) ?? null))
 }

@@ -3,55 +3,66 @@
  *
  * | format             | content type                      | body                                                        |
  * |--------------------|-----------------------------------|-------------------------------------------------------------|
+ * | bounced            | application/json                  | our own words (formats/own-event)                            |
  * | form               | application/x-www-form-urlencoded | SendCloud's fields; lists and objects are JSON strings       |
  * | json               | application/json                  | SendCloud's fields                                          |
  * | cloudevents        | application/cloudevents+json      | CloudEvents 1.0, structured; SendCloud's fields in `data`    |
  * | cloudevents-binary | application/json                  | SendCloud's fields; the attributes are headers (`ce-…`)      |
  * | engagelab          | application/json                  | EngageLab's fields, signed in three headers of its own       |
+ * | ses                | text/plain                        | an SNS notification with an event of SES (formats/ses-event) |
+ * | sendgrid           | application/json                  | an array with one event (formats/sendgrid-event)             |
+ * | postmark           | application/json                  | one object by RecordType (formats/postmark-event)            |
  *
- * Every format also carries the headers of Standard Webhooks.
+ * Every format also carries the headers of Standard Webhooks. A format without a word for an event does not send it.
  *
- * Pure. CloudEvents 1.0.2 (HTTP protocol binding §3.1, §3.2). See also: webhook/payload (the fields), webhook/signature, docs/WEBHOOKS.md.
+ * CloudEvents 1.0.2 (HTTP protocol binding §3.1, §3.2). See also: webhook/payload (the fields), webhook/signature, docs/WEBHOOKS.md.
  */
 import { asObject, parseJsonObject } from '../mail/mime/json-reader.ts'
 import { createHmac } from 'node:crypto'
-import type { Fact } from '../ledger/facts/fact.ts'
-import type { DeliveryRow } from '../ledger/project/state.ts'
+import { toJsonPayload, type EventMessage, type FormattedPayload } from './event-message.ts'
+import { formatOwnEvent } from './formats/own-event.ts'
+import { formatPostmarkEvent, hasPostmarkWord } from './formats/postmark-event.ts'
+import { formatSendgridEvent, hasSendgridWord } from './formats/sendgrid-event.ts'
+import { formatSesEvent, hasSesWord } from './formats/ses-event.ts'
 import type { WebhookEventName, WebhookPayload } from './payload.ts'
 
-type PayloadInput = {
-  readonly payload: WebhookPayload
-  readonly event: WebhookEventName
-  readonly fact: Fact
-  readonly delivery: DeliveryRow | null
-  /** When the request is sent. */
-  readonly sentAt: number
-  /** The current secret, which is EngageLab's app key. */
-  readonly secret: string
+type FormatRow = {
+  /** Null: there is nothing to send. */
+  readonly format: (message: EventMessage) => FormattedPayload | null
+  /** Which events it has a word for; absent: all. */
+  readonly hasWord?: (event: WebhookEventName) => boolean
 }
 
-type FormattedPayload = { readonly contentType: string; readonly body: string; readonly headers: Readonly<Record<string, string>> }
+const FORMATS = {
+  bounced: { format: formatOwnEvent },
+  form: { format: formatForm },
+  json: { format: ({ payload }) => toJsonPayload(payload) },
+  cloudevents: { format: formatCloudEvent },
+  'cloudevents-binary': { format: formatBinaryCloudEvent },
+  engagelab: { format: formatEngageLab },
+  ses: { format: formatSesEvent, hasWord: hasSesWord },
+  sendgrid: { format: formatSendgridEvent, hasWord: hasSendgridWord },
+  postmark: { format: formatPostmarkEvent, hasWord: hasPostmarkWord },
+} as const satisfies Record<string, FormatRow>
 
-const FORMATTERS = {
-  form: formatForm,
-  json: ({ payload }) => ({ contentType: 'application/json', body: JSON.stringify(payload), headers: {} }),
-  cloudevents: formatCloudEvent,
-  'cloudevents-binary': formatBinaryCloudEvent,
-  engagelab: formatEngageLab,
-} as const satisfies Record<string, (input: PayloadInput) => FormattedPayload>
-
-export type PayloadFormat = keyof typeof FORMATTERS
+export type PayloadFormat = keyof typeof FORMATS
 
 // Checked cast: the keys of the literal above.
-export const PAYLOAD_FORMATS: readonly PayloadFormat[] = Object.keys(FORMATTERS) as PayloadFormat[]
+export const PAYLOAD_FORMATS: readonly PayloadFormat[] = Object.keys(FORMATS) as PayloadFormat[]
 
-/** Returns the body, its content type, and the headers that the format adds. Total. */
-export function formatPayload(format: PayloadFormat, input: PayloadInput): FormattedPayload {
-  return FORMATTERS[format](input)
+/** Whether a format can say that an event happened. */
+export function hasWordFor(format: PayloadFormat, event: WebhookEventName): boolean {
+  const row: FormatRow = FORMATS[format]
+  return row.hasWord?.(event) ?? true
+}
+
+/** Returns the body, its content type, and the headers that the format adds; null: the format has no word for the event. Total. */
+export function formatPayload(format: PayloadFormat, message: EventMessage): FormattedPayload | null {
+  return FORMATS[format].format(message)
 }
 
 /** Null becomes an empty string. */
-function formatForm({ payload }: PayloadInput): FormattedPayload {
+function formatForm({ payload }: EventMessage): FormattedPayload {
   const pairs = Object.entries(payload).map(([name, value]) => [name, formatField(value)])
   return { contentType: 'application/x-www-form-urlencoded', body: new URLSearchParams(pairs).toString(), headers: {} }
 }
@@ -64,7 +75,7 @@ function formatField(value: WebhookPayload[string] | undefined): string {
 type CloudEventAttributes = Readonly<Record<'specversion' | 'id' | 'source' | 'type' | 'time', string>> & { readonly subject?: string }
 
 /** Source and ID identify the event; they are the same for all retries, endpoints and formats. */
-function cloudEventAttributesOf({ event, fact, delivery }: PayloadInput): CloudEventAttributes {
+function cloudEventAttributesOf({ event, fact, delivery }: EventMessage): CloudEventAttributes {
   const subject = delivery?.emailId ?? ''
   return {
     specversion: '1.0',
@@ -76,16 +87,16 @@ function cloudEventAttributesOf({ event, fact, delivery }: PayloadInput): CloudE
   }
 }
 
-function formatCloudEvent(input: PayloadInput): FormattedPayload {
+function formatCloudEvent(input: EventMessage): FormattedPayload {
   const serialised = JSON.stringify({ ...cloudEventAttributesOf(input), datacontenttype: 'application/json', data: input.payload })
   return { contentType: 'application/cloudevents+json; charset=utf-8', body: serialised, headers: {} }
 }
 
-function formatBinaryCloudEvent(input: PayloadInput): FormattedPayload {
+function formatBinaryCloudEvent(input: EventMessage): FormattedPayload {
   const headers = Object.fromEntries(
     Object.entries(cloudEventAttributesOf(input)).map(([name, value]) => [`ce-${name}`, escapeHeader(value)]),
   )
-  return { contentType: 'application/json', body: JSON.stringify(input.payload), headers }
+  return { ...toJsonPayload(input.payload), headers }
 }
 
 /** Percent-encodes non-printable and non-ASCII bytes, spaces, quotes and percent signs. HTTP protocol binding §3.1.3.2. */
@@ -103,12 +114,13 @@ const ENGAGELAB_STATUSES: Partial<Record<WebhookEventName, string>> = {
   deliver: 'delivered',
   invalid: 'invalid_email',
   soft_bounce: 'soft_bounce',
+  deferred: 'deferred',
 }
 
 /** Fields that are elsewhere in EngageLab's body, or belong to SendCloud's signature. */
 const EXCLUDED_FIELDS = new Set(['event', 'timestamp', 'token', 'signature', 'userHeaders', 'category', 'maillistTaskId', 'messageId'])
 
-function formatEngageLab({ payload, event, delivery, sentAt, secret }: PayloadInput): FormattedPayload {
+function formatEngageLab({ payload, event, delivery, sentAt, secret }: EventMessage): FormattedPayload {
   const status = ENGAGELAB_STATUSES[event] ?? null
   const fields = Object.entries(payload).filter(([name]) => !EXCLUDED_FIELDS.has(name))
   const isTarget = event === 'request'

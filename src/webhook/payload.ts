@@ -6,14 +6,15 @@
  *
  * Pure. See also: webhook/payload-format, webhook/signature, service/notify/notifier, docs/WEBHOOKS.md.
  */
-import { isIP } from 'node:net'
 import type { AlertData } from '../ledger/facts/alert-facts.ts'
 import type { StatusEffect, VerdictSummary } from '../ledger/facts/decision.ts'
 import type { Fact } from '../ledger/facts/fact.ts'
 import type { FactKind } from '../ledger/facts/fact-kinds.ts'
 import type { AlarmData } from '../ledger/facts/operator-facts.ts'
+import type { FiledData } from '../ledger/facts/report-facts.ts'
 import type { QueueData, BackoffMove, QueueReply } from '../ledger/facts/queue-facts.ts'
 import type { DeliveryRow } from '../ledger/project/state.ts'
+import { readOutcome, replyLineOf, toIpAddress } from './outcome.ts'
 import { subStatusName } from './sub-status-names.ts'
 
 type WebhookEventRow = {
@@ -24,6 +25,10 @@ type WebhookEventRow = {
   readonly status?: number
   /** For queue facts: the transition that is this event. */
   readonly move?: BackoffMove
+  /** For facts with or without an effect: whether the mail was deferred. */
+  readonly isDeferral?: true
+  /** For filed facts: what was filed, about a mail of ours. */
+  readonly filed?: FiledData['what']
   /** For alert facts: the state that is this event. */
   readonly state?: AlertData['state']
   readonly message: string
@@ -36,6 +41,8 @@ export const WEBHOOK_EVENTS = {
   deliver: { code: 1, kinds: DELIVERY_FACT_KINDS, status: 1, message: 'delivered' },
   invalid: { code: 4, kinds: DELIVERY_FACT_KINDS, status: 4, message: 'invalid email' },
   soft_bounce: { code: 5, kinds: DELIVERY_FACT_KINDS, status: 5, message: 'soft bounce' },
+  deferred: { code: null, kinds: ['attempt', 'delayed'], isDeferral: true, message: 'deferred' },
+  auto_reply: { code: null, kinds: ['filed'], filed: 'auto-reply', message: 'answered automatically' },
   report_spam: { code: 3, kinds: ['complaint'], message: 'reported as spam' },
   click: { code: 10, kinds: ['click'], message: 'clicked' },
   open: { code: 11, kinds: ['open'], message: 'opened' },
@@ -70,14 +77,26 @@ export function parseWebhookEvent(text: string): WebhookEventName | null {
 
 const effectOf = ({ data }: Fact): StatusEffect | null => ('effect' in data ? data.effect : null)
 
+/** A reply or a report that says the mail is tried again. The fate of an attempt that its node forgot is not known. */
+function isDeferral(fact: Fact): boolean {
+  if (fact.kind === 'delayed') return true
+  return fact.kind === 'attempt' && fact.data.effect === null && !fact.data.final && fact.data.error !== 'unknown'
+}
+
 /** The event of a fact; null if the fact is not sent to endpoints. Total. */
 export function webhookEventOf(fact: Fact): WebhookEventName | null {
   const status = effectOf(fact)?.status ?? null
   const move = fact.kind === 'queue' ? fact.data.move : null
   const state = fact.kind === 'alert' ? fact.data.state : null
+  const filed = fact.kind === 'filed' && fact.data.tie !== null ? fact.data.what : null
   const isSame = (expected: unknown, actual: unknown): boolean => expected === undefined || expected === actual
   const matches = (row: WebhookEventRow): boolean =>
-    row.kinds.includes(fact.kind) && isSame(row.status, status) && isSame(row.move, move) && isSame(row.state, state)
+    row.kinds.includes(fact.kind) &&
+    isSame(row.status, status) &&
+    isSame(row.isDeferral, isDeferral(fact)) &&
+    isSame(row.filed, filed) &&
+    isSame(row.move, move) &&
+    isSame(row.state, state)
   return WEBHOOK_EVENT_NAMES.find((name) => matches(WEBHOOK_EVENTS[name])) ?? null
 }
 
@@ -115,7 +134,7 @@ export function buildPayload(
 }
 
 function commonFields(delivery: DeliveryRow | null): WebhookPayload {
-  const { apiUser = '', labelId, label, broadcast, headers = {} } = delivery ?? {}
+  const { apiUser = '', labelId, label, broadcast } = delivery ?? {}
   const taskId = broadcast ?? ''
   return {
     apiUser,
@@ -124,9 +143,13 @@ function commonFields(delivery: DeliveryRow | null): WebhookPayload {
     labelName: label ?? '',
     maillistTaskId: taskId,
     mail_list_task_id: taskId,
-    userHeaders: Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase().startsWith('sc-custom-'))),
+    userHeaders: userHeadersOf(delivery),
   }
 }
+
+/** The headers that the sender marked to come back. */
+export const userHeadersOf = (delivery: Pick<DeliveryRow, 'headers'> | null): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(delivery?.headers ?? {}).filter(([name]) => name.toLowerCase().startsWith('sc-custom-')))
 
 function eventFields(event: WebhookEventName, fact: Fact, delivery: DeliveryRow | null): WebhookPayload {
   if (fact.kind === 'alarm') return alarmFields(fact.data, delivery)
@@ -138,6 +161,8 @@ function eventFields(event: WebhookEventName, fact: Fact, delivery: DeliveryRow 
     return { messageId: delivery?.messageId ?? '', recipientArray: [recipient], emailIds: [emailId], recipientSize: 1 }
   const recipientFields = { emailId, recipient }
   if (event === 'deliver') return { ...recipientFields, outIp: outIpOf(fact, delivery) }
+  if (event === 'deferred') return { ...recipientFields, outIp: outIpOf(fact, delivery), ...deferralFields(fact, delivery) }
+  if (fact.kind === 'filed') return { ...recipientFields, from: fact.data.from, subject: fact.data.subject, text: fact.data.text }
   if (event === 'invalid' || event === 'soft_bounce')
     return { ...recipientFields, outIp: outIpOf(fact, delivery), ...bounceFields(event, fact) }
   if (fact.kind === 'complaint') return { ...recipientFields, feedbackType: fact.data.feedbackType, proof: fact.data.tie.proof }
@@ -162,8 +187,7 @@ function alertFields({ alert, about, state, value, volume, raise, clear, minimum
 
 /** An address or empty: the name of an egress that the operator chose is no address. */
 function outIpOf(fact: Fact, delivery: DeliveryRow | null): string {
-  const egress = (fact.kind === 'attempt' ? fact.data.egressIp : null) ?? delivery?.egressIp ?? ''
-  return isIP(egress) === 0 ? '' : egress
+  return toIpAddress((fact.kind === 'attempt' ? fact.data.egressIp : null) ?? delivery?.egressIp ?? null) ?? ''
 }
 
 const verdictOf = ({ data }: Fact): VerdictSummary | null => ('verdict' in data ? data.verdict : null)
@@ -179,6 +203,15 @@ function bounceFields(event: WebhookEventName, fact: Fact): WebhookPayload {
     ...(event === 'soft_bounce' ? { cause: replyText === '' ? cause : replyText } : {}),
     message: replyText === '' ? cause : replyText,
   }
+}
+
+/** Our own event in the words that SendCloud has for a bounce. */
+function deferralFields(fact: Fact, delivery: DeliveryRow | null): WebhookPayload {
+  const outcome = readOutcome(fact, delivery)
+  if (outcome === null) return {}
+  const { reason, asynchronous } = outcome
+  const reply = replyLineOf(outcome)
+  return { asynchronousBounce: asynchronous, cause: reply === '' ? (reason ?? '') : reply, reason }
 }
 
 function engagementFields(fact: Fact): WebhookPayload {

@@ -247,6 +247,7 @@ const webhooks: HttpServices['webhooks'] = {
   records: resolve([RECORD]),
   record: (account, _endpointId, eventId) => Promise.resolve(account === 1 && eventId === RECORD.eventId ? RECORD : null),
   pending: resolve([]),
+  publicKeyOf: ({ format }) => (format === 'sendgrid' ? 'AAAA' : null),
   health: resolve({
     since: 1,
     accepted: 3,

@@ -9,7 +9,8 @@ import { retryDelayMs } from '../../src/webhook/retry-schedule.ts'
 import { decryptSecrets, rotateSecrets, encryptSecrets, webhookIdOf } from '../../src/webhook/signature.ts'
 import { createVault } from '../../src/config/vault.ts'
 import { buildPayload, webhookEventOf, parseWebhookEvent } from '../../src/webhook/payload.ts'
-import { formatPayload, type PayloadFormat } from '../../src/webhook/payload-format.ts'
+import { type PayloadFormat } from '../../src/webhook/payload-format.ts'
+import { formattedIn } from './formatted.ts'
 import type { Fact } from '../../src/ledger/facts/fact.ts'
 import { aboutDelivery, createFact } from '../../src/ledger/facts/new-fact.ts'
 import { FAILED, NOW, ROW } from '../http/sample-rows.ts'
@@ -40,7 +41,7 @@ test.each([
 const written = (format: PayloadFormat, event: 'soft_bounce' | 'request' | 'report_spam' = 'soft_bounce') => {
   const fact = failed(5)
   const body = buildPayload(event, fact, ROW, { timestamp: NOW, token: 't', signature: 's' })
-  return formatPayload(format, { payload: body, event, fact, delivery: ROW, sentAt: NOW, secret: 'whsec_k' })
+  return formattedIn(format, { payload: body, event, fact, delivery: ROW, sentAt: NOW, secret: 'whsec_k' })
 }
 
 test('SendCloud’s fields as a form and as JSON', () => {
@@ -101,7 +102,7 @@ test('CloudEvents headers are ASCII and can be decoded', () => {
       const fact = failed(5)
       const delivery = { ...ROW, emailId }
       const body = buildPayload('invalid', fact, delivery, { timestamp: NOW, token: 't', signature: 's' })
-      const { headers } = formatPayload('cloudevents-binary', { payload: body, event: 'invalid', fact, delivery, sentAt: NOW, secret: 'k' })
+      const { headers } = formattedIn('cloudevents-binary', { payload: body, event: 'invalid', fact, delivery, sentAt: NOW, secret: 'k' })
       const subject = headers['ce-subject'] ?? ''
       expect(subject).toMatch(/^[!-~]+$/)
       expect(decodeURIComponent(subject)).toBe(emailId.toWellFormed())
@@ -133,7 +134,7 @@ test('EngageLab’s format returns custom_args, and the user headers of other se
     const delivery = { ...ROW, headers }
     const fact = failed(5)
     const payload = buildPayload('soft_bounce', fact, delivery, { timestamp: NOW, token: 't', signature: 's' })
-    const { body } = formatPayload('engagelab', { payload, event: 'soft_bounce', fact, delivery, sentAt: NOW, secret: 'whsec_k' })
+    const { body } = formattedIn('engagelab', { payload, event: 'soft_bounce', fact, delivery, sentAt: NOW, secret: 'whsec_k' })
     return JSON.parse(body).custom_args
   }
   expect(customArgsOf({ 'SC-Custom-Args': '{"order":7,"deep":{"a":1}}', 'X-Other': '1' })).toEqual({ order: 7, deep: { a: 1 } })
@@ -171,7 +172,7 @@ const UNSUBSCRIBE = createFact('unsubscribe', ABOUT, MOMENT, {
 })
 const formatted = (format: PayloadFormat, event: 'open' | 'click' | 'unsubscribe', fact: Fact) => {
   const payload = buildPayload(event, fact, ROW, { timestamp: NOW, token: 't', signature: 's' })
-  return formatPayload(format, { payload, event, fact, delivery: ROW, sentAt: NOW, secret: 'whsec_k' }).body
+  return formattedIn(format, { payload, event, fact, delivery: ROW, sentAt: NOW, secret: 'whsec_k' }).body
 }
 
 test.each([

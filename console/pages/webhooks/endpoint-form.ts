@@ -26,7 +26,7 @@ export function EndpointForm({ account, endpoint, onClose, onSaved }: EndpointFo
     name: endpoint?.name ?? '',
     events: chosen.join(' '),
     apiUsers: endpoint?.apiUsers.join(', ') ?? '',
-    format: endpoint?.format ?? 'json',
+    format: endpoint?.format ?? 'bounced',
     ladder: endpoint?.ladder ?? 'standard',
   }
   const form = useForm(initial, async ({ events, apiUsers, ...rest }) => {
@@ -47,7 +47,7 @@ export function EndpointForm({ account, endpoint, onClose, onSaved }: EndpointFo
     <${Form} form=${form} action=${endpoint === null ? common('add') : common('save')} onCancel=${onClose}>
       <${TextField} form=${form} name="url" type="url" label=${t('url')} required=${true} />
       <${TextField} form=${form} name="name" label=${t('name')} />
-      <${SelectField} form=${form} name="format" label=${t('format')} options=${FORMATS.map((value) => ({ value, text: value }))} />
+      <${SelectField} form=${form} name="format" label=${t('format')} options=${FORMATS.map((value) => ({ value, text: t(value) }))} />
       <${SelectField} form=${form} name="ladder" label=${t('ladder')} options=${LADDERS.map((value) => ({ value, text: t(value) }))} />
       <${EventChoice} picked=${picked} onChange=${(events: readonly string[]) => form.set({ events: events.join(' ') })} />
       <${TextField} form=${form} name="apiUsers" label=${t('apiUsers')} />

@@ -10,6 +10,7 @@ import type { PageProps } from '../../app/page-props.ts'
 import { chosenAccount, navigate, pathTo } from '../../app/router.ts'
 import { may } from '../../app/session.ts'
 import { Badge } from '../../components/badge.ts'
+import { CopyField } from '../../components/copy-field.ts'
 import { ConfirmDialog } from '../../components/dialog.ts'
 import { ForeignText } from '../../components/foreign-text.ts'
 import { html, type View } from '../../components/html.ts'
@@ -55,7 +56,11 @@ export function EndpointPage({ params }: PageProps): View {
     }`
 }
 
-const Choices = ({ endpoint: { name, events, apiUsers, format, ladder, enabled } }: { readonly endpoint: WebhookEndpoint }): View =>
+const Choices = ({
+  endpoint: { name, events, apiUsers, format, ladder, publicKey, enabled },
+}: {
+  readonly endpoint: WebhookEndpoint
+}): View =>
   html`<section class="card">
     <header><h2>${t('endpoint')}</h2></header>
     <dl class="pairs">
@@ -65,6 +70,12 @@ const Choices = ({ endpoint: { name, events, apiUsers, format, ladder, enabled }
       <dd><${ForeignText} text=${name} /></dd>
       <dt>${t('format')}</dt>
       <dd><code>${format}</code></dd>
+      ${
+        publicKey === null
+          ? null
+          : html`<dt>${t('publicKey')}</dt>
+              <dd><${CopyField} label=${t('publicKey')} text=${publicKey} /></dd>`
+      }
       <dt>${t('ladder')}</dt>
       <dd>${t(ladder === 'vendor' ? 'vendor' : 'standard')}</dd>
       <dt>${t('events')}</dt>

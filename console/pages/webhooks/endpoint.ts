@@ -11,6 +11,8 @@ export type WebhookEndpoint = {
   readonly apiUsers: readonly string[]
   readonly format: string
   readonly ladder: string
+  /** For the format `sendgrid`. */
+  readonly publicKey: string | null
   readonly enabled: boolean
 }
 
@@ -21,6 +23,8 @@ export const EVENTS = [
   'deliver',
   'invalid',
   'soft_bounce',
+  'deferred',
+  'auto_reply',
   'report_spam',
   'click',
   'open',
@@ -38,5 +42,5 @@ export const EVENTS = [
   'queue.manual_ended',
 ] as const
 
-export const FORMATS = ['form', 'json', 'cloudevents', 'cloudevents-binary', 'engagelab'] as const
+export const FORMATS = ['bounced', 'form', 'json', 'cloudevents', 'cloudevents-binary', 'engagelab', 'ses', 'sendgrid', 'postmark'] as const
 export const LADDERS = ['standard', 'vendor'] as const

@@ -26,6 +26,7 @@ const endpointView = z.object({
   apiUsers: z.array(z.string()).describe('Only events of messages from these API users; empty for all'),
   format: z.string(),
   ladder: z.string(),
+  publicKey: z.string().nullable().describe('For the format `sendgrid`: the key that verifies its signature, in base64 (SPKI)'),
   enabled: z.boolean().describe('False if the endpoint answered 410 or was disabled by a person'),
   createdAt: z.string(),
   updatedAt: z.string(),
@@ -44,7 +45,7 @@ const addBody = z.strictObject({
   name: name.default(''),
   events: events.default([...WEBHOOK_EVENT_NAMES]),
   apiUsers: apiUsers.default([]),
-  format: z.enum(PAYLOAD_FORMATS).default('form'),
+  format: z.enum(PAYLOAD_FORMATS).default('bounced'),
   ladder: z.enum(RETRY_SCHEDULE_NAMES).default('standard'),
 })
 const changeBody = z.strictObject({
@@ -69,7 +70,7 @@ const outboxRowView = z.object({
 })
 
 type WebhookRouteDependencies = {
-  readonly webhooks: Pick<WebhookService, 'list' | 'add' | 'change' | 'remove' | 'pending'>
+  readonly webhooks: Pick<WebhookService, 'list' | 'add' | 'change' | 'remove' | 'pending' | 'publicKeyOf'>
   readonly authorizer: Authorizer
 }
 
@@ -84,21 +85,23 @@ export function addWebhookRoutes(server: HttpServer, dependencies: WebhookRouteD
 }
 
 function addCollectionRoutes(server: HttpServer, { webhooks, authorizer }: WebhookRouteDependencies): void {
+  const view = viewerOf(webhooks)
   const list = { summary: 'List endpoints', tags, querystring, response: { 200: z.object({ webhooks: z.array(endpointView) }) } }
   server.get('/v1/webhooks', { schema: list }, async (request) => {
     const { account } = await authorizer.requireAccount(request)
-    return { webhooks: (await webhooks.list(account)).map(toEndpointView) }
+    return { webhooks: (await webhooks.list(account)).map(view) }
   })
   const add = { summary: 'Add an endpoint', tags, querystring, body: addBody, response: { 201: endpointWithSecretView } }
   server.post('/v1/webhooks', { schema: add }, async (request, reply) => {
     const { account } = await authorizer.requireAccount(request)
     const { endpoint, secret } = await webhooks.add(account, request.body)
-    return reply.code(201).send({ ...toEndpointView(endpoint), secret })
+    return reply.code(201).send({ ...view(endpoint), secret })
   })
 }
 
 function addItemRoutes(server: HttpServer, { webhooks, authorizer }: WebhookRouteDependencies): void {
   const shared = { tags, querystring, params }
+  const view = viewerOf(webhooks)
   const requireEndpoint = async (account: number, id: number): Promise<Endpoint> => {
     const found = (await webhooks.list(account)).find(({ endpointId }) => endpointId === id)
     if (found === undefined) throw new Fault('not_found', 'no endpoint has this id')
@@ -116,7 +119,7 @@ function addItemRoutes(server: HttpServer, { webhooks, authorizer }: WebhookRout
     const { account } = await authorizer.requireAccount(request)
     const endpoint = await requireEndpoint(account, request.params.id)
     void reply.header('etag', toVersionTag(endpoint.updatedAt))
-    return toEndpointView(endpoint)
+    return view(endpoint)
   })
   const change = { ...shared, summary: 'Change an endpoint', body: changeBody, response: { 200: endpointWithSecretView } }
   server.patch('/v1/webhooks/:id', { schema: change }, async (request, reply) => {
@@ -125,7 +128,7 @@ function addItemRoutes(server: HttpServer, { webhooks, authorizer }: WebhookRout
     const precondition = await readPrecondition(request, account, id)
     const { endpoint, secret } = await webhooks.change(account, id, { ...request.body, ...precondition })
     void reply.header('etag', toVersionTag(endpoint.updatedAt))
-    return { ...toEndpointView(endpoint), secret }
+    return { ...view(endpoint), secret }
   })
   const remove = { ...shared, summary: 'Remove an endpoint and the events queued for it', response: { 204: z.null() } }
   server.delete('/v1/webhooks/:id', { schema: remove }, async (request, reply) => {
@@ -151,7 +154,14 @@ function addOutboxRoute(server: HttpServer, { webhooks, authorizer }: WebhookRou
   })
 }
 
-function toEndpointView({ endpointId, createdAt, updatedAt, ...rest }: Endpoint): z.output<typeof endpointView> {
+type EndpointView = z.output<typeof endpointView>
+
+const viewerOf =
+  ({ publicKeyOf }: WebhookRouteDependencies['webhooks']) =>
+  (endpoint: Endpoint): EndpointView =>
+    toEndpointView(endpoint, publicKeyOf(endpoint))
+
+function toEndpointView({ endpointId, createdAt, updatedAt, ...rest }: Endpoint, publicKey: string | null): EndpointView {
   const { url: endpointUrl, name: endpointName, events: endpointEvents, apiUsers: endpointApiUsers, format, ladder, enabled } = rest
   const times = { createdAt: toIsoTimestamp(createdAt), updatedAt: toIsoTimestamp(updatedAt) }
   return {
@@ -162,6 +172,7 @@ function toEndpointView({ endpointId, createdAt, updatedAt, ...rest }: Endpoint)
     apiUsers: [...endpointApiUsers],
     format,
     ladder,
+    publicKey,
     enabled,
     ...times,
   }

@@ -62,7 +62,8 @@ export const ACCOUNT_OPERATIONS: Readonly<Record<string, OperationNote>> = {
     description: 'Endpoints with their events and their health: `enabled`, and whether the circuit breaker holds them.',
   },
   'POST /v1/webhooks': {
-    description: 'The answer holds the secret, once: verify each request with it (standardwebhooks).',
+    description:
+      'The answer holds the secret, once: verify each request with it (standardwebhooks). The default format, `bounced`, has the words of this API; others have those of SendCloud, EngageLab, Amazon SES, SendGrid and Postmark.',
     body: { url: 'https://hooks.example.com/bounces', events: ['invalid', 'soft_bounce'] },
   },
   'GET /v1/webhooks/{id}': { description: 'Without the secret.' },
@@ -70,7 +71,8 @@ export const ACCOUNT_OPERATIONS: Readonly<Record<string, OperationNote>> = {
   'DELETE /v1/webhooks/{id}': { description: 'Queued events are not sent any more.' },
   'GET /v1/webhooks/{id}/health': { description: 'How the endpoint answered over the last day, and what waits for it.' },
   'POST /v1/webhooks/{id}/test': {
-    description: 'An event `alarm` whose alarm is `test`, in the format of the endpoint and signed. It is not stored and not sent again.',
+    description:
+      'An event `alarm` whose alarm is `test`, in the format of the endpoint and signed; in a format without a word for alarms, a delivery to test@example.com. It is not stored and not sent again.',
   },
   'GET /v1/webhooks/{id}/outbox': { description: 'What waits for the endpoint, with the next attempt, and what was given up.' },
   'GET /v1/webhooks/{id}/deliveries': { description: 'What was sent, each attempt with the status and the time that the endpoint took.' },

@@ -6,8 +6,8 @@
 import { decryptSecrets, rotateSecrets, encryptSecrets } from '../../webhook/signature.ts'
 import type { RetryScheduleName } from '../../webhook/retry-schedule.ts'
 import type { Vault } from '../../config/vault.ts'
-import type { WebhookEventName } from '../../webhook/payload.ts'
-import type { PayloadFormat } from '../../webhook/payload-format.ts'
+import { WEBHOOK_EVENT_NAMES, type WebhookEventName } from '../../webhook/payload.ts'
+import { hasWordFor, type PayloadFormat } from '../../webhook/payload-format.ts'
 import { Fault } from '../../errors.ts'
 import {
   addEndpoint,
@@ -47,12 +47,13 @@ const MAX_ENDPOINTS = 20
 /** Rows that one transaction removes: a long transaction would block other writes. */
 const PAGE_SIZE = 1_000
 
-/** Inserts an endpoint. Faults: conflict (the URL is taken, or too many endpoints). */
+/** Inserts an endpoint. Faults: bad_request (its format has no word for any of its events), conflict (the URL is taken, or too many endpoints). */
 export async function insertEndpoint(
   db: Database,
   config: EndpointConfig & { readonly account: number },
   { vault, secret, now }: { readonly vault: Vault; readonly secret: string; readonly now: number },
 ): Promise<Endpoint> {
+  requireWord(config)
   const existing = await listEndpointsOfAccounts(db, [config.account])
   rejectDuplicateUrl(existing, config.url)
   if (existing.length >= MAX_ENDPOINTS) throw new Fault('conflict', `an account has at most ${MAX_ENDPOINTS} endpoints`)
@@ -63,7 +64,7 @@ export async function insertEndpoint(
   return endpoint
 }
 
-/** Saves a change. `secret` is the new secret, or null. Faults: precondition_failed, conflict (the URL is taken). */
+/** Saves a change. `secret` is the new secret, or null. Faults: bad_request (as when it is added), precondition_failed, conflict (the URL is taken). */
 export async function changeEndpoint(
   db: Database,
   old: Endpoint,
@@ -74,10 +75,18 @@ export async function changeEndpoint(
     throw new Fault('precondition_failed', 'the endpoint has changed since you read it: read it again')
   if (change.url !== undefined && change.url !== old.url) rejectDuplicateUrl(await listEndpointsOfAccounts(db, [old.account]), change.url)
   const changed: Endpoint = { ...old, ...change, updatedAt: Math.max(now, old.updatedAt + 1) }
+  if (change.events !== undefined || change.format !== undefined) requireWord(changed)
   const secrets = rotate ? rotateSecrets(decryptSecrets(vault, old, now), now) : null
   const endpoint = secrets === null ? changed : { ...changed, sealedKey: encryptSecrets(vault, old, secrets) }
   await saveEndpoint(db, endpoint)
   return { endpoint, secret: secrets?.[0]?.secret ?? null }
+}
+
+/** Stored events may have names that this version does not know. Faults: bad_request. */
+function requireWord({ format, events }: Pick<Endpoint, 'format' | 'events'>): void {
+  const known = WEBHOOK_EVENT_NAMES.filter((name) => events.includes(name))
+  if (!known.some((name) => hasWordFor(format, name)))
+    throw new Fault('bad_request', `the format ${format} has no word for these events: ${events.join(', ')}`)
 }
 
 function rejectDuplicateUrl(existing: readonly Endpoint[], url: string): void {

@@ -72,7 +72,9 @@ export function createWebhookSender(context: Context, { vault, poster, forwardBo
       if (fields === null) return { kind: 'moot' }
       if (fields === UNREAD) return UNREAD
       const at = context.now()
-      const response = await poster.send(webhookRequestOf({ endpoint, secrets, event, fact, delivery, fields, at }))
+      const request = webhookRequestOf({ endpoint, secrets, event, fact, delivery, fields, at })
+      if (request === null) return { kind: 'moot' }
+      const response = await poster.send(request)
       context.telemetry.trace.publish('webhook.attempted', { deliveryId: fact.deliveryId, domains: [delivery?.domain ?? null] }, () => ({
         event,
         endpoint: endpoint.endpointId,
@@ -105,7 +107,7 @@ type WebhookMessage = {
   readonly at: number
 }
 
-/** The signed request of one event. */
+/** The signed request of one event; null: the endpoint's format has no word for it. */
 export function webhookRequestOf({
   endpoint,
   secrets,
@@ -114,11 +116,13 @@ export function webhookRequestOf({
   delivery,
   fields,
   at,
-}: WebhookMessage): Parameters<HttpClient['send']>[0] {
+}: WebhookMessage): Parameters<HttpClient['send']>[0] | null {
   const token = makeWebhookToken()
-  const signature = signSendcloud(secrets[0]?.secret ?? '', at, token)
+  const secret = secrets[0]?.secret ?? ''
+  const signature = signSendcloud(secret, at, token)
   const payload = { ...buildPayload(event, fact, delivery, { timestamp: at, token, signature }), ...fields }
-  const formatted = formatPayload(endpoint.format, { payload, event, fact, delivery, sentAt: at, secret: secrets[0]?.secret ?? '' })
+  const formatted = formatPayload(endpoint.format, { payload, fields, event, fact, delivery, sentAt: at, secret })
+  if (formatted === null) return null
   const signed = standardWebhooksHeaders(secrets, { id: webhookIdOf(fact.id, endpoint), at, body: formatted.body })
   const headers = { 'content-type': formatted.contentType, 'user-agent': 'bounced', ...formatted.headers, ...signed }
   return { url: endpoint.url, method: 'POST', headers, body: formatted.body }

@@ -6,7 +6,8 @@
  *
  * See also: service/notify/notifier (sends the events), service/notify/endpoint-changes (writes), http/api/webhooks, http/sendcloud/webhooks.
  */
-import { makeWebhookSecret } from '../../webhook/signature.ts'
+import { ecdsaPublicKeyOf } from '../../webhook/ecdsa-signature.ts'
+import { decryptSecrets, makeWebhookSecret } from '../../webhook/signature.ts'
 import type { HttpClient } from '../../net/http-post.ts'
 import type { SsrfGuard } from '../../net/ssrf-guard.ts'
 import type { Vault } from '../../config/vault.ts'
@@ -51,6 +52,8 @@ export type WebhookService = {
   readonly health: (account: number, endpointId: number) => Promise<EndpointHealth>
   /** Sends an event that means nothing. Faults: not_found. */
   readonly test: (account: number, endpointId: number) => Promise<TestEventResponse>
+  /** The key with which a receiver verifies the format `sendgrid`; null for other formats. */
+  readonly publicKeyOf: (endpoint: Endpoint) => string | null
   /** Whether a URL answers 200 to GET and to POST. False for a URL that the SSRF guard forbids. */
   readonly isResponding: (url: string) => Promise<boolean>
 }
@@ -90,14 +93,17 @@ export function createWebhookService(context: Context, { vault, guard, poster }:
       listWebhookRecords(read, await requireEndpoint(account, endpointId), filters, page),
     record: async (account, endpointId, eventId) =>
       (await findWebhookRecordsForOperator(read, [{ account, endpointId, eventId }]))[0] ?? null,
-    pending: async (account, endpointId, limit) => {
-      await requireEndpoint(account, endpointId)
-      return listOutbox(read, account, endpointId, limit)
-    },
+    pending: async (account, endpointId, limit) =>
+      listOutbox(read, account, (await requireEndpoint(account, endpointId)).endpointId, limit),
     health: async (account, endpointId) => readEndpointHealth(read, await requireEndpoint(account, endpointId), now()),
     test: async (account, endpointId) => sendTestEvent(context, { vault, poster }, await requireEndpoint(account, endpointId)),
+    publicKeyOf: (endpoint) => publicKeyOf(vault, endpoint, now()),
     isResponding: (url) => isResponding(poster, url),
   }
+}
+
+function publicKeyOf(vault: Vault, endpoint: Endpoint, now: number): string | null {
+  return endpoint.format === 'sendgrid' ? ecdsaPublicKeyOf(decryptSecrets(vault, endpoint, now)[0]?.secret ?? '') : null
 }
 
 const endpointNotFound = (): Fault => new Fault('not_found', 'there is no such endpoint')

@@ -16,7 +16,7 @@ export type Endpoint = {
   readonly events: readonly string[]
   /** Only events of these API users; empty: of all. */
   readonly apiUsers: readonly string[]
-  readonly format: 'form' | 'json' | 'cloudevents' | 'cloudevents-binary' | 'engagelab'
+  readonly format: 'bounced' | 'form' | 'json' | 'cloudevents' | 'cloudevents-binary' | 'engagelab' | 'ses' | 'sendgrid' | 'postmark'
   readonly ladder: 'standard' | 'vendor'
   /** The signing key, encrypted. */
   readonly sealedKey: Uint8Array

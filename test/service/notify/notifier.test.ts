@@ -484,6 +484,40 @@ describe.each(ENGINES)('$kind', ({ open }) => {
     },
   )
 
+  test.each([
+    ['bounced', (body: string) => JSON.parse(body).event, 'alarm'],
+    ['form', (body: string) => new URLSearchParams(body).get('alarm'), 'test'],
+    ['ses', (body: string) => JSON.parse(JSON.parse(body).Message).delivery.recipients[0], 'test@example.com'],
+    ['sendgrid', (body: string) => JSON.parse(body)[0].email, 'test@example.com'],
+    ['postmark', (body: string) => JSON.parse(body).Recipient, 'test@example.com'],
+  ] as const)('a test event in the format %s', async (format, read, want) => {
+    const b = await bench()
+    const at = await receiver()
+    const { endpoint, secret } = await b.webhooks.add(1, b.configOf(at.url, { format, events: ['deliver'] }))
+    expect(await b.webhooks.test(1, endpoint.endpointId)).toMatchObject({ status: 200 })
+    const { headers, body = '' } = at.requests[0] ?? {}
+    expect(read(body)).toBe(want)
+    expect(headers?.['webhook-signature']).toBe(
+      new Webhook(secret ?? '').sign(String(headers?.['webhook-id']), new Date(b.clock.now), body),
+    )
+    expect(b.webhooks.publicKeyOf(endpoint) === null).toBe(format !== 'sendgrid')
+  })
+
+  test('an event that the format has no word for is not queued, and events without any word are refused', async () => {
+    const b = await bench()
+    const at = await receiver()
+    const { endpoint } = await b.webhooks.add(1, b.configOf(at.url, { format: 'postmark' }))
+    await b.register(1)
+    expect(await waiting(b)).toEqual([])
+    const refused = { code: 'bad_request', message: expect.stringMatching(/postmark has no word for these events: request/) }
+    await expect(b.webhooks.change(1, endpoint.endpointId, { events: ['request'] })).rejects.toMatchObject(refused)
+    await expect(b.webhooks.add(1, b.configOf('http://127.0.0.1/x', { format: 'postmark', events: ['request'] }))).rejects.toMatchObject(
+      refused,
+    )
+    await b.webhooks.change(1, endpoint.endpointId, { enabled: false })
+    await b.webhooks.change(1, endpoint.endpointId, { format: 'ses', events: ['request'] })
+  })
+
   test('an account sees only its endpoints, a URL is used once, and there are at most twenty', async () => {
     const b = await bench()
     const { endpoint } = await b.webhooks.add(1, b.configOf('http://127.0.0.1/0'))
