@@ -17,7 +17,8 @@ import type { AdaptiveRate, TokenBucket } from './backoff/rate-limiter.ts'
 import type { SlidingCount } from './backoff/sliding-count.ts'
 import type { AttemptResult, Dispatch, EvidenceReply, MailId, QueueMessage } from './message.ts'
 import { emptyThroughput, type Throughput } from './observe/throughput.ts'
-import { emptyFifo, type Fifo } from './schedule/fifo.ts'
+import type { Fifo } from './schedule/fifo.ts'
+import { emptyShareOrder, type ShareOrder } from './schedule/share-order.ts'
 import type { DeliveryRetrySchedule } from './schedule/retry.ts'
 import type { Timer } from './schedule/timer-heap.ts'
 
@@ -73,6 +74,10 @@ export type Lane = {
   /** How many it may still send in this round (deficit round robin). */
   deficit: number
   isInRing: boolean
+  /** The number of its last share: it sent, or was woken to send. Of a new lane, that of the queue. */
+  lastShare: number
+  /** The shares that it was granted by being woken and has not used, oldest first, each with the one before it. */
+  readonly grantedShares: { readonly before: number; readonly share: number }[]
   waiting: number
   inFlight: number
   /** The latest replies other than 2xx, of any class. */
@@ -114,8 +119,9 @@ export type KeyState = {
   failureCohort: { failed: number; readonly size: number } | null
   /** When its members failed last: the host sets of a site, the egress IPs of a host set, the host sets to which an egress IP had no route. */
   readonly failedAt: Map<string, number>
-  /** The streams that wait here by lane, in the order of their turns; and the woken ones that have not sent yet. */
+  /** The streams that wait here by lane, the order of the lanes, and the woken streams that have not sent yet. */
   readonly waitingStreams: Map<LaneId, MessageStreamId[]>
+  readonly waitingLanes: ShareOrder
   readonly wokenStreams: Set<MessageStreamId>
   timerAt: number | null
 }
@@ -164,7 +170,10 @@ export type QueueState = {
   readonly inFlightByKey: Map<BackoffKeyId, number>
   /** Streams by scope (queue/backoff/key-scope). */
   readonly streamsByScope: Map<string, Set<MessageStreamId>>
-  readonly ring: Fifo<LaneId>
+  /** The lanes that may have something to send. */
+  readonly ring: ShareOrder
+  /** The number of the last share of any lane. */
+  shares: number
   currentLane: LaneId | null
   /** Keys that may have opened. */
   readonly keysToWake: Set<BackoffKeyId>
@@ -201,7 +210,8 @@ export function createQueueState(options: QueueOptions, retrySchedule: DeliveryR
     waitingByAccount: new Map(),
     inFlightByKey: new Map(),
     streamsByScope: new Map(),
-    ring: emptyFifo(),
+    ring: emptyShareOrder(),
+    shares: 0,
     currentLane: null,
     keysToWake: new Set(),
     timers: [],

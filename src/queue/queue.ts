@@ -22,7 +22,6 @@ import { recordThroughput } from './observe/throughput.ts'
 import { createQueueState, type QueueEntry, type QueueOptions, type QueueState } from './queue-state.ts'
 import { type DispatchBatch, fillBatch } from './schedule/dispatch.ts'
 import { expireLane, isExpiryCheckDue, trackExpiry } from './schedule/expiry.ts'
-import { peek } from './schedule/fifo.ts'
 import { collectGarbage, GARBAGE_COLLECTION_INTERVAL_MS } from './schedule/garbage-collect.ts'
 import { adjustWaiting, deferUntilDue, getOrCreateStream, makeReady } from './schedule/lane.ts'
 import {
@@ -37,6 +36,7 @@ import {
 } from './schedule/operator-commands.ts'
 import { RETRY_SCHEDULES } from './schedule/retry.ts'
 import { popTimer, type Timer } from './schedule/timer-heap.ts'
+import { firstInRing } from './schedule/lane-shares.ts'
 
 export type Queue = QueueState
 
@@ -113,7 +113,7 @@ function fireTimer(queue: Queue, timer: Timer, events: QueueEvent[], now: number
 
 /** When nextDispatchBatch must be called again at the latest, unless a result or a message comes first; null: never. Not before `now`. */
 export function nextWakeAt(queue: Queue, now: number): number | null {
-  if (queue.currentLane !== null || peek(queue.ring) !== undefined) return now
+  if (queue.currentLane !== null || firstInRing(queue) !== null) return now
   for (const key of queue.keysToWake) if ((queue.keyStates.get(key)?.waitingStreams.size ?? 0) > 0) return now
   for (let next = queue.timers[0]; next !== undefined && isStale(queue, next); next = queue.timers[0]) popTimer(queue.timers)
   const at = queue.timers[0]?.at

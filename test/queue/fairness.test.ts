@@ -111,6 +111,13 @@ test.each<[string, Partial<Crowd>]>([
   ['two accounts, three egress IPs', { ips: 3 }],
   ['lanes with different numbers of sender domains', { accounts: 1, domains: 2, ips: 1 }],
   ['connections', { limit: 'connection', accounts: 3, connections: 2, ips: 1 }],
+  [
+    'connections of two IPs, several sender domains',
+    { limit: 'connection', accounts: 3, domains: 3, senders: 3, connections: 3, attemptMs: 4000 },
+  ],
+  ['capacity and rate in turns', { accounts: 1, domains: 2, ips: 1, perMinute: 19, capacity: 2, attemptMs: 11_393 }],
+  ['capacity and the rates of four IPs in turns', { domains: 2, ips: 4, perMinute: 28, capacity: 26, attemptMs: 19_343 }],
+  ['three IPs that open together', { accounts: 1, domains: 2, senders: 2, ips: 3, perMinute: 36, capacity: 29, attemptMs: 3100 }],
 ])('equal shares: %s', (_, change) => {
   const counts = attemptsOfLanes({ ...BASE, ...change }, 2 * HOUR)
   expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(16)

@@ -11,6 +11,7 @@ import { type KeyState, nextSequenceNumber, type QueueState } from '../queue-sta
 import { addHoldPeriod, isOperatorHold } from '../schedule/hold-time.ts'
 import { RANDOM_SALTS, seededRandom } from '../schedule/seeded-random.ts'
 import { pushTimer } from '../schedule/timer-heap.ts'
+import { emptyShareOrder } from '../schedule/share-order.ts'
 import { advanceBackoff, createTransition, nextBackoffWakeAt, type TransitionInput } from './backoff.ts'
 import { type BackoffEpisode, type BackoffLimits, backoffLimitsOf, NO_BACKOFF_LIMITS } from './backoff-episode.ts'
 import { type BackoffKeyId, parseKey } from './backoff-key.ts'
@@ -42,6 +43,7 @@ export function getOrCreateKeyState(queue: QueueState, id: BackoffKeyId, now: nu
     failureCohort: null,
     failedAt: new Map(),
     waitingStreams: new Map(),
+    waitingLanes: emptyShareOrder(),
     wokenStreams: new Set(),
     timerAt: null,
   }

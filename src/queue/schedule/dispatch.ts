@@ -2,8 +2,8 @@
  * dispatch - chooses the next messages to send: deficit round robin over lanes, and wake-up of streams at keys that open
  *
  * Each lane sends up to a quantum per round, so a lane of a million messages waits as long as a lane of one. A closed stream is examined
- * once, however many messages it holds, and not again before a key wakes it. A stream that a key with a limited budget woke sends one message
- * and gives up the rest of the round: lanes share what the key lets through, however many egress IPs they have.
+ * once, however many messages it holds, and not again before a key wakes it. Where a key lets less through than a round, a lane sends one message
+ * and gives up the rest of the round: lanes share what the key lets through, however many streams and egress IPs they have.
  *
  * Mutates the queue. See also: queue/schedule/lane, queue/backoff/key-state, queue/backoff/send-budget, queue/queue.
  */
@@ -26,7 +26,8 @@ import {
   type EgressPath,
 } from '../queue-state.ts'
 import { startOfUtcDay } from '../backoff/warm-up.ts'
-import { releaseReservation, firstWaitingStream, reservedForOthers } from './waiting-streams.ts'
+import { firstInRing, joinRing, leaveRing, takeShare } from './lane-shares.ts'
+import { endWake, firstWaitingStream } from './waiting-streams.ts'
 
 /** Messages per round: enough to make a connection worth opening, few enough that no lane waits long. */
 const LANE_QUANTUM = 8
@@ -51,18 +52,20 @@ export function fillBatch(queue: QueueState, batch: DispatchBatch, capacity: num
 /** The lane that sends now; null: the ring is empty. */
 function nextLane(queue: QueueState): Lane | null {
   if (queue.currentLane === null) {
-    queue.currentLane = shift(queue.ring) ?? null
-    const lane = queue.currentLane === null ? undefined : queue.lanes.get(queue.currentLane)
-    if (lane !== undefined) lane.deficit = LANE_QUANTUM
+    const lane = firstInRing(queue)
+    if (lane === null) return null
+    leaveRing(queue, lane)
+    lane.deficit = LANE_QUANTUM
+    queue.currentLane = lane.id
   }
-  return queue.currentLane === null ? null : (queue.lanes.get(queue.currentLane) ?? null)
+  return queue.lanes.get(queue.currentLane) ?? null
 }
 
 function endLaneRound(queue: QueueState, lane: Lane): void {
   queue.currentLane = null
   lane.deficit = 0
   lane.isInRing = sizeOf(lane.runnable) > 0
-  if (lane.isInRing) push(queue.ring, lane.id)
+  if (lane.isInRing) joinRing(queue, lane)
 }
 
 function serveLane(
@@ -81,7 +84,7 @@ function serveLane(
     } else if (egressPath !== null) {
       push(lane.runnable, stream.id)
       shift(stream.ready)
-      lane.deficit = stream.wokenBy === null ? lane.deficit - 1 : 0
+      lane.deficit = stream.wokenBy !== null || isScarce(queue, [...stream.keys, ...egressPath.keys], now) ? 0 : lane.deficit - 1
       dispatchEntry(queue, { stream, lane, entry, egressPath }, batch, now)
     }
   }
@@ -97,16 +100,19 @@ function nextReadyEntry(queue: QueueState, stream: MessageStream): QueueEntry | 
   return null
 }
 
-/** How many messages a key lets through now, without those that are kept for others than this stream. Refills its bucket. */
-const budgetFor = (queue: QueueState, keyState: KeyState, id: MessageStream['id'] | null, now: number): number =>
-  sendBudgetOf(queue, keyState, now) - reservedForOthers(keyState, id)
+/** Whether one of the keys lets less through now than a lane sends in a round. */
+const isScarce = (queue: QueueState, keys: readonly BackoffKeyId[], now: number): boolean =>
+  keys.some((key) => {
+    const keyState = queue.keyStates.get(key)
+    return keyState !== undefined && sendBudgetOf(queue, keyState, now) < LANE_QUANTUM
+  })
 
-/** Of the keys among these that are closed for a stream, the one that opens last; null: all are open. */
-function findClosedKey(queue: QueueState, { id }: MessageStream, keys: readonly BackoffKeyId[], now: number): BackoffKeyId | null {
+/** Of the keys among these that are closed, the one that opens last; null: all are open. */
+function findClosedKey(queue: QueueState, keys: readonly BackoffKeyId[], now: number): BackoffKeyId | null {
   let last: { readonly key: BackoffKeyId; readonly at: number } | null = null
   for (const key of keys) {
     const keyState = queue.keyStates.get(key)
-    if (keyState === undefined || budgetFor(queue, keyState, id, now) > 0) continue
+    if (keyState === undefined || sendBudgetOf(queue, keyState, now) > 0) continue
     const at = opensAt(keyState, now) ?? Infinity
     if (last === null || at > last.at) last = { key, at }
   }
@@ -115,7 +121,7 @@ function findClosedKey(queue: QueueState, { id }: MessageStream, keys: readonly 
 
 /** An egress IP that may be used now, in rotation. Where there is none, parks the stream and returns null. */
 function chooseEgressPath(queue: QueueState, stream: MessageStream, now: number): EgressPath | null {
-  const closedKey = findClosedKey(queue, stream, stream.keys, now) ?? findFullShare(queue, stream)
+  const closedKey = findClosedKey(queue, stream.keys, now) ?? findFullShare(queue, stream)
   if (closedKey !== null) {
     parkStream(queue, stream, [closedKey], now)
     return null
@@ -127,7 +133,7 @@ function chooseEgressPath(queue: QueueState, stream: MessageStream, now: number)
     if (egressPath === undefined) continue
     ensureWarmUpState(queue, stream, egressPath, now)
     ensureConnectionState(queue, stream, egressPath, now)
-    const key = findClosedKey(queue, stream, egressPath.keys, now)
+    const key = findClosedKey(queue, egressPath.keys, now)
     if (key === null) {
       stream.nextPathIndex = index + 1
       return egressPath
@@ -166,7 +172,8 @@ function dispatchEntry(queue: QueueState, selection: DispatchSelection, batch: D
   const keys = [...stream.keys, ...egressPath.keys, ...countedShareKeys(queue, stream)]
   entry.state = 'in-flight'
   entry.attempts += 1
-  releaseReservation(queue, stream)
+  takeShare(queue, lane)
+  endWake(queue, stream)
   adjustWaiting(queue, stream, -1)
   lane.inFlight += 1
   const number = nextSequenceNumber(queue)
@@ -234,7 +241,7 @@ function wakeWaitingStreams(queue: QueueState, now: number): boolean {
 
 function wakeStreamsOf(queue: QueueState, keyState: KeyState, now: number): boolean {
   let hasWoken = false
-  for (let budget = budgetFor(queue, keyState, null, now); budget > 0; budget -= 1) {
+  for (let budget = sendBudgetOf(queue, keyState, now) - keyState.wokenStreams.size; budget > 0; budget -= 1) {
     const stream = firstWaitingStream(queue, keyState)
     if (stream === null) break
     wakeStream(queue, stream, keyState, budget !== Infinity)

@@ -11,7 +11,6 @@
  */
 import { type BackoffKey, type BackoffKeyId, type Destination, formatKey, hostsOf } from '../backoff/backoff-key.ts'
 import type { FairShareKeys, MessageStream, QueueState } from '../queue-state.ts'
-import { reservedSlots } from './waiting-streams.ts'
 
 /** Postfix starts with five. Two also show whether a host replies, and then it takes fifty tarpits to fill a hundred slots. */
 const INITIAL_CONCURRENCY = 2
@@ -59,7 +58,7 @@ function slotLimitOf(queue: QueueState, id: BackoffKeyId, holder: SlotKey['holde
 export function findFullShare(queue: QueueState, stream: MessageStream): BackoffKeyId | null {
   const full = holdersOf(queue, stream).find((holder) => {
     const key = stream.fairShareKeys[holder]
-    return slotsLeft(queue, key, holder) - reservedSlots(queue, key, stream.id) <= 0
+    return slotsLeft(queue, key, holder) <= 0
   })
   return full === undefined ? null : stream.fairShareKeys[full]
 }

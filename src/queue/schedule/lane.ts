@@ -25,7 +25,8 @@ import {
   type EgressPath,
 } from '../queue-state.ts'
 import { popTimer, pushTimer, type Timer } from './timer-heap.ts'
-import { addWaitingStream, releaseReservation, wakeFromKeys } from './waiting-streams.ts'
+import { joinRing, returnShare } from './lane-shares.ts'
+import { addWaitingStream, endWake, wakeFromKeys } from './waiting-streams.ts'
 
 function streamIdOf(to: Destination, refusedBy: readonly string[]): string {
   return [to.account, to.domain, to.senderDomain, to.site, to.mxSet, ...refusedBy].join('|')
@@ -51,6 +52,8 @@ export function getOrCreateLane(queue: QueueState, to: Pick<Destination, 'accoun
     expiryCheckAt: null,
     deficit: 0,
     isInRing: false,
+    lastShare: queue.shares,
+    grantedShares: [],
     waiting: 0,
     inFlight: 0,
     recentReplies: [],
@@ -119,7 +122,7 @@ function makeRunnable(queue: QueueState, stream: MessageStream): void {
   push(lane.runnable, stream.id)
   if (lane.isInRing) return
   lane.isInRing = true
-  push(queue.ring, lane.id)
+  joinRing(queue, lane)
 }
 
 /** Puts a message into the FIFO of its stream. */
@@ -165,7 +168,7 @@ export function parkStream(queue: QueueState, stream: MessageStream, keys: reado
   stream.blockedBy = keys
   for (const key of keys) {
     const keyState = getOrCreateKeyState(queue, key, now)
-    addWaitingStream(keyState, stream)
+    addWaitingStream(queue, keyState, stream)
     setKeyTimer(queue, keyState, now)
   }
 }
@@ -173,13 +176,13 @@ export function parkStream(queue: QueueState, stream: MessageStream, keys: reado
 /** Takes a stream out of the FIFO, and ends its turn at the key that woke it. */
 export function deactivateStream(queue: QueueState, stream: MessageStream, state: 'idle' | 'parked'): void {
   stream.state = state
-  releaseReservation(queue, stream)
+  if (endWake(queue, stream)) returnShare(queue.lanes.get(stream.lane))
   stream.wokenBy = null
 }
 
-/** Wakes a stream that waited at a key. `isReserved`: the key keeps one message of its budget for it. */
-export function wakeStream(queue: QueueState, stream: MessageStream, by: KeyState, isReserved: boolean): void {
-  wakeFromKeys(queue, stream, by, isReserved)
+/** Wakes a stream that waited at a key. `isCounted`: the key has a limited budget. */
+export function wakeStream(queue: QueueState, stream: MessageStream, by: KeyState, isCounted: boolean): void {
+  wakeFromKeys(queue, stream, by, isCounted)
   if (sizeOf(stream.ready) > 0) makeRunnable(queue, stream)
   else deactivateStream(queue, stream, 'idle')
 }
