@@ -201,6 +201,7 @@ describe.each(engines)('$kind', ({ open }) => {
     ['api', 'takes one of his addresses off', () => call('DELETE', `${listing('bounce')}/gone@example.org`), { status: 404 }],
     ['api', 'names his account to do so', () => call('DELETE', `${listing('bounce')}/gone@example.org?account=bob`), { status: 403 }],
     ['api', 'blocks his recipient', () => call('PUT', `${listing('block')}/${url(TARGET)}?scope=bob`, { note: 'x' }), { status: 200 }],
+    ['api', 'reads his account', () => call('GET', '/v1/accounts/bob'), { status: 404 }],
     [
       'api',
       'registers in his name',

@@ -44,6 +44,7 @@ const PATH_PARAMETERS: Readonly<Record<string, string>> = {
   selector: 'seen',
   site: 'google',
   address: 'joe@example.com',
+  apiUser: 'alice',
   event: RECORD.eventId,
   name: 'ann',
   digest: ITEM.digest,

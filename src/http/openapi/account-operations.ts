@@ -9,6 +9,10 @@ const SOURCE_QUERY = { source: '0123456789abcdef0123456789abcdef' } as const
 
 export const ACCOUNT_OPERATIONS: Readonly<Record<string, OperationNote>> = {
   'GET /v1/accounts': { description: 'The operator sees all accounts, an account sees itself.' },
+  'GET /v1/accounts/{apiUser}': {
+    description:
+      'Any API user names its account. An account sees itself only; another one is 404. `PATCH /v1/account/settings?account=…` changes the settings.',
+  },
   'POST /v1/accounts': { description: 'The key of its first API user is shown once.', body: { apiUser: 'shop' } },
   'POST /v1/accounts/{apiUser}/key': {
     description: 'The old key stays valid for a quarter-hour, so that senders can change over without a gap. The key is shown once.',
