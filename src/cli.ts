@@ -97,6 +97,10 @@ const COMMANDS = {
     summary: 'list, pause, recover and limit the lanes of the delivery queue',
     load: async () => (await import('./commands/queue/queue.ts')).queueCommand,
   },
+  shaping: {
+    summary: 'print the limits of receiving sites, and why; import those of KumoMTA',
+    load: async () => (await import('./commands/queue/shaping.ts')).shapingCommand,
+  },
   alerts: {
     summary: 'print the raised alerts and their thresholds',
     load: async () => (await import('./commands/lists/alerts.ts')).alertsCommand,

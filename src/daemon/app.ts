@@ -13,8 +13,8 @@ import type { VerifierService } from '../mail-auth/signature-verifier.ts'
 import { createVerifierFromSettings } from './verification.ts'
 import type { ActivatedSockets } from '../net/activated-sockets.ts'
 import type { DnsLookup } from '../net/dns.ts'
-import { createDeliveryService, createDnsLookUps, openNetworkEnvironment } from './delivery-setup.ts'
-import type { DeliveryService, NetworkEnvironment } from './delivery-setup.ts'
+import { createDeliveryService, createDnsLookUps, openNetworkEnvironment } from './delivery/delivery-setup.ts'
+import type { DeliveryService, NetworkEnvironment } from './delivery/delivery-setup.ts'
 import { loadOrMakeCertificate, hasConfiguredCertificate, openSmtpListeners, type SmtpListeners } from './listeners/smtp-listeners.ts'
 import { claimForwardDomains, createOutboundServices } from './outbound-services.ts'
 import type { OutboundServices } from './outbound-services.ts'
@@ -236,6 +236,7 @@ function reload(runtime: Runtime, settings: Settings, { smtpListeners, httpListe
   const certificate = hasConfiguredCertificate(settings) ? loadOrMakeCertificate(settings) : null
   const activateHttps = httpListener.https?.prepareReload()
   runtime.reloadRules()
+  runtime.reloadShaping()
   activateHttps?.()
   if (certificate === null) return
   smtpListeners.reloadTls(certificate)

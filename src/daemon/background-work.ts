@@ -5,8 +5,9 @@
  * See also: daemon/app (starts and stops it), daemon/scheduled-jobs.
  */
 import type { Runtime } from './bootstrap.ts'
-import type { DeliveryService } from './delivery-setup.ts'
+import type { DeliveryService } from './delivery/delivery-setup.ts'
 import type { OutboundServices } from './outbound-services.ts'
+import { startShapingWatch } from './delivery/shaping-watch.ts'
 import { startRuleFolderWatch } from './rule-folder-watch.ts'
 import { startScheduledJobs } from './scheduled-jobs.ts'
 import type { VerifierService } from '../mail-auth/signature-verifier.ts'
@@ -38,8 +39,10 @@ export function startBackgroundWork(runtime: Runtime, settings: Settings, parts:
   const stopExporter = startExporter(exporter)
   const stopReclassifier = startReclassifier(reclassifier)
   const stopRuleWatch = startRuleFolderWatch(runtime, settings.rules.folder)
+  const stopShapingWatch = startShapingWatch(runtime, settings.delivery.shapingFile)
   return () => {
     stopRuleWatch()
+    stopShapingWatch()
     return Promise.all([stopJobs(), stopWebhooks(), stopPendingVerifier(), stopExporter(), stopReclassifier(), deliveryService.close()])
   }
 }

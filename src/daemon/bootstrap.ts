@@ -21,6 +21,8 @@ import { databaseUrlOf } from '../settings/load.ts'
 import { deriveTokenKey } from '../correlate/token-keys.ts'
 import { createReporters, readReporters } from '../config/reporters.ts'
 import { compileDraft } from '../config/rule-draft.ts'
+import { loadShaping } from '../config/shaping-files.ts'
+import type { ShapingTable } from '../queue/shaping/shaping-table.ts'
 import { loadRules } from '../config/rule-files.ts'
 import { readRuleFolder } from '../config/rule-folder.ts'
 import { loadMasterKey } from '../config/master-key-file.ts'
@@ -58,6 +60,8 @@ export type Runtime = {
   readonly reloadRules: () => void
   /** Reads the operator's rules again; the shipped ones stay. Costs a third. Faults: rule_invalid. */
   readonly reloadOwnRules: () => void
+  /** Reads the limits of receiving sites again, completely or not at all. Faults: config_invalid. */
+  readonly reloadShaping: () => void
   /** Sets the port of the HTTP listener, for links where no public URL is set. */
   readonly setHttpPort: (port: number) => void
   readonly close: () => Promise<void>
@@ -68,6 +72,7 @@ type BootstrapOptions = { readonly settings: Settings; readonly telemetry: Telem
 /** Opens everything. Faults: config_invalid, store_busy, store_newer, rule_invalid. */
 export async function openContext({ settings, telemetry }: BootstrapOptions): Promise<Runtime> {
   const { rules, reloadRules, reloadOwnRules } = createRuleTableHolder(settings)
+  const { shaping, reloadShaping } = createShapingHolder(settings)
   let httpPort = settings.http.port
   const { engine, masterKey, clock } = await openStore(settings, telemetry)
   const { now } = clock
@@ -86,6 +91,7 @@ export async function openContext({ settings, telemetry }: BootstrapOptions): Pr
       engine,
       masterKey,
       rules,
+      shaping,
       httpPort: () => httpPort,
       clock,
     })
@@ -96,7 +102,7 @@ export async function openContext({ settings, telemetry }: BootstrapOptions): Pr
       clock.stop()
       return engine.close()
     }
-    return { context, masterKey, vault, firstCredentials, reloadRules, reloadOwnRules, setHttpPort, close }
+    return { context, masterKey, vault, firstCredentials, reloadRules, reloadOwnRules, reloadShaping, setHttpPort, close }
   } catch (error) {
     clock.stop()
     await engine.close()
@@ -120,15 +126,21 @@ type ContextParts = {
   readonly engine: Engine
   readonly masterKey: Uint8Array
   readonly rules: () => RuleTable
+  readonly shaping: () => ShapingTable
   readonly httpPort: () => number
   readonly clock: ProcessClock
 }
 
-function createContext(settings: Settings, telemetry: Telemetry, { engine, masterKey, rules, httpPort, clock }: ContextParts): Context {
+function createContext(
+  settings: Settings,
+  telemetry: Telemetry,
+  { engine, masterKey, rules, shaping, httpPort, clock }: ContextParts,
+): Context {
   const { now, elapsed } = clock
   return {
     engine,
     rules,
+    shaping,
     accountCache: createAccountCache(engine, (ring, account) => deriveTokenKey(masterKey, account, ring.index), elapsed),
     domains: { returnPath: [settings.returnPathDomain], feedback: [settings.feedbackDomain], verp: settings.smtp.verpDomains },
     get publicUrl() {
@@ -167,6 +179,18 @@ function createRuleTableHolder({
     },
     reloadOwnRules: () => {
       if (folder !== undefined) table = compileDraft(table, readRuleFolder(folder, 'operator'))
+    },
+  }
+}
+
+function createShapingHolder({
+  delivery: { shapingFile },
+}: Settings): Pick<Runtime, 'reloadShaping'> & { readonly shaping: () => ShapingTable } {
+  let table = loadShaping(shapingFile ?? null)
+  return {
+    shaping: () => table,
+    reloadShaping: () => {
+      table = loadShaping(shapingFile ?? null)
     },
   }
 }

@@ -15,24 +15,30 @@ const LOOK_INTERVAL_MS = 5_000
 
 /** Starts to look. The returned function stops it. */
 export function startRuleFolderWatch(runtime: Pick<Runtime, 'context' | 'reloadOwnRules'>, folder: string | undefined): () => void {
-  if (folder === undefined) return () => undefined
-  const look = createRuleFolderLook(runtime, folder)
+  return folder === undefined ? () => undefined : lookForChanges(() => ruleFolderSignature(folder), createRuleReload(runtime, folder))
+}
+
+/** Calls `onChange` when a signature has changed since the last call and not since the last look. The returned function stops it. */
+export function lookForChanges(signature: () => string, onChange: () => void): () => void {
+  let inForce = signature()
+  let lastSeen = inForce
+  const look = (): void => {
+    const seen = signature()
+    const isSettled = seen === lastSeen
+    lastSeen = seen
+    if (seen === inForce || !isSettled) return
+    inForce = seen
+    onChange()
+  }
   const timer = setInterval(look, LOOK_INTERVAL_MS)
   timer.unref()
   return () => clearInterval(timer)
 }
 
-/** One look at the folder: reloads it if it has changed since the last reload and not since the last look. Never throws. */
-function createRuleFolderLook({ context, reloadOwnRules }: Pick<Runtime, 'context' | 'reloadOwnRules'>, folder: string): () => void {
+/** Reloads the folder. Never throws. */
+function createRuleReload({ context, reloadOwnRules }: Pick<Runtime, 'context' | 'reloadOwnRules'>, folder: string): () => void {
   const { log } = context.telemetry
-  let inForce = ruleFolderSignature(folder)
-  let lastSeen = inForce
   return () => {
-    const seen = ruleFolderSignature(folder)
-    const isSettled = seen === lastSeen
-    lastSeen = seen
-    if (seen === inForce || !isSettled) return
-    inForce = seen
     const before = context.rules().version
     try {
       reloadOwnRules()

@@ -60,7 +60,7 @@ export function isWideKey(id: BackoffKeyId): boolean {
 export function keyGroupOf(queue: QueueState, id: BackoffKeyId, storedGroup: number | null): number {
   if (isWideKey(id)) return WIDE_KEYS_GROUP
   const key = parseKey(id)
-  if (key !== null && 'egressIp' in key && 'site' in key) return laneGroupOf(key.site)
+  if (key !== null && 'site' in key && ('egressIp' in key || key.kind === 'site')) return laneGroupOf(key.site)
   const stream = findStreamOfKey(queue, id)
   return stream === null ? (storedGroup ?? laneGroupOf(id.slice(id.lastIndexOf('|') + 1))) : laneGroupOf(stream.destination.site)
 }

@@ -19,6 +19,7 @@ import type { AttemptResult, Dispatch, EvidenceReply, MailId, QueueMessage } fro
 import { emptyThroughput, type Throughput } from './observe/throughput.ts'
 import type { Fifo } from './schedule/fifo.ts'
 import { emptyShareOrder, type ShareOrder } from './schedule/share-order.ts'
+import type { QueueShaping } from './shaping/shaping-table.ts'
 import type { DeliveryRetrySchedule } from './schedule/retry.ts'
 import type { Timer } from './schedule/timer-heap.ts'
 
@@ -48,7 +49,7 @@ export type MessageStream = {
   readonly lane: LaneId
   readonly destination: Destination
   /** The keys that cover it whichever egress IP is used. */
-  readonly keys: readonly BackoffKeyId[]
+  keys: readonly BackoffKeyId[]
   readonly egressPaths: readonly EgressPath[]
   readonly fairShareKeys: FairShareKeys
   readonly ready: Fifo<MailId>
@@ -145,6 +146,8 @@ export type QueueOptions = {
   readonly connectionsPerSite?: number
   /** The most simultaneous attempts in all, shared out by queue/schedule/fair-share; absent: not shared out. */
   readonly maxInFlight?: number
+  /** The limits of receiving sites; absent: none. */
+  readonly shaping?: QueueShaping
 }
 
 export type QueueState = {
@@ -155,6 +158,8 @@ export type QueueState = {
   /** Null: no limit. */
   readonly connectionsPerSite: number | null
   readonly maxInFlight: number | null
+  /** Null: no site has limits. Changed by queue/shaping/reshape alone. */
+  shaping: QueueShaping | null
   sequence: number
   readonly entries: Map<MailId, QueueEntry>
   readonly streams: Map<MessageStreamId, MessageStream>
@@ -199,6 +204,7 @@ export function createQueueState(options: QueueOptions, retrySchedule: DeliveryR
     pools: options.pools,
     connectionsPerSite: options.connectionsPerSite ?? null,
     maxInFlight: options.maxInFlight ?? null,
+    shaping: options.shaping ?? null,
     sequence: 0,
     entries: new Map(),
     streams: new Map(),

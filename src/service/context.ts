@@ -10,6 +10,7 @@ import type { RuleTable } from '../classify/rule-table.ts'
 import type { TokenDomains } from '../correlate/references.ts'
 import type { Reporter } from '../correlate/reporter.ts'
 import type { FactIdGenerator } from '../ledger/facts/new-fact.ts'
+import type { ShapingTable } from '../queue/shaping/shaping-table.ts'
 import type { Engine } from '../store/engine/engine.ts'
 import type { Telemetry } from '../telemetry.ts'
 import type { AccountCache } from './account-cache.ts'
@@ -32,6 +33,8 @@ export type Context = {
   readonly egressIps?: ReadonlySet<string>
   /** The receiving sites that MX look-ups of this node found, by domain, bounded; absent where it looks none up. */
   readonly knownSites?: { readonly get: (domain: string) => string | undefined; readonly set: (domain: string, site: string) => unknown }
+  /** Returns the limits of receiving sites, which a reload replaces; absent: there are none. */
+  readonly shaping?: () => ShapingTable
   readonly telemetry: Telemetry
   readonly diskSpace: DiskSpace
   /** The certificates of the HTTPS listener of this node, which sets `current` when it opens; absent: there is none. */

@@ -1,7 +1,7 @@
 /**
  * delivery - settings of the delivery queue: whether and how this installation sends mail
  *
- * See also: settings/schema (all settings), daemon/delivery-setup (uses them), docs/DELIVERY.md.
+ * See also: settings/schema (all settings), daemon/delivery/delivery-setup (uses them), docs/DELIVERY.md.
  */
 import { z } from 'zod'
 import { positiveInteger, setting, nonEmptyText } from './setting.ts'
@@ -101,6 +101,11 @@ export const deliverySettings = z.strictObject({
     z.enum(['off', 'opportunistic', 'required', 'verified']).default('opportunistic'),
     'STARTTLS to receivers: off, opportunistic, required or verified; the rule file of a provider can demand more (tls = "required")',
     'opportunistic: encrypted where offered; many receivers have no valid certificate',
+  ),
+  shapingFile: setting(
+    nonEmptyText.optional(),
+    'File with limits of receiving sites (TOML), read in front of the shipped ones; a changed file is read again',
+    'none: the shipped limits; `bounced shaping show` prints what is in force',
   ),
   allowPrivate: setting(
     z.boolean().default(false),

@@ -22,8 +22,8 @@ export const DEFAULT_POOL_LIMITS: PoolLimits = { mailsPerConnection: 100, idleTi
 export type ConnectionPool = {
   /** Takes an idle session out; null: there is none. */
   readonly acquire: (key: string) => SmtpSession | null
-  /** Adds a session to the pool, or closes it if it has sent its maximum of messages. */
-  readonly release: (key: string, session: SmtpSession) => void
+  /** Adds a session to the pool, or closes it if it has sent its maximum of messages. `mails` lowers the maximum. */
+  readonly release: (key: string, session: SmtpSession, mails?: number | null) => void
   readonly idleCount: () => number
   readonly close: () => void
 }
@@ -53,9 +53,9 @@ export function createConnectionPool(limits: PoolLimits): ConnectionPool {
       remove(lastUsed)
       return lastUsed.session.isOpen() ? lastUsed.session : null
     },
-    release: (key, session) => {
+    release: (key, session, mails = null) => {
       if (!session.isOpen()) return
-      if (session.mailCount() >= limits.mailsPerConnection) return session.quit()
+      if (session.mailCount() >= Math.min(limits.mailsPerConnection, mails ?? Infinity)) return session.quit()
       const timer = setTimeout(() => evict(entry), limits.idleTimeoutMs)
       timer.unref()
       const entry: IdleSession = { key, session, timer }

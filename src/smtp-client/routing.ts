@@ -16,8 +16,8 @@ const SMTP_PORT = 25
 
 type MxRouterOptions = {
   readonly mx: MxResolver
-  /** The TLS policy for a host, see tlsPolicyFor. */
-  readonly tlsOf: (host: string, domain: string) => TlsPolicy
+  /** The TLS policy for one of the MX hosts of a domain, see tlsPolicyFor; null: the domain's own policy forbids the host. */
+  readonly tlsOf: (host: string, of: { readonly domain: string; readonly hosts: readonly string[] }) => Promise<TlsPolicy | null>
   readonly random: () => number
   readonly port?: number
 }
@@ -28,26 +28,44 @@ export function createMxRouter({ mx, tlsOf, random, port = SMTP_PORT }: MxRouter
     const found = await mx.find(domain)
     if (found.kind === 'none') return { kind: 'refused', ...NO_MX_REPLIES[found.why] }
     if (found.kind === 'failed') return found
-    const nextHops = orderHosts(found.hosts, random).map(({ name }): NextHop => {
-      return { name, address: null, port, tls: tlsOf(name, domain), implicitTls: false, login: null, proxy: false }
-    })
-    return { kind: 'route', nextHops }
+    const hosts = found.set.split(',')
+    const nextHops = await Promise.all(
+      orderHosts(found.hosts, random).map(async ({ name }): Promise<NextHop[]> => {
+        const tls = await tlsOf(name, { domain, hosts })
+        return tls === null ? [] : [{ name, address: null, port, tls, implicitTls: false, login: null, proxy: false }]
+      }),
+    )
+    const allowed = nextHops.flat()
+    return allowed.length === 0
+      ? { kind: 'failed', text: `MTA-STS: the policy of ${domain} names none of its MX hosts` }
+      : { kind: 'route', nextHops: allowed }
   }
 }
 
 /** From the least strict to the strictest. */
 const TLS_STRICTNESS = ['off', 'opportunistic', 'required', 'verified'] as const satisfies readonly TlsPolicy[]
 
+/** What the shaping of a site asks for. */
+type ShapedTls = { readonly tls: TlsPolicy; readonly isOperators: boolean }
+
 /**
- * The TLS policy for a host: the stricter of the setting and `tls` in the rule file of its provider. A setting of `off` stays.
+ * The TLS policy for a host: what the operator's shaping of its site says, or else the strictest of the setting, `tls` in the rule file of its provider, and the shipped
+ * shaping. A setting of `off` stays.
  *
- *     tlsPolicyFor(table, 'opportunistic', 'gmail-smtp-in.l.google.com')   → 'required'
+ *     tlsPolicyFor(table, { setting: 'opportunistic', host: 'gmail-smtp-in.l.google.com', shaped: null })   → 'required'
  */
-export function tlsPolicyFor(table: RuleTable, setting: TlsPolicy, host: string): TlsPolicy {
+export function tlsPolicyFor(
+  table: RuleTable,
+  { setting, host, shaped }: { readonly setting: TlsPolicy; readonly host: string; readonly shaped: ShapedTls | null },
+): TlsPolicy {
+  if (shaped?.isOperators === true) return shaped.tls
   const { provider } = siteOf(table, { mx: host })
   const requested = provider === null ? undefined : table.files.find((file) => file.provider === provider)?.tls
-  if (setting === 'off' || requested === undefined) return setting
-  return TLS_STRICTNESS.indexOf(requested) > TLS_STRICTNESS.indexOf(setting) ? requested : setting
+  if (setting === 'off') return setting
+  return [requested, shaped?.tls].reduce<TlsPolicy>(
+    (strictest, each) => (each !== undefined && TLS_STRICTNESS.indexOf(each) > TLS_STRICTNESS.indexOf(strictest) ? each : strictest),
+    setting,
+  )
 }
 
 export type Smarthost = {

@@ -8,6 +8,7 @@
  * RFC 5321 §5.1. See also: smtp-client/transport, smtp-client/routing, smtp-client/client-session, smtp-client/connection-pool.
  */
 import { isIP } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import { dial } from './dial.ts'
 import { errorOutcome } from './reply-outcome.ts'
@@ -17,6 +18,7 @@ import { createConnectionPool, type PoolLimits, DEFAULT_POOL_LIMITS, type Connec
 import { isPublicAddress } from '../net/ssrf-guard.ts'
 import type { Telemetry } from '../telemetry.ts'
 import type { Trace } from '../trace.ts'
+import { createOpeningPace, type OpeningPace } from './opening-pace.ts'
 import { createSessionTrace } from './session-trace.ts'
 import type { SmtpOutcome, OutgoingMail, Router, RoutingResult, NextHop, Transport } from './transport.ts'
 import { DEFAULT_STEP_TIMEOUTS, type StepTimeouts } from './step-timeouts.ts'
@@ -50,6 +52,9 @@ type TransportState = {
   readonly pool: ConnectionPool
   readonly unreachable: LRUCache<string, true>
   readonly withoutTls: LRUCache<string, true>
+  /** When connections to sites with a limit may be opened. */
+  readonly openings: OpeningPace
+  readonly closing: AbortController
   readonly activeSessions: Set<SmtpSession>
   /** Connections that have been tried; numbers them in the trace. */
   connectionCount: number
@@ -64,6 +69,8 @@ export function createSmtpTransport(options: SmtpTransportOptions): Transport {
     pool: createConnectionPool({ ...DEFAULT_POOL_LIMITS, ...options.poolLimits }),
     unreachable: new LRUCache({ max: CACHE_SIZE, ttl: UNREACHABLE_MS }),
     withoutTls: new LRUCache({ max: CACHE_SIZE, ttl: WITHOUT_TLS_MS }),
+    openings: createOpeningPace(() => performance.now()),
+    closing: new AbortController(),
     activeSessions: new Set(),
     connectionCount: 0,
     isClosed: false,
@@ -72,6 +79,7 @@ export function createSmtpTransport(options: SmtpTransportOptions): Transport {
     send: (mail) => sendOutgoingMail(state, mail),
     close: async () => {
       state.isClosed = true
+      state.closing.abort()
       state.pool.close()
       for (const session of state.activeSessions) session.close()
     },
@@ -96,11 +104,25 @@ async function sendOutgoingMail(state: TransportState, mail: OutgoingMail): Prom
     const outcome = await sendInSession(state, pooled, mail)
     if (outcome !== null) return outcome
   }
-  return tryAddresses(state, mail, nextHops)
+  const wait = await waitForOpening(state, mail)
+  const freed = wait === 'waited' && !mail.isProbe ? acquireAny(state, mail, nextHops) : null
+  const outcome = freed === null ? null : await sendInSession(state, freed, mail)
+  return outcome ?? (state.isClosed ? TRANSPORT_CLOSED : tryAddresses(state, mail, nextHops))
 }
 
 const describeRoute = (route: RoutingResult): string =>
   route.kind === 'route' ? route.nextHops.map(({ name, port }) => `${name}:${port}`).join(' ') : route.text
+
+/** Waits until the site may get another connection from the egress IP. */
+async function waitForOpening({ openings, closing }: TransportState, { egressIp, limits }: OutgoingMail): Promise<'waited' | 'at-once'> {
+  const perMinute = limits?.newPerMinute ?? null
+  if (limits === undefined || limits === null || perMinute === null) return 'at-once'
+  const waitMs = openings.reserve(`${egressIp} ${limits.site}`, perMinute)
+  if (waitMs <= 0) return 'at-once'
+  // Closing the transport ends the wait.
+  await sleep(waitMs, undefined, { signal: closing.signal }).catch(() => undefined)
+  return 'waited'
+}
 
 type PooledSession = { readonly key: string; readonly session: SmtpSession }
 
@@ -131,7 +153,7 @@ async function sendInSession(state: TransportState, { key, session }: PooledSess
     state.activeSessions.delete(session)
     if (!isUsable) return
     if (state.isClosed) session.quit()
-    else state.pool.release(key, session)
+    else state.pool.release(key, session, mail.limits?.mails)
   })
   const isStale = isReused && outcome.kind === 'error' && !session.hasReplies() && !state.isClosed
   return isStale ? null : outcome

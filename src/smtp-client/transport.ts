@@ -7,6 +7,7 @@
  * Types only. RFC 5321 §3 (the phases), §4.2.1 (replies). See also: smtp-client/smtp-transport (the one that speaks SMTP), smtp-client/routing.
  */
 import type { OwnFault } from '../ledger/decide/attempt-reading.ts'
+import type { SiteConnectionLimits } from '../queue/shaping/limits-in-force.ts'
 import type { DialogueError } from '../ledger/facts/delivery-facts.ts'
 
 /** One message to one recipient. The lines of `raw` end in CRLF. */
@@ -23,6 +24,8 @@ export type OutgoingMail = {
   readonly isProbe: boolean
   /** Whether the attempt may use an MX host; absent: any. */
   readonly mayUse?: (host: string) => boolean
+  /** The limits of connections to the site; absent or null: those of the transport. */
+  readonly limits?: SiteConnectionLimits | null
   /** Comes back as Original-Envelope-Id if the server supports DSN (RFC 3461). */
   readonly envelopeId?: string | null
   /** For logs and the trace. It is not sent. */

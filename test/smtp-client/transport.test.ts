@@ -238,6 +238,19 @@ test('a host that must not be used is left out; without any other, nothing is se
   expect([first.receivedLines.length, second.receivedLines.length]).toEqual([0, 1])
 })
 
+test('a site can allow fewer mails a connection; a limit of new connections spaces them, and closing ends the wait', async () => {
+  const peer = await peerOf({ RCPT: '550 5.1.1 no' })
+  const transport = transportTo([hopAt(peer.port)])
+  const limits = { site: 'a', mails: 2, newPerMinute: 6_000 }
+  for (const _ of [1, 2, 3, 4]) await settled(peer, transport.send({ ...mail, limits }))
+  expect(peer.receivedLines).toHaveLength(2)
+  const slow = { ...mail, isProbe: true, limits: { site: 'b', mails: null, newPerMinute: 0.01 } }
+  expect(await transport.send(slow)).toMatchObject({ kind: 'reply', code: 550 })
+  const waiting = transport.send(slow)
+  await transport.close()
+  expect(await waiting).toMatchObject({ kind: 'error', error: 'dropped' })
+})
+
 test('envelope: null sender, A-labels, 8BITMIME, DSN, SMTPUTF8 only if the server supports it', async () => {
   const peer = await peerOf({ EHLO: '250-mx\r\n250-8BITMIME\r\n250-DSN\r\n250 SMTPUTF8' })
   const transport = transportTo([hopAt(peer.port)])

@@ -11,7 +11,7 @@
  * Pure. See also: queue/backoff/backoff-classes (which class uses which key), queue/backoff/key-state, queue/backoff/key-scope.
  */
 
-/** What the user reads about a closed key. `lane` and `warmup` are limits of our own, not backoffs. */
+/** What the user reads about a closed key. `lane`, `site` and `warmup` are limits of our own, not backoffs. */
 const BACKOFF_KEY_REASONS = {
   ip: 'IP reputation',
   'sender-domain': 'Domain limitation',
@@ -21,6 +21,7 @@ const BACKOFF_KEY_REASONS = {
   account: 'List quality',
   manual: 'Paused by user',
   lane: 'Rate limit',
+  site: 'Site limit',
   warmup: 'IP warm-up',
 } as const satisfies Record<Exclude<BackoffKeyKind, 'slots'>, string>
 
@@ -32,6 +33,8 @@ const SLOT_HOLDERS = ['hosts', 'account', 'unproven'] as const
 
 export type BackoffKey =
   | { readonly kind: 'ip' | 'connection' | 'warmup'; readonly egressIp: string; readonly site: string }
+  /** A site from all egress IPs together (queue/shaping). In memory only. */
+  | { readonly kind: 'site'; readonly site: string }
   /** An egress IP that this host cannot use. In memory only: an address belongs to a host, and every node finds out for itself. */
   | { readonly kind: 'own'; readonly egressIp: string }
   | { readonly kind: 'sender-domain'; readonly senderDomain: string; readonly site: string }
@@ -84,6 +87,8 @@ export function formatKey(key: BackoffKey): BackoffKeyId {
       return joinParts(key.kind, key.egressIp, key.site)
     case 'own':
       return joinParts(key.kind, key.egressIp)
+    case 'site':
+      return joinParts(key.kind, key.site)
     case 'sender-domain':
       return joinParts(key.kind, key.senderDomain, key.site)
     case 'network':
@@ -113,6 +118,7 @@ const PARSERS: Readonly<Record<BackoffKeyKind, ParseParts>> = {
   connection: parseEgressKey('connection'),
   warmup: parseEgressKey('warmup'),
   own: (egressIp, more) => (more === undefined ? { kind: 'own', egressIp } : null),
+  site: (site, more) => (more === undefined ? { kind: 'site', site } : null),
   'sender-domain': (senderDomain, site) => (site === undefined ? null : { kind: 'sender-domain', senderDomain, site }),
   network: (first, name) => {
     const scope = NETWORK_SCOPES.find((each) => each === first)
@@ -175,6 +181,7 @@ export const BACKOFF_KEYS = {
   networkSite: (to: Destination) => formatKey({ kind: 'network', scope: 'site', name: effectiveSite(to) }),
   /** Connect failures from one egress IP. */
   networkPath: ({ egressIp, ...to }: EgressRoute) => formatKey({ kind: 'network', scope: 'path', name: `${egressIp} ${hostsOf(to)}` }),
+  site: ({ site }: Pick<Destination, 'site'>) => formatKey({ kind: 'site', site }),
   own: ({ egressIp }: Pick<EgressRoute, 'egressIp'>) => formatKey({ kind: 'own', egressIp }),
   account: ({ account }: Pick<Destination, 'account'>) => formatKey({ kind: 'account', account, site: null }),
   accountSite: (to: Destination) => formatKey({ kind: 'account', account: to.account, site: effectiveSite(to) }),

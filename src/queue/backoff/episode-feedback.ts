@@ -12,6 +12,7 @@ import { BACKOFF_KEYS } from './backoff-key.ts'
 import { deferralMonitorOf } from './deferral-monitor.ts'
 import { advanceKeyState, getOrCreateKeyState, nextTransitionInput, replaceEpisode, setKeyTimer } from './key-state.ts'
 import { addToCount, countPerMinute, emptySlidingCount, type SlidingCount } from './sliding-count.ts'
+import { policyOf } from '../shaping/limits-in-force.ts'
 
 const DAY_MS = 86_400_000
 
@@ -40,7 +41,7 @@ export function evidenceOf(attempt: InFlightAttempt, result: AttemptResult, now:
 
 /** The measures of the classes that use a key of this kind. */
 function measuresOf(queue: QueueState, { key }: KeyState): readonly TripMeasure[] {
-  return Object.values(queue.policy.classes).flatMap((row) =>
+  return Object.values(policyOf(queue, key).classes).flatMap((row) =>
     row.key !== null && row.key !== 'network' && CLASS_KEY_KINDS[row.key] === key?.kind ? row.measures : [],
   )
 }
@@ -62,7 +63,7 @@ export function startEpisode(queue: QueueState, keyState: KeyState, name: Backof
   const countFor = (measure: TripMeasure): SlidingCount =>
     (measure.denominator === 'attempts' ? keyState.attempts : keyState.delivered).get(measure.windowMs) ??
     emptySlidingCount(measure.windowMs)
-  keyState.episodes.set(name, createBackoffEpisode(queue.policy, { key: keyState.id, class: name, now }, countFor))
+  keyState.episodes.set(name, createBackoffEpisode(policyOf(queue, keyState.key), { key: keyState.id, class: name, now }, countFor))
 }
 
 /** Passes a result to every episode of a key. A class that the key meets for the first time gets an episode. */
@@ -74,7 +75,7 @@ export function applyToEpisodes(context: ResultContext, keyState: KeyState, hit:
   for (const [name, before] of keyState.episodes) {
     const isHit = hit?.class === name
     const feedback = createFeedback(context, keyState, { isHit, trips: isHit ? hit.trips : null, isCounted: isHit && isNew })
-    const after = applyFeedback(queue.policy, before, feedback, nextTransitionInput(queue, now))
+    const after = applyFeedback(policyOf(queue, keyState.key), before, feedback, nextTransitionInput(queue, now))
     events.push(...replaceEpisode(queue, { keyState, before, after }, { now, by: 'queue' }))
   }
   if (keyState.backoffLimits.probesLeft !== null) events.push(...advanceKeyState(queue, keyState, now))
@@ -91,7 +92,7 @@ export function applyHitAlone(context: ResultContext, keyState: KeyState, hit: E
   const before = keyState.episodes.get(hit.class)
   if (before === undefined) return []
   const feedback = createFeedback(context, keyState, { isHit: true, trips: hit.trips, isCounted: isNew })
-  const after = applyFeedback(queue.policy, before, feedback, nextTransitionInput(queue, now))
+  const after = applyFeedback(policyOf(queue, keyState.key), before, feedback, nextTransitionInput(queue, now))
   const events = replaceEpisode(queue, { keyState, before, after }, { now, by: 'queue' })
   setKeyTimer(queue, keyState, now)
   return events

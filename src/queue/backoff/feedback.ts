@@ -27,6 +27,7 @@ import {
 import { applyOwnFault, applyReached, applyUnreachable } from './network-feedback.ts'
 import { learnRate } from './rate-limiter.ts'
 import { countInWindow, countPerMinute } from './sliding-count.ts'
+import { policyOf } from '../shaping/limits-in-force.ts'
 
 type ClassHit = EpisodeHit & { readonly key: BackoffKeyId }
 
@@ -139,7 +140,7 @@ function learnLimits({ queue, attempt, result, now }: ResultContext, keyState: K
   const kind = keyState.key?.kind
   if (kind === 'account') return
   const name = result.kind === 'refused' ? result.pause : null
-  const halvedKey = name === null ? null : queue.policy.classes[name].halves
+  const halvedKey = name === null ? null : policyOf(queue, keyState.key).classes[name].halves
   const isOverLimit = halvedKey !== null && CLASS_KEY_KINDS[halvedKey] === kind
   const dispatchNumber = attempt.dispatch.number
   const input = { now, epoch: queue.sequence }

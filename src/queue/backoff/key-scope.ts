@@ -24,6 +24,7 @@ function scopeOf(key: BackoffKey): string | null {
     case 'connection':
     case 'warmup':
     case 'sender-domain':
+    case 'site':
       return siteScope(key.site)
     case 'network':
       if (key.scope === 'path') return formatKey({ ...key, scope: 'mx', name: key.name.slice(key.name.indexOf(' ') + 1) })

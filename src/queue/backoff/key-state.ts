@@ -18,6 +18,7 @@ import { type BackoffKeyId, parseKey } from './backoff-key.ts'
 import { countWaiting } from './key-scope.ts'
 import { minLimit, opensAt } from './send-budget.ts'
 import { emptySlidingCount } from './sliding-count.ts'
+import { policyOf } from '../shaping/limits-in-force.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -74,7 +75,7 @@ function mergeLimits(a: BackoffLimits, b: BackoffLimits): BackoffLimits {
 export function refreshBackoffLimits(queue: QueueState, keyState: KeyState): void {
   let limits = NO_BACKOFF_LIMITS
   for (const episode of keyState.episodes.values()) {
-    const own = backoffLimitsOf(queue.policy, episode)
+    const own = backoffLimitsOf(policyOf(queue, keyState.key), episode)
     if (own !== NO_BACKOFF_LIMITS) limits = mergeLimits(limits, own)
   }
   keyState.backoffLimits = limits
@@ -104,7 +105,7 @@ export function replaceEpisode(
   if (isShortRefusal(queue, [before, after], input.now)) keyState.learnedRate = null
   refreshBackoffLimits(queue, keyState)
   queue.keysToWake.add(keyState.id)
-  const event = createTransition(queue.policy, [before, after], input.now, input.by)
+  const event = createTransition(policyOf(queue, keyState.key), [before, after], input.now, input.by)
   if (event === null) return []
   nextSequenceNumber(queue)
   return event.to === 'paused' ? [event, ...recallEvents(queue, keyState.id, input.now)] : [event]
@@ -126,7 +127,7 @@ export function advanceKeyState(queue: QueueState, keyState: KeyState, now: numb
     for (let before = keyState.episodes.get(name); before !== undefined; before = keyState.episodes.get(name)) {
       const needsCount = before.state === 'paused' || before.state === 'probing'
       const backlog = { waiting: needsCount ? countProbeCandidates(queue, keyState.id) : 0 }
-      const after = advanceBackoff(queue.policy, before, backlog, nextTransitionInput(queue, now))
+      const after = advanceBackoff(policyOf(queue, keyState.key), before, backlog, nextTransitionInput(queue, now))
       if (after === before) break
       events.push(...replaceEpisode(queue, { keyState, before, after }, { now, by: 'queue' }))
     }
@@ -138,8 +139,8 @@ export function advanceKeyState(queue: QueueState, keyState: KeyState, now: numb
 /** Sets the next moment at which time alone changes something for a key. */
 export function setKeyTimer(queue: QueueState, keyState: KeyState, now: number): void {
   let at = keyState.manualPause?.until ?? Infinity
-  for (const episode of keyState.episodes.values()) at = Math.min(at, nextBackoffWakeAt(queue.policy, episode) ?? Infinity)
-  if (keyState.waitingStreams.size > 0) at = Math.min(at, opensAt(keyState, now) ?? Infinity)
+  for (const episode of keyState.episodes.values()) at = Math.min(at, nextBackoffWakeAt(policyOf(queue, keyState.key), episode) ?? Infinity)
+  if (keyState.waitingStreams.size > 0) at = Math.min(at, opensAt(queue, keyState, now) ?? Infinity)
   if (at === Infinity || (keyState.timerAt !== null && keyState.timerAt <= at)) return
   keyState.timerAt = Math.max(at, now + 1)
   pushTimer(queue.timers, { at: keyState.timerAt, order: nextSequenceNumber(queue), kind: 'key', id: keyState.id })

@@ -27,7 +27,7 @@ import { invalidFile, schemaProblems } from '../../invalid-file.ts'
 
 const MINUTE_MS = 60_000
 
-const classSchema = z.strictObject({
+export const classSchema = z.strictObject({
   first: z.enum(FIRST_ACTIONS).optional(),
   base_minutes: z.number().positive().max(100_000).optional(),
   growth: z.number().min(1).max(10).optional(),
@@ -78,7 +78,10 @@ export function readPolicyFile(file: string, data: unknown): BackoffPolicy {
   }
 }
 
-function mergeClasses(classes: BackoffPolicy['classes'], overrides: Readonly<Record<string, ClassOverride>>): BackoffPolicy['classes'] {
+export function mergeClasses(
+  classes: BackoffPolicy['classes'],
+  overrides: Readonly<Record<string, ClassOverride>>,
+): BackoffPolicy['classes'] {
   return Object.entries(overrides).reduce(
     (all, [name, file]) => (isBackoffClass(name) ? { ...all, [name]: mergeClass(all[name], file) } : all),
     classes,

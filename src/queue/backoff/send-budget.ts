@@ -9,14 +9,18 @@
 import type { KeyState, QueueState } from '../queue-state.ts'
 import { slotsLeft } from '../schedule/fair-share.ts'
 import { nextTokenAt, refillBucket } from './rate-limiter.ts'
+import { shapedConnectionsOf, shapedRateOf } from '../shaping/limits-in-force.ts'
 import { startOfNextUtcDay, startOfUtcDay, warmUpAllowance } from './warm-up.ts'
 
 /** The lower of two limits; null: no limit. */
 export const minLimit = (a: number | null, b: number | null): number | null => (a === null ? b : b === null ? a : Math.min(a, b))
 
 /** Messages a minute that a key allows; null: no limit. */
-export const rateLimitOf = (keyState: KeyState): number | null =>
-  minLimit(minLimit(keyState.backoffLimits.perMinute, keyState.learnedRate?.perMinute ?? null), keyState.operatorRate)
+export const rateLimitOf = (queue: QueueState, keyState: KeyState): number | null =>
+  minLimit(
+    minLimit(minLimit(keyState.backoffLimits.perMinute, keyState.learnedRate?.perMinute ?? null), keyState.operatorRate),
+    shapedRateOf(queue, keyState.key),
+  )
 
 /** What is left of today's allowance of an IP that warms up; null: no limit. */
 function warmUpLeftToday({ warmUp }: KeyState, now: number): number | null {
@@ -26,10 +30,11 @@ function warmUpLeftToday({ warmUp }: KeyState, now: number): number | null {
   return allowance - (warmUp.day === startOfUtcDay(now) ? warmUp.sent : 0)
 }
 
-/** How many connections a key allows, by its episodes, by what it has learnt and by the setting; null: no limit. */
+/** How many connections a key allows, by its episodes, by what it has learnt, by the setting and by the shaping of its site; null: no limit. */
 function connectionLimitOf(queue: QueueState, { key, backoffLimits, learnedConcurrency }: KeyState): number | null {
   const learned = learnedConcurrency === null ? null : Math.floor(learnedConcurrency.most)
-  return minLimit(minLimit(backoffLimits.connections, learned), key?.kind === 'connection' ? queue.connectionsPerSite : null)
+  const set = minLimit(key?.kind === 'connection' ? queue.connectionsPerSite : null, shapedConnectionsOf(queue, key))
+  return minLimit(minLimit(backoffLimits.connections, learned), set)
 }
 
 /** How many messages a key lets through at this moment. Refills its bucket. */
@@ -39,7 +44,7 @@ export function sendBudgetOf(queue: QueueState, keyState: KeyState, now: number)
   const connectionLimit = connectionLimitOf(queue, keyState)
   const connections = connectionLimit === null ? Infinity : connectionLimit - (queue.inFlightByKey.get(id) ?? 0)
   const probes = limits.probesLeft === null ? Infinity : Math.min(1, limits.probesLeft)
-  const rate = rateLimitOf(keyState)
+  const rate = rateLimitOf(queue, keyState)
   if (rate !== null) keyState.bucket = refillBucket(keyState.bucket, rate, now)
   const tokens = rate === null ? Infinity : Math.floor(keyState.bucket.tokens)
   const slots = key?.kind === 'slots' ? slotsLeft(queue, id, key.holder) : Infinity
@@ -47,12 +52,12 @@ export function sendBudgetOf(queue: QueueState, keyState: KeyState, now: number)
 }
 
 /** When a closed key may open by time alone; null: only a result or an operator opens it. */
-export function opensAt(keyState: KeyState, now: number): number | null {
+export function opensAt(queue: QueueState, keyState: KeyState, now: number): number | null {
   const { backoffLimits: limits } = keyState
   if (limits.closedUntil === 'operator') return null
   const candidates = [limits.closedUntil === false ? now : limits.closedUntil, keyState.manualPause?.until ?? now]
   if ((warmUpLeftToday(keyState, now) ?? 1) <= 0) candidates.push(startOfNextUtcDay(now))
-  const rate = rateLimitOf(keyState)
+  const rate = rateLimitOf(queue, keyState)
   if (rate !== null) candidates.push(nextTokenAt(refillBucket(keyState.bucket, rate, now), rate))
   const latest = Math.max(...candidates)
   return latest > now ? latest : null

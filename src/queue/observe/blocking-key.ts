@@ -27,7 +27,7 @@ export function findClosedBlocker(queue: QueueState, keys: readonly BackoffKeyId
   for (const key of keys) {
     const keyState = queue.keyStates.get(key)
     if (keyState === undefined || !isClosed(queue, keyState, now)) continue
-    const at = opensAt(keyState, now) ?? Infinity
+    const at = opensAt(queue, keyState, now) ?? Infinity
     if (last === null || at > last.opensAt) last = { keyState, opensAt: at }
   }
   return last

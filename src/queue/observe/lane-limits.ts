@@ -44,7 +44,7 @@ export function rateInForce(queue: QueueState, lane: Lane, streams: readonly Mes
   const limitOf = (keys: readonly BackoffKeyId[]): number | null =>
     keys.reduce<number | null>((lowest, key) => {
       const keyState = queue.keyStates.get(key)
-      return keyState === undefined ? lowest : minLimit(lowest, rateLimitOf(keyState))
+      return keyState === undefined ? lowest : minLimit(lowest, rateLimitOf(queue, keyState))
     }, null)
   const isOpen = (keys: readonly BackoffKeyId[]): boolean =>
     keys.every((key) => (queue.keyStates.get(key)?.backoffLimits.closedUntil ?? false) === false)

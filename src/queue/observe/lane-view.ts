@@ -8,12 +8,12 @@ import { sizeOf } from '../schedule/fifo.ts'
 import { nextRetryAt } from '../schedule/lane.ts'
 import { mostRestrictiveEpisode } from './blocking-key.ts'
 import { findLaneBlocker, findSlowingEpisode, rateInForce, relevantStreams } from './lane-limits.ts'
-import { type BackoffKeyId, keyReasonOf } from '../backoff/backoff-key.ts'
+import { BACKOFF_KEYS, type BackoffKeyId, keyReasonOf } from '../backoff/backoff-key.ts'
 import type { EvidenceReply } from '../message.ts'
 import type { BackoffClassName } from '../backoff/backoff-classes.ts'
 import { averagePerSecond, type ThroughputKind } from './throughput.ts'
 import { BACKOFF_STATES } from '../backoff/backoff-state.ts'
-import type { Lane, QueueState } from '../queue-state.ts'
+import type { KeyState, Lane, QueueState } from '../queue-state.ts'
 
 /** Averages a second over the last 5, 15 and 30 seconds. */
 export type RateAverages = readonly [five: number, fifteen: number, thirty: number]
@@ -61,7 +61,7 @@ export function statusOfLane(queue: QueueState, lane: Lane, now: number): LaneSt
     domain: lane.domain,
     state: isManual ? 'manual' : (episode?.state ?? (blocker === null && !isLimited ? 'active' : 'limited')),
     isStopped,
-    reason: keyReasonOf(key),
+    reason: blocker !== null && isSiteLimit(blocker.keyState) ? SITE_LIMIT_REASON : keyReasonOf(key),
     key,
     class: episode?.class ?? null,
     n: episode?.n ?? 0,
@@ -74,6 +74,15 @@ export function statusOfLane(queue: QueueState, lane: Lane, now: number): LaneSt
     perMinuteInForce: isStopped ? 0 : rateInForce(queue, lane, streams),
   }
 }
+
+const SITE_LIMIT_REASON = keyReasonOf(BACKOFF_KEYS.site({ site: '' }))
+
+/** Whether nothing but a setting or the shaping of the site closes a key of an egress IP. */
+const isSiteLimit = ({ key, episodes, learnedRate, learnedConcurrency }: KeyState): boolean =>
+  (key?.kind === 'ip' || key?.kind === 'connection') &&
+  learnedRate === null &&
+  learnedConcurrency === null &&
+  mostRestrictiveEpisode([...episodes.values()]) === null
 
 const rateAveragesOf = ({ throughput }: Lane, kind: ThroughputKind, now: number): RateAverages => [
   averagePerSecond(throughput, kind, { seconds: 5, now }),

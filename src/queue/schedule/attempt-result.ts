@@ -14,6 +14,7 @@ import { adjustWaiting, removeFromQueue, makeReady, advanceProbes, poolOf, defer
 import type { AttemptResult, QueueEvent } from '../message.ts'
 import type { RefusedAttempt } from '../../ledger/decide/attempt-reading.ts'
 import { recordThroughput } from '../observe/throughput.ts'
+import { retryScheduleOf } from '../shaping/limits-in-force.ts'
 import { computeRetryDelay } from './retry.ts'
 import { seededRandom, RANDOM_SALTS } from './seeded-random.ts'
 import { learnHostConcurrency } from './fair-share.ts'
@@ -127,7 +128,7 @@ function scheduleRetry(
   input: { readonly isBlocked: boolean; readonly statedDelayMs: number | null },
   now: number,
 ): EntryDisposition {
-  const delayMs = computeRetryDelay(queue.retrySchedule, {
+  const delayMs = computeRetryDelay(retryScheduleOf(queue, entry.message.site), {
     attempts: entry.attempts,
     isBlocked: input.isBlocked,
     statedDelayMs: input.statedDelayMs,

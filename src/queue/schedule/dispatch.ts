@@ -11,7 +11,7 @@ import { recordDispatch } from '../backoff/backoff.ts'
 import { peek, push, shift, sizeOf } from './fifo.ts'
 import { getOrCreateKeyState, refreshBackoffLimits, setKeyTimer } from '../backoff/key-state.ts'
 import { opensAt, sendBudgetOf } from '../backoff/send-budget.ts'
-import { BACKOFF_KEYS, type BackoffKeyId, type BackoffKeyKind, keyKindOf } from '../backoff/backoff-key.ts'
+import { BACKOFF_KEYS, type BackoffKeyId, type BackoffKeyKind, keyKindOf, parseKey } from '../backoff/backoff-key.ts'
 import { adjustWaiting, deactivateStream, parkStream, advanceProbes, wakeStream } from './lane.ts'
 import type { Dispatch, QueueEvent } from '../message.ts'
 import { recordThroughput } from '../observe/throughput.ts'
@@ -25,6 +25,7 @@ import {
   type MessageStream,
   type EgressPath,
 } from '../queue-state.ts'
+import { shapedConnectionsOf, shapedRateOf } from '../shaping/limits-in-force.ts'
 import { startOfUtcDay } from '../backoff/warm-up.ts'
 import { firstInRing, joinRing, leaveRing, takeShare } from './lane-shares.ts'
 import { endWake, firstWaitingStream } from './waiting-streams.ts'
@@ -113,7 +114,7 @@ function findClosedKey(queue: QueueState, keys: readonly BackoffKeyId[], now: nu
   for (const key of keys) {
     const keyState = queue.keyStates.get(key)
     if (keyState === undefined || sendBudgetOf(queue, keyState, now) > 0) continue
-    const at = opensAt(keyState, now) ?? Infinity
+    const at = opensAt(queue, keyState, now) ?? Infinity
     if (last === null || at > last.at) last = { key, at }
   }
   return last?.key ?? null
@@ -121,6 +122,7 @@ function findClosedKey(queue: QueueState, keys: readonly BackoffKeyId[], now: nu
 
 /** An egress IP that may be used now, in rotation. Where there is none, parks the stream and returns null. */
 function chooseEgressPath(queue: QueueState, stream: MessageStream, now: number): EgressPath | null {
+  if (queue.shaping !== null) ensureLimitedState(queue, BACKOFF_KEYS.site(stream.destination), now)
   const closedKey = findClosedKey(queue, stream.keys, now) ?? findFullShare(queue, stream)
   if (closedKey !== null) {
     parkStream(queue, stream, [closedKey], now)
@@ -132,7 +134,7 @@ function chooseEgressPath(queue: QueueState, stream: MessageStream, now: number)
     const egressPath = stream.egressPaths[index]
     if (egressPath === undefined) continue
     ensureWarmUpState(queue, stream, egressPath, now)
-    ensureConnectionState(queue, stream, egressPath, now)
+    ensureLimitedStates(queue, stream, egressPath, now)
     const key = findClosedKey(queue, egressPath.keys, now)
     if (key === null) {
       stream.nextPathIndex = index + 1
@@ -152,11 +154,25 @@ function ensureWarmUpState(queue: QueueState, stream: MessageStream, { egressIp 
   keyState.warmUp ??= { startedAt, day: startOfUtcDay(now), sent: 0 }
 }
 
-/** Creates the key state at which streams wait while all connections are in use. */
-function ensureConnectionState(queue: QueueState, stream: MessageStream, { egressIp }: EgressPath, now: number): void {
-  if (queue.connectionsPerSite === null) return
-  const key = BACKOFF_KEYS.connection({ ...stream.destination, egressIp })
-  if ((queue.inFlightByKey.get(key) ?? 0) >= queue.connectionsPerSite) getOrCreateKeyState(queue, key, now)
+/** Creates the key states that limits of our own need, before their budgets are read. */
+function ensureLimitedStates(queue: QueueState, stream: MessageStream, { egressIp }: EgressPath, now: number): void {
+  const to = { ...stream.destination, egressIp }
+  if (queue.connectionsPerSite !== null) {
+    const key = BACKOFF_KEYS.connection(to)
+    if ((queue.inFlightByKey.get(key) ?? 0) >= queue.connectionsPerSite) getOrCreateKeyState(queue, key, now)
+  }
+  if (queue.shaping === null) return
+  ensureLimitedState(queue, BACKOFF_KEYS.connection(to), now)
+  ensureLimitedState(queue, BACKOFF_KEYS.ip(to), now)
+}
+
+/** Creates the state of a key whose site has a rate, or whose connections are all in use. */
+function ensureLimitedState(queue: QueueState, id: BackoffKeyId, now: number): void {
+  if (queue.keyStates.has(id)) return
+  const key = parseKey(id)
+  const connections = shapedConnectionsOf(queue, key)
+  const isFull = connections !== null && (queue.inFlightByKey.get(id) ?? 0) >= connections
+  if (isFull || shapedRateOf(queue, key) !== null) getOrCreateKeyState(queue, id, now)
 }
 
 type DispatchSelection = {
@@ -200,7 +216,7 @@ function dispatchEntry(queue: QueueState, selection: DispatchSelection, batch: D
   batch.events.push(...advanceProbes(queue, stream, now))
 }
 
-const COUNTED_KINDS: ReadonlySet<BackoffKeyKind | null> = new Set(['connection', 'network', 'slots'])
+const COUNTED_KINDS: ReadonlySet<BackoffKeyKind | null> = new Set(['connection', 'network', 'site', 'slots'])
 
 /** Those of the keys whose attempts in flight are counted. */
 export const concurrencyKeys = (keys: readonly BackoffKeyId[]): BackoffKeyId[] => keys.filter((key) => COUNTED_KINDS.has(keyKindOf(key)))

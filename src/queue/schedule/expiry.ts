@@ -11,6 +11,7 @@ import { type Fifo, peek, push, shift, sizeOf } from './fifo.ts'
 import { removeFromQueue } from './lane.ts'
 import type { MailId, QueueEvent } from '../message.ts'
 import type { QueueEntry, Lane, QueueState } from '../queue-state.ts'
+import { retryScheduleOf } from '../shaping/limits-in-force.ts'
 import { pushTimer } from './timer-heap.ts'
 
 /** How many ids of removed messages a FIFO may hold beyond twice its size before they are dropped. */
@@ -47,7 +48,9 @@ function removeGone({ entries }: QueueState, fifo: Fifo<MailId>): void {
 /** When a message is checked. */
 function nextCheckAt(queue: QueueState, entry: QueueEntry, now: number): number {
   const deadline = deadlineFor(queue, entry)
-  return deadline === Infinity ? Math.max(now + HELD_RECHECK_MS, entry.message.acceptedAt + queue.retrySchedule.giveUpMs) : deadline
+  return deadline === Infinity
+    ? Math.max(now + HELD_RECHECK_MS, entry.message.acceptedAt + retryScheduleOf(queue, entry.message.site).giveUpMs)
+    : deadline
 }
 
 function scheduleExpiryCheck(queue: QueueState, lane: Lane, at: number | null): void {
@@ -61,7 +64,7 @@ export function isExpiryCheckDue(queue: QueueState, id: string, at: number): boo
   const lane = queue.lanes.get(id)
   if (lane === undefined || lane.expiryCheckAt !== at) return false
   const entry = oldestEntry(queue, lane)
-  const next = entry === null ? null : Math.max(at, entry.message.acceptedAt + queue.retrySchedule.giveUpMs)
+  const next = entry === null ? null : Math.max(at, entry.message.acceptedAt + retryScheduleOf(queue, entry.message.site).giveUpMs)
   if (next === at) return true
   scheduleExpiryCheck(queue, lane, next)
   return false

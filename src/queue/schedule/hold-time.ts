@@ -9,6 +9,7 @@
  */
 import type { BackoffEpisode } from '../backoff/backoff-episode.ts'
 import { type BackoffKeyId, destinationKeys } from '../backoff/backoff-key.ts'
+import { retryScheduleOf } from '../shaping/limits-in-force.ts'
 import type { HoldPeriod, KeyState, MessageStream, QueueEntry, QueueState } from '../queue-state.ts'
 
 /** More pauses than anybody makes in the lifetime of a message. Beyond that, the two oldest are merged. */
@@ -57,7 +58,7 @@ export function deadlineFor(queue: QueueState, { message, stream: id }: Pick<Que
   // The stream of a message in flight may have been dropped.
   const streamKeys: StreamKeys = queue.streams.get(id) ?? { keys: destinationKeys(message), egressPaths: [] }
   if (isStreamOnHold(queue, streamKeys)) return Infinity
-  const { giveUpMs } = queue.retrySchedule
+  const { giveUpMs } = retryScheduleOf(queue, message.site)
   let [countedUntil, heldMs] = [message.acceptedAt, 0]
   for (const { from, until } of holdPeriodsOf(queue, streamKeys)) {
     heldMs += Math.max(0, until - Math.max(from, countedUntil))

@@ -10,8 +10,9 @@ import { Fault } from '../../errors.ts'
 import { emptyFifo, push, sizeOf } from './fifo.ts'
 import { getOrCreateKeyState, advanceKeyState, setKeyTimer } from '../backoff/key-state.ts'
 import { findBlockingKey } from '../observe/blocking-key.ts'
-import { BACKOFF_KEYS, type BackoffKeyId, type Destination, destinationKeys, egressKeys } from '../backoff/backoff-key.ts'
+import { BACKOFF_KEYS, type BackoffKeyId, type Destination, egressKeys } from '../backoff/backoff-key.ts'
 import { scopesOf } from '../backoff/key-scope.ts'
+import { streamKeysOf } from '../shaping/reshape.ts'
 import type { FinalOutcome, QueueEvent } from '../message.ts'
 import { emptyThroughput } from '../observe/throughput.ts'
 import { adjustWaitingShares, fairShareKeysOf } from './fair-share.ts'
@@ -83,7 +84,7 @@ export function getOrCreateStream(queue: QueueState, to: Destination, refusedBy:
     id,
     lane: lane.id,
     destination: plain,
-    keys: destinationKeys(plain),
+    keys: streamKeysOf(queue, plain),
     egressPaths,
     fairShareKeys: fairShareKeysOf(plain),
     ready: emptyFifo(),

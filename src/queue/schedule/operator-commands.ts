@@ -23,6 +23,7 @@ import type { QueueEvent } from '../message.ts'
 import { recoverBackoff } from '../backoff/backoff.ts'
 import type { KeyState, Lane, QueueState } from '../queue-state.ts'
 import { startOfUtcDay } from '../backoff/warm-up.ts'
+import { policyOf } from '../shaping/limits-in-force.ts'
 
 /** The longest manual pause. */
 export const MAX_MANUAL_PAUSE_MS = 15 * 86_400_000
@@ -132,7 +133,7 @@ export function recoverKey(queue: QueueState, { key, how }: CommandOf<'recover-k
   const events = endManualPause(queue, keyState, now, 'operator')
   const backlog = { waiting: countProbeCandidates(queue, key) }
   for (const before of keyState.episodes.values()) {
-    const after = recoverBackoff(queue.policy, before, how, backlog, nextTransitionInput(queue, now))
+    const after = recoverBackoff(policyOf(queue, keyState.key), before, how, backlog, nextTransitionInput(queue, now))
     events.push(...replaceEpisode(queue, { keyState, before, after }, { now, by: 'operator' }))
   }
   return [...events, ...advanceKeyState(queue, keyState, now)]

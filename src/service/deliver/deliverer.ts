@@ -45,6 +45,8 @@ type DelivererOptions = {
   /** Messages being sent at once: of all, and from one egress IP to one site. */
   readonly concurrencyLimit: number
   readonly siteConcurrencyLimit: number
+  /** How much faster than the clock the shaping of sites runs: for simulated providers. */
+  readonly shapingSpeed?: number
   /** Bytes of built messages in memory. */
   readonly maxInFlightBytes: number
   /** The name of the node. A node that restarts under its name takes its lease over at once. */
@@ -66,6 +68,7 @@ type Deliverer = {
   readonly isDelivering: () => boolean
 }
 
+const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
 
 type DelivererState = {
@@ -170,6 +173,8 @@ async function runSession(state: DelivererState, lease: Lease): Promise<void> {
 
 function createLoop({ context, options, wakeup, sender, isFirst }: DelivererState, lease: Lease): DeliveryLoop {
   const { policy, retry, pools, concurrencyLimit, siteConcurrencyLimit, resolveDestination, node, leaseMs, uncertainMs } = options
+  const { shapingSpeed = 1 } = options
+  const longestDelayMs = Math.max(longestDelayOf(retry), (context.shaping?.().longestRetryMinutes ?? 0) * 2 * MINUTE_MS)
   const queue = createQueue({
     policy,
     retrySchedule: retry,
@@ -181,7 +186,7 @@ function createLoop({ context, options, wakeup, sender, isFirst }: DelivererStat
   const ended = isFirst ? { node, at: context.now() } : null
   const isQueued = (deliveryId: string): boolean => queue.entries.has(deliveryId)
   const createLoader = (onResolved: OnResolved): QueueLoader =>
-    createQueueLoader(context, { resolveDestination, onResolved, uncertainMs, ended, longestDelayMs: longestDelayOf(retry), isQueued })
+    createQueueLoader(context, { resolveDestination, onResolved, uncertainMs, ended, longestDelayMs, isQueued })
   const parts = {
     sender,
     groupSpread: createGroupSpread(context, node),
@@ -190,7 +195,7 @@ function createLoop({ context, options, wakeup, sender, isFirst }: DelivererStat
     laneSnapshots: createLaneSnapshots(node),
   }
   return createDeliveryLoop(
-    { context, ...parts, concurrencyLimit, giveUpDays: retry.giveUpMs / DAY_MS, node, wake: wakeup.wake },
+    { context, ...parts, concurrencyLimit, shapingSpeed, giveUpDays: retry.giveUpMs / DAY_MS, node, wake: wakeup.wake },
     { lease, queue, leaseUntil: lastStartAt(lease.untilAt, leaseMs) },
   )
 }

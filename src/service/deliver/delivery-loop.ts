@@ -37,6 +37,9 @@ import { learnLateFeedback } from './late-feedback.ts'
 import { reportAttempt, updateQueueGauges } from './observe/queue-telemetry.ts'
 import { runCommands } from './pending-commands.ts'
 import type { SendOutcome } from './sender.ts'
+import { reshapeQueue } from '../../queue/shaping/reshape.ts'
+import { createQueueShaping } from '../../queue/shaping/shaping-table.ts'
+import { connectionLimitsOf } from '../../queue/shaping/limits-in-force.ts'
 import { mayUseHost } from './shaping/mx-hosts.ts'
 import { readSendOutcome } from './settled-attempt.ts'
 import { dispatchCapacity, isPollDue, isSnapshotDue, mayDispatch, msUntilNextTick } from './tick-schedule.ts'
@@ -141,9 +144,17 @@ function dispatchDue(loop: LoopState): void {
   const { context, session, concurrencyLimit } = loop
   const now = context.now()
   if (!mayDispatch(session, context.elapsed())) return
+  applyShaping(loop)
   const { dispatches, events } = nextDispatchBatch(session.queue, now, dispatchCapacity(session, concurrencyLimit))
   applyEvents(loop, events)
   addDispatches(session, dispatches, now)
+}
+
+/** Takes the limits of receiving sites that were read since the last tick. */
+function applyShaping({ context, session, shapingSpeed = 1 }: LoopState): void {
+  const table = context.shaping?.()
+  if (table === undefined || table === session.queue.shaping?.table) return
+  reshapeQueue(session.queue, createQueueShaping(table, shapingSpeed))
 }
 
 async function commitPending(loop: LoopState, snapshot: AccountSnapshot): Promise<void> {
@@ -243,6 +254,7 @@ async function runAttempt(loop: LoopState, { attempt, mail }: ReadyAttempt): Pro
         attempt.phase = 'sending'
         return true
       },
+      limits: connectionLimitsOf(session.queue, attempt.dispatch),
       mayUse: (host) => mayUseHost(session.queue, context.rules(), attempt.dispatch, { host, now: context.now() }),
     })
     endAttempt(loop, attempt, sent)

@@ -23,6 +23,8 @@ export type LoopOptions = {
   /** Messages being sent at once. */
   readonly concurrencyLimit: number
   readonly giveUpDays: number
+  /** How much faster than the clock the shaping of sites runs. */
+  readonly shapingSpeed?: number
   /** The name of this node. */
   readonly node: string
   /** Called when there is something to do before the next tick is due. */

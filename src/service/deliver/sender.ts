@@ -11,6 +11,7 @@ import type { Composition } from '../../compose/composition.ts'
 import { Fault } from '../../errors.ts'
 import type { Dispatch } from '../../queue/message.ts'
 import type { ResolvedDestination } from '../../queue/schedule/reroute.ts'
+import type { SiteConnectionLimits } from '../../queue/shaping/limits-in-force.ts'
 import type { SmtpOutcome, Transport } from '../../smtp-client/transport.ts'
 import { findQueuedBody } from '../../store/queue/queued-bodies.ts'
 import { type QueuedMessage } from '../../store/queue/queued-mail.ts'
@@ -44,6 +45,8 @@ export type MailSender = {
 }
 
 type SendChecks = {
+  /** The limits of the connections to the site; null: none. */
+  readonly limits: SiteConnectionLimits | null
   /** Called just before the transport; false: do not send. */
   readonly begin: () => boolean
   /** Whether the attempt may use an MX host of the domain. */
@@ -66,7 +69,7 @@ export function createMailSender(context: Context, options: MailSenderOptions): 
 
 type Attempt = SendChecks & { readonly dispatch: Dispatch; readonly mail: QueuedMessage }
 
-async function sendMail(state: SenderState, { dispatch, mail, begin, mayUse }: Attempt): Promise<SentAttempt> {
+async function sendMail(state: SenderState, { dispatch, mail, begin, mayUse, limits }: Attempt): Promise<SentAttempt> {
   const built = await buildOutgoing(state, mail)
   try {
     const resolved = await state.resolveDestination(mail.domain)
@@ -84,6 +87,7 @@ async function sendMail(state: SenderState, { dispatch, mail, begin, mayUse }: A
       raw,
       isProbe,
       mayUse,
+      limits,
       envelopeId: from.slice(0, from.indexOf('@')),
       deliveryId: mail.deliveryId,
     })

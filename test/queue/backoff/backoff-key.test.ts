@@ -12,6 +12,7 @@ const KEYS: { readonly [K in BackoffKey['kind']]: fc.Arbitrary<Extract<BackoffKe
   ip: fc.record({ kind: fc.constant('ip' as const), egressIp: part, site: part }),
   connection: fc.record({ kind: fc.constant('connection' as const), egressIp: part, site: part }),
   warmup: fc.record({ kind: fc.constant('warmup' as const), egressIp: part, site: part }),
+  site: fc.record({ kind: fc.constant('site' as const), site: part }),
   own: fc.record({ kind: fc.constant('own' as const), egressIp: part }),
   'sender-domain': fc.record({ kind: fc.constant('sender-domain' as const), senderDomain: part, site: part }),
   network: fc.record({ kind: fc.constant('network' as const), scope: fc.constantFrom('dns', 'mx', 'path', 'site'), name: part }),

@@ -8,6 +8,8 @@ import { createSmarthostRouter } from '../../../src/smtp-client/routing.ts'
 import { createSmtpTransport } from '../../../src/smtp-client/smtp-transport.ts'
 import type { SmtpOutcome, OutgoingMail } from '../../../src/smtp-client/transport.ts'
 import { Fault } from '../../../src/errors.ts'
+import { parseShapingFile } from '../../../src/config/shaping-files.ts'
+import { buildShapingTable } from '../../../src/queue/shaping/shaping-table.ts'
 import { RETRY_SCHEDULES } from '../../../src/queue/schedule/retry.ts'
 import { findDeliveriesByIds } from '../../../src/store/mail/deliveries.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
@@ -401,6 +403,33 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
       ['a.example.net', true],
       ['b.example.net', false],
     ])
+  })
+
+  test('the limits of a site hold, and changed ones with the next tick', async () => {
+    const tableOf = (text: string) =>
+      buildShapingTable({ shipped: { file: 'shipped.toml', sections: [] }, own: parseShapingFile('own.toml', text) })
+    const tables = [tableOf('[site."example.net"]\nconnections_all = 1\nmails_per_connection = 2')]
+    context = { ...context, shaping: () => tables[0] as (typeof tables)[number] }
+    const replies: (() => void)[] = []
+    const seen: unknown[] = []
+    const deliverer = run(({ limits }) => {
+      seen.push(limits)
+      return new Promise((resolve) => replies.push(() => resolve(ACCEPTED)))
+    })
+    await waitUntil(() => deliverer.isDelivering())
+    await queueMails(context, users(10))
+    deliverer.nudge()
+    await waitUntil(() => replies.length === 1)
+    tables[0] = tableOf('[site."example.net"]\nconnections_all = 2')
+    deliverer.nudge()
+    await waitUntil(() => replies.length === 2)
+    expect([seen[0], seen[1]]).toEqual([{ site: 'example.net', mails: 2, newPerMinute: null }, null])
+    for (let answered = 0; answered < 10;) {
+      await waitUntil(() => replies.length > answered)
+      replies[answered++]?.()
+    }
+    await waitUntil(async () => (await waiting()) === 0)
+    expect(seen).toHaveLength(10)
   })
 
   test('a node that cannot renew its lease begins nothing when it may have expired, and another takes over', async () => {

@@ -9,29 +9,31 @@
 import { hostname, networkInterfaces } from 'node:os'
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
-import { createDnsLookup, type DnsLookup } from '../net/dns.ts'
-import { createMxResolver, destinationOf, type MxResolver } from '../net/mx.ts'
-import { readProviders, readToml } from '../config/provider-files.ts'
-import { createMxRouter, createSmarthostRouter, tlsPolicyFor, type Smarthost } from '../smtp-client/routing.ts'
-import { createSmtpTransport } from '../smtp-client/smtp-transport.ts'
-import type { Router, TlsPolicy } from '../smtp-client/transport.ts'
-import { Fault } from '../errors.ts'
-import { startProviderNetwork } from '../simulator/smtp/provider-network.ts'
-import type { Runtime } from './bootstrap.ts'
+import { createDnsLookup, type DnsLookup } from '../../net/dns.ts'
+import { createMxResolver, destinationOf, type MxResolver } from '../../net/mx.ts'
+import { readProviders, readToml } from '../../config/provider-files.ts'
+import { createMtaStsPolicies } from '../../net/mta-sts.ts'
+import { createMxRouter, createSmarthostRouter, type Smarthost } from '../../smtp-client/routing.ts'
+import { createSmtpTransport } from '../../smtp-client/smtp-transport.ts'
+import type { Router, TlsPolicy } from '../../smtp-client/transport.ts'
+import { Fault } from '../../errors.ts'
+import { startProviderNetwork } from '../../simulator/smtp/provider-network.ts'
+import type { Runtime } from '../bootstrap.ts'
+import { createSiteTls } from './site-tls.ts'
 import { connectionReuseOf, smtpTimeoutsOf } from './smtp-client-limits.ts'
-import { type BackoffPolicy, BACKOFF_POLICIES } from '../queue/backoff/policy.ts'
-import { readPolicyFile } from '../queue/backoff/policy-file.ts'
-import { RETRY_SCHEDULES, type DeliveryRetrySchedule } from '../queue/schedule/retry.ts'
-import { speedUpPolicy, speedUpRetrySchedule } from '../queue/backoff/policy-speed.ts'
-import { egressIpsOf, egressPoolsOf } from '../settings/pools.ts'
-import type { Settings } from '../settings/schema.ts'
-import { countQueuedMessagesForOperator } from '../store/queue/queued-mail.ts'
-import { createDeliverer } from '../service/deliver/deliverer.ts'
-import { readDeliveryStatus } from '../service/deliver/queue-api.ts'
-import { createRenderer } from '../service/deliver/render.ts'
-import type { Context } from '../service/context.ts'
-import { createSigningKeyCache } from '../service/deliver/signing-keys.ts'
-import type { ResolveDestination } from '../service/deliver/queue-loader.ts'
+import { type BackoffPolicy, BACKOFF_POLICIES } from '../../queue/backoff/policy.ts'
+import { readPolicyFile } from '../../queue/backoff/policy-file.ts'
+import { RETRY_SCHEDULES, type DeliveryRetrySchedule } from '../../queue/schedule/retry.ts'
+import { speedUpPolicy, speedUpRetrySchedule } from '../../queue/backoff/policy-speed.ts'
+import { egressIpsOf, egressPoolsOf } from '../../settings/pools.ts'
+import type { Settings } from '../../settings/schema.ts'
+import { countQueuedMessagesForOperator } from '../../store/queue/queued-mail.ts'
+import { createDeliverer } from '../../service/deliver/deliverer.ts'
+import { readDeliveryStatus } from '../../service/deliver/queue-api.ts'
+import { createRenderer } from '../../service/deliver/render.ts'
+import type { Context } from '../../service/context.ts'
+import { createSigningKeyCache } from '../../service/deliver/signing-keys.ts'
+import type { ResolveDestination } from '../../service/deliver/queue-loader.ts'
 
 export type DeliveryService = {
   readonly start: () => void
@@ -125,6 +127,7 @@ export function createDeliveryService({ context, vault }: Runtime, settings: Set
     pools: egressPoolsOf(deliverySettings),
     concurrencyLimit: deliverySettings.lines,
     siteConcurrencyLimit: deliverySettings.linesPerSite,
+    shapingSpeed: speedFactor,
     maxInFlightBytes: deliverySettings.inFlightBytes,
     node: deliverySettings.node ?? `${hostname()}:${resolve(settings.data)}`,
     leaseMs: deliverySettings.leaseSeconds * 1_000,
@@ -184,15 +187,12 @@ const ROUTING_BY_MODE = { mx: createMxRouting, smarthost: createSmarthostRouting
 >
 
 /** The simulated network has its own routes and MX records. */
-function createMxRouting(
-  { rules: ruleTable, knownSites }: Context,
-  { tls }: DeliverySettings,
-  { mxLookUp, route }: NetworkEnvironment,
-): DestinationRouting {
+function createMxRouting(context: Context, { tls }: DeliverySettings, { mxLookUp, route }: NetworkEnvironment): DestinationRouting {
+  const { rules: ruleTable, knownSites } = context
   const mx = createMxResolver({ lookUp: mxLookUp })
   return {
     // Spreads mail over hosts of equal preference (RFC 5321 §5.1).
-    route: route ?? createMxRouter({ mx, tlsOf: (host) => tlsPolicyFor(ruleTable(), tls, host), random: Math.random }),
+    route: route ?? createMxRouter({ mx, tlsOf: createSiteTls(context, tls, createMtaStsPolicies(mxLookUp)), random: Math.random }),
     addressesOf: mx.addressesOf,
     resolveDestination: async (domain) => {
       const destination = destinationOf(ruleTable(), domain, await mx.find(domain))

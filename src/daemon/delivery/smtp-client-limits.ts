@@ -3,9 +3,9 @@
  *
  * See also: settings/delivery, smtp-client/step-timeouts, smtp-client/connection-pool.
  */
-import type { Settings } from '../settings/schema.ts'
-import type { PoolLimits } from '../smtp-client/connection-pool.ts'
-import type { StepTimeouts } from '../smtp-client/step-timeouts.ts'
+import type { Settings } from '../../settings/schema.ts'
+import type { PoolLimits } from '../../smtp-client/connection-pool.ts'
+import type { StepTimeouts } from '../../smtp-client/step-timeouts.ts'
 
 type DeliverySettings = Settings['delivery']
 
