@@ -369,7 +369,7 @@ describe('the lock', () => {
   test('a lock file that cannot be used is refused with the reason', () => {
     const folder = makeFolder()
     mkdirSync(join(folder, 'serve.lock'))
-    expect(() => acquireServeLock(folder)).toThrow(/cannot be used/)
+    expect(() => acquireServeLock(folder)).toThrow(/serve\.lock is a folder, where a file is needed/)
     expect(() => isServeLockHeld(folder)).toThrow(/cannot be used/)
   })
 

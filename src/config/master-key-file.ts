@@ -7,9 +7,11 @@
  * See also: config/master-key, config/vault, settings (masterKey).
  */
 import { randomBytes } from 'node:crypto'
-import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { Fault } from '../errors.ts'
+import { fileFault } from '../file-fault.ts'
+import { prepareDataFolder } from './folder-access.ts'
 import { parseMasterKey } from './master-key.ts'
 import { requireOwnerOnly } from './owner-only.ts'
 
@@ -40,7 +42,7 @@ export function loadMasterKey({ configured, folder, isEmbedded, mayGenerate }: M
       'config_invalid',
       `${file} is missing, and the store in this folder was created with it: restore the file, or set masterKey`,
     )
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  prepareDataFolder(folder)
   const text = randomBytes(32).toString('hex')
   writeKeyFile(file, text)
   return { key: parseMasterKey(text), made: true }
@@ -58,7 +60,7 @@ function readKeyFile(file: string): string | null {
   } catch (cause) {
     if (cause instanceof Fault) throw cause
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null
-    throw new Fault('config_invalid', `${file} cannot be read`, { cause })
+    throw fileFault({ what: 'the key', path: file, remedy: 'set masterKey' }, cause)
   }
 }
 

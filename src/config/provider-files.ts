@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'smol-toml'
 import { Fault } from '../errors.ts'
+import { fileFault, isSystemError, withFile } from '../file-fault.ts'
 import { type ProviderFile, readProviderFile } from '../simulator/provider-file.ts'
 
 /** The folder of the shipped provider files. */
@@ -17,6 +18,7 @@ export function readToml(path: string): unknown {
   try {
     return parse(readFileSync(path, 'utf8'))
   } catch (cause) {
+    if (isSystemError(cause)) throw fileFault({ what: 'the file', path, remedy: 'name another one' }, cause)
     const reason = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : 'cannot be read'
     throw new Fault('config_invalid', `${path}: ${reason}`, { cause, detail: { file: path } })
   }
@@ -24,7 +26,8 @@ export function readToml(path: string): unknown {
 
 /** Reads all providers of a folder, by name. Throws Fault config_invalid. */
 export function readProviders(folder: string = SHIPPED_PROVIDERS): ReadonlyMap<string, ProviderFile> {
-  const files = readdirSync(folder)
+  const role = { what: 'the folder of provider files', path: folder, remedy: 'name another one' }
+  const files = withFile(role, () => readdirSync(folder))
     .filter((name) => name.endsWith('.toml'))
     .sort()
   const providers = files.map((name) => readProviderFile(join(folder, name), readToml(join(folder, name))))

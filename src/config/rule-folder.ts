@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
 import { type RuleLayer, type ParsedRuleFile, readRuleFile } from '../classify/rule-grammar.ts'
 import { Fault } from '../errors.ts'
+import { fileFault, withFile } from '../file-fault.ts'
 
 /** The folder of the rules that ship with the product. */
 export const SHIPPED_RULES = join(import.meta.dirname, '..', 'rules')
@@ -16,7 +17,7 @@ export const SHIPPED_RULES = join(import.meta.dirname, '..', 'rules')
 export function readRuleFolder(folder: string, layer: RuleLayer): ParsedRuleFile[] {
   return listTomlFiles(folder).map((name) => {
     const path = join(folder, name)
-    return parseRuleFile({ file: layer === 'shipped' ? name : path, layer }, readFileSync(path, 'utf8'))
+    return parseRuleFile({ file: layer === 'shipped' ? name : path, layer }, readRuleText(path))
   })
 }
 
@@ -39,13 +40,16 @@ export function parseRuleFile(origin: { readonly file: string; readonly layer: R
   return readRuleFile(origin, parseToml(origin.file, text))
 }
 
+const readRuleText = (path: string): string =>
+  withFile({ what: 'the rule file', path, remedy: 'remove it' }, () => readFileSync(path, 'utf8'))
+
 function listTomlFiles(folder: string): string[] {
   try {
     return readdirSync(folder)
       .filter((name) => name.endsWith('.toml'))
       .sort()
   } catch (cause) {
-    throw new Fault('rule_invalid', `the rule folder ${folder} cannot be read`, { cause, detail: { folder } })
+    throw fileFault({ what: 'the rule folder', path: folder, remedy: 'name another one with BOUNCED_RULES_FOLDER' }, cause, 'rule_invalid')
   }
 }
 

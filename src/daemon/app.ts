@@ -19,6 +19,7 @@ import { loadOrMakeCertificate, hasConfiguredCertificate, openSmtpListeners, typ
 import { claimForwardDomains, createOutboundServices } from './outbound-services.ts'
 import type { OutboundServices } from './outbound-services.ts'
 import { openContext } from './bootstrap.ts'
+import { waitForMounts } from '../config/folder-access.ts'
 import { httpAppOptions, type HttpDependencies } from './http-options.ts'
 import { startCommandServer, type CommandServer } from './command-server.ts'
 import { acquireServeLock, type ServeLock } from './serve-lock.ts'
@@ -79,6 +80,7 @@ type Cleanups = (() => unknown)[]
 /** Starts the daemon; resolves once it listens. Faults: config_invalid, conflict (port or data folder in use), store_busy, store_newer, rule_invalid. */
 export async function startApp(settings: Settings, telemetry: Telemetry, options: AppOptions = {}): Promise<App> {
   refuseExposure(settings)
+  await waitForMounts(pathsOf(settings))
   const cleanups: Cleanups = []
   try {
     const lock = acquireLock(settings, telemetry)
@@ -114,6 +116,13 @@ export async function startApp(settings: Settings, telemetry: Telemetry, options
     for (const cleanUp of cleanups.toReversed()) await cleanUp()
     throw error
   }
+}
+
+/** Everything that the start opens. */
+function pathsOf(settings: Settings): readonly string[] {
+  const { data, rules, tls, http, tracking } = settings
+  const files = [databaseFileOf(settings), tls.cert, tls.key, tracking.cityDatabase, tracking.countryDatabase]
+  return [data, rules.folder, http.tlsFolder, ...files].filter((path) => path !== null && path !== undefined)
 }
 
 function refuseExposure(settings: Settings): void {

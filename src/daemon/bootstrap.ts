@@ -6,7 +6,7 @@
  *
  * See also: daemon/app (opens the listeners), service/context.
  */
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { createFirstCredentials } from './accounts.ts'
 import { checkStoreFiles, checkStoreTables } from './store-files.ts'
@@ -25,6 +25,7 @@ import { loadShaping } from '../config/shaping-files.ts'
 import type { ShapingTable } from '../queue/shaping/shaping-table.ts'
 import { loadRules } from '../config/rule-files.ts'
 import { readRuleFolder } from '../config/rule-folder.ts'
+import { checkStoreFile, prepareDataFolder } from '../config/folder-access.ts'
 import { loadMasterKey } from '../config/master-key-file.ts'
 import { createVault } from '../config/vault.ts'
 import type { Vault } from '../config/vault.ts'
@@ -224,8 +225,9 @@ async function openStore(settings: Settings, telemetry: Telemetry): Promise<Open
   const isEmbedded = url.startsWith('sqlite:')
   const file = isEmbedded ? url.slice('sqlite:'.length) : null
   const isNew = file !== null && !existsSync(file)
+  if (isEmbedded) prepareDataFolder(settings.data)
+  if (file !== null) checkStoreFile(file)
   if (file !== null) checkStoreFiles({ file, folder: settings.data, isConfirmed: settings.newStore })
-  if (isEmbedded) mkdirSync(settings.data, { recursive: true, mode: 0o700 })
   const { key } = loadMasterKey({ configured: settings.masterKey ?? null, folder: settings.data, isEmbedded, mayGenerate: isNew })
   const engine = await openEngine(url, {
     ...engineLimitsOf(settings.store),

@@ -6,9 +6,10 @@
  *
  * See also: daemon/command-server (removes a stale socket under this lock), commands/command-runner (asks whether a daemon runs).
  */
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { prepareDataFolder } from '../config/folder-access.ts'
 import { Fault } from '../errors.ts'
 
 export type ServeLock = { readonly release: () => void }
@@ -20,14 +21,16 @@ const LOCK_TIMEOUT_MS = 1_000
 
 /** SQLITE_BUSY: another connection holds the lock. */
 const SQLITE_BUSY = 5
+/** The disk is full. */
+const SQLITE_FULL = 13
 
-/** Takes the lock of a data folder, which it creates where it is missing. Faults: conflict (another daemon holds the lock), config_invalid. */
+/** Takes the lock of a data folder, which it creates where it is missing. Faults: conflict (another daemon holds the lock), config_invalid, store_busy. */
 export function acquireServeLock(folder: string): ServeLock {
   // The folder and its files are for their owner only.
   process.umask(0o077)
   let database: DatabaseSync | null = null
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    prepareDataFolder(folder)
     database = new DatabaseSync(join(folder, LOCK_FILE), { timeout: LOCK_TIMEOUT_MS })
     database.exec('begin exclusive')
   } catch (cause) {
@@ -59,11 +62,14 @@ export function isServeLockHeld(folder: string): boolean {
   }
 }
 
-function isBusy(error: unknown): boolean {
-  return error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY
-}
+const isSqliteError = (error: unknown, code: number): boolean => error instanceof Error && 'errcode' in error && error.errcode === code
+
+const isBusy = (error: unknown): boolean => isSqliteError(error, SQLITE_BUSY)
 
 function lockFault(folder: string, cause: unknown): Fault {
+  if (cause instanceof Fault) return cause
+  if (isSqliteError(cause, SQLITE_FULL))
+    return new Fault('store_busy', `the data folder ${folder} is on a disk that is full: make room`, { cause })
   if (isBusy(cause))
     return new Fault('conflict', `another daemon runs on the data folder ${folder}; stop it, or choose another with BOUNCED_DATA`)
   const reason = cause instanceof Error ? cause.message : String(cause)

@@ -14,6 +14,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { Fault } from '../errors.ts'
+import { fileFault } from '../file-fault.ts'
 import { loadCertificate, type Certificate } from './certificate.ts'
 
 /** A pair of files. The one of tls.cert and tls.key comes first, and has the name `tls.cert`. */
@@ -102,7 +103,7 @@ export function listCertificateFiles(folder: string): readonly CertificateFiles[
       .map((name) => ({ name, cert: join(folder, name, FILES.cert), key: join(folder, name, FILES.key) }))
       .filter(({ cert, key }) => existsSync(cert) || existsSync(key))
   } catch (cause) {
-    throw new Fault('config_invalid', `http.tlsFolder ${folder} cannot be read`, { cause })
+    throw fileFault({ what: 'http.tlsFolder', path: folder, remedy: 'name another one with BOUNCED_HTTP_TLS_FOLDER' }, cause)
   }
 }
 

@@ -9,24 +9,33 @@
 import { createPrivateKey, generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Fault } from '../errors.ts'
+import { withFile } from '../file-fault.ts'
 
 /** Both in PEM. */
 export type Certificate = { readonly cert: string; readonly key: string }
 
-/** Reads the operator's files. Faults: config_invalid (a file is missing or not PEM, or the key belongs to another certificate). */
+/** Reads the operator's files. Faults: config_invalid (a file is missing or not PEM, or the key belongs to another certificate), store_busy. */
 export function loadCertificate(files: { readonly cert: string; readonly key: string }): Certificate {
+  const cert = readPem(files.cert, 'the certificate')
+  const key = readPem(files.key, 'the private key')
+  const certificate = parsePem(files.cert, 'a certificate (the chain, as fullchain.pem)', () => new X509Certificate(cert))
+  const privateKey = parsePem(files.key, 'a private key without a password (as privkey.pem)', () => createPrivateKey(key))
+  if (certificate.checkPrivateKey(privateKey)) return { cert, key }
+  throw new Fault(
+    'config_invalid',
+    `${files.key} is not the key of ${files.cert}: renew both together (tls.cert and tls.key, or a pair in http.tlsFolder)`,
+  )
+}
+
+const readPem = (path: string, what: string): string =>
+  withFile({ what, path, remedy: 'name another one with tls.cert and tls.key, or in http.tlsFolder' }, () => readFileSync(path, 'utf8'))
+
+function parsePem<T>(path: string, what: string, parse: () => T): T {
   try {
-    const cert = readFileSync(files.cert, 'utf8')
-    const key = readFileSync(files.key, 'utf8')
-    if (new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) return { cert, key }
+    return parse()
   } catch (cause) {
-    throw new Fault(
-      'config_invalid',
-      `${files.cert} and ${files.key} (tls.cert and tls.key, or a pair in http.tlsFolder) cannot be read: ${cause instanceof Error ? cause.message : ''}`,
-      { cause },
-    )
+    throw new Fault('config_invalid', `${path} is not ${what} in PEM format (${cause instanceof Error ? cause.message : ''})`, { cause })
   }
-  throw new Fault('config_invalid', `${files.key} is not the key of ${files.cert}`)
 }
 
 const OIDS = {

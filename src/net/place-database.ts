@@ -12,6 +12,7 @@ import type { Reader } from 'mmdb-lib'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { Fault } from '../errors.ts'
+import { fileFault, isSystemError } from '../file-fault.ts'
 
 /** `country` is an ISO 3166-1 code. Null: not known. */
 type Place = { readonly country: string | null; readonly region: string | null; readonly city: string | null }
@@ -98,6 +99,8 @@ async function readDatabase(file: string): Promise<Reader<object>> {
 }
 
 function unreadable({ file, setting }: Database, cause: unknown): Fault {
+  if (isSystemError(cause))
+    return fileFault({ what: setting ?? 'the file', path: file, remedy: 'name another file, or remove the setting' }, cause)
   const why = cause instanceof Error ? cause.message : String(cause)
   const text = `${setting}: ${file} is not an MMDB file that can be read (${why}); name another file, or remove the setting`
   return new Fault('config_invalid', text, { cause, detail: { file } })

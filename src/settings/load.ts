@@ -13,6 +13,7 @@ import { closest } from 'fastest-levenshtein'
 import { parse as parseToml } from 'smol-toml'
 import { z } from 'zod'
 import { Fault } from '../errors.ts'
+import { fileFault, isSystemError } from '../file-fault.ts'
 import { exposureWarningsOf } from './exposure.ts'
 import { SETTINGS_SCHEMA } from './schema.ts'
 import { readSecretFiles, secretFileVariableOf } from './secret-files.ts'
@@ -81,6 +82,8 @@ function readTomlFile(file: string): TomlTable {
   try {
     return parseToml(readFileSync(file, 'utf8'))
   } catch (cause) {
+    if (isSystemError(cause))
+      throw fileFault({ what: 'the settings file', path: file, remedy: 'name another one with --config or BOUNCED_CONFIG' }, cause)
     throw new Fault('config_invalid', `${file}: ${cause instanceof Error ? cause.message : 'cannot be read'}`, { cause })
   }
 }

@@ -9,6 +9,7 @@
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import { resolve, sep } from 'node:path'
 import { requireOwnerOnly } from '../config/owner-only.ts'
+import { withFile } from '../file-fault.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -44,13 +45,14 @@ export function readSecretFiles(
 }
 
 function readSecret(file: string, privateFolders: readonly string[]): string {
-  const descriptor = openSync(file, 'r')
+  const role = { what: 'the file', path: file, remedy: 'name another one' }
+  const descriptor = withFile(role, () => openSync(file, 'r'))
   try {
     const { mode, size } = fstatSync(descriptor)
     if (!privateFolders.some((folder) => resolve(file).startsWith(`${resolve(folder)}${sep}`)))
       requireOwnerOnly(file, mode, `mount it below ${MOUNTED_SECRETS}`)
     if (size > MAX_SECRET_OCTETS) throw new Error(`${file} has ${size} octets; a secret has at most ${MAX_SECRET_OCTETS}`)
-    const secret = readFileSync(descriptor, 'utf8').replace(/[\r\n]+$/, '')
+    const secret = withFile(role, () => readFileSync(descriptor, 'utf8')).replace(/[\r\n]+$/, '')
     if (secret === '') throw new Error(`${file} is empty`)
     return secret
   } finally {

@@ -80,7 +80,7 @@ describe('a folder of rule files', () => {
   })
 
   test('a missing folder is refused', () => {
-    expect(() => readRuleFolder('/nonexistent', 'operator')).toThrow(/cannot be read/)
+    expect(() => readRuleFolder('/nonexistent', 'operator')).toThrow(/the rule folder \/nonexistent does not exist/)
   })
 
   test("the operator's rules come first, and may contradict the shipped evidence", () => {

@@ -128,7 +128,7 @@ describe('the HTTPS listener', () => {
     expect([await fingerprintFor(port, 't.example.com'), await fingerprintFor(port, 'u.example.com')]).toEqual([after, other])
     const stateOf = (name: string) => listener.https?.certificates().find((each) => each.name === name)
     expect(stateOf('t.example.com')).toMatchObject({
-      problem: { text: expect.stringContaining('cannot be read'), since: expect.any(Number) },
+      problem: { text: expect.stringContaining('is not a private key'), since: expect.any(Number) },
     })
     expect([stateOf('u.example.com')?.problem, stateOf('v.example.com')?.problem?.text]).toEqual([
       null,
@@ -240,7 +240,7 @@ describe('the HTTPS listener', () => {
 
   test.each([
     ['a folder without certificates', {}, /needs a certificate/],
-    ['a folder that does not exist', { tlsFolder: '/nonexistent' }, /cannot be read/],
+    ['a folder that does not exist', { tlsFolder: '/nonexistent' }, /http\.tlsFolder \/nonexistent does not exist/],
   ])('%s is refused', async (_title, http, message) => {
     await expect(open(http)).rejects.toThrow(message)
   })

@@ -1,7 +1,7 @@
 /**
  * systemd-units - the units that run the daemon under systemd, with the rights that it needs and no more
  *
- * The daemon writes to its data folder only, opens sockets only, and starts no programs. V8 compiles code while it runs, so MemoryDenyWriteExecute= cannot be set.
+ * The daemon writes to its data folder only, opens sockets, and starts no program but df. V8 compiles code while it runs, so MemoryDenyWriteExecute= cannot be set.
  *
  * Pure. systemd.exec(5), systemd.socket(5). See also: commands/setup/installation, docs/PRODUCTION.md.
  */
