@@ -75,6 +75,11 @@ const METRICS = {
     help: 'Events of email service providers, by what became of them; refused counts requests that are not proven',
     labels: ['esp', 'outcome'],
   },
+  bounced_report_copies_total: {
+    kind: 'counter',
+    help: 'Copies of reports for their senders, by outcome or by why there is none',
+    labels: ['outcome'],
+  },
   bounced_attempts_total: { kind: 'counter', help: 'Attempts reported by external senders, by outcome', labels: ['outcome'] },
   bounced_queue_waiting: { kind: 'gauge', help: 'Messages waiting in the delivery queue', labels: [] },
   bounced_queue_in_flight: { kind: 'gauge', help: 'Messages being sent', labels: [] },

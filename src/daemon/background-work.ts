@@ -7,6 +7,7 @@
 import type { Runtime } from './bootstrap.ts'
 import type { DeliveryService } from './delivery/delivery-setup.ts'
 import type { OutboundServices } from './outbound-services.ts'
+import { startReportCopies } from './delivery/report-copies.ts'
 import { startShapingWatch } from './delivery/shaping-watch.ts'
 import { startRuleFolderWatch } from './rule-folder-watch.ts'
 import { startScheduledJobs } from './scheduled-jobs.ts'
@@ -36,6 +37,7 @@ export function startBackgroundWork(runtime: Runtime, settings: Settings, parts:
   const { pendingHours } = settings.verification
   const stopPendingVerifier = createPendingVerifier(context, { verify: verifier.verify, pendingHours }).start()
   deliveryService.start()
+  const stopReportCopies = startReportCopies(runtime, settings, { queueTransport: deliveryService.transport, lookUp: uncachedLookUp })
   const stopExporter = startExporter(exporter)
   const stopReclassifier = startReclassifier(reclassifier)
   const stopRuleWatch = startRuleFolderWatch(runtime, settings.rules.folder)
@@ -43,6 +45,8 @@ export function startBackgroundWork(runtime: Runtime, settings: Settings, parts:
   return () => {
     stopRuleWatch()
     stopShapingWatch()
-    return Promise.all([stopJobs(), stopWebhooks(), stopPendingVerifier(), stopExporter(), stopReclassifier(), deliveryService.close()])
+    // Copies use the connections of the queue.
+    const stopDelivery = stopReportCopies().then(() => deliveryService.close())
+    return Promise.all([stopJobs(), stopWebhooks(), stopPendingVerifier(), stopExporter(), stopReclassifier(), stopDelivery])
   }
 }

@@ -13,6 +13,7 @@ import { createFloodMonitor, type FloodRules } from '../service/receive/flood-mo
 import { createReceiver, type Receiver } from '../service/receive/receive.ts'
 import { createEngagementRecorder, type EngagementRecorder } from '../service/track/engagement-recorder.ts'
 import { createIncomingRouter, type IncomingRouter } from '../smtp-server/incoming-router.ts'
+import { canCopyReports } from './delivery/report-copies.ts'
 import type { Settings } from '../settings/schema.ts'
 
 export type Intake = {
@@ -33,7 +34,13 @@ export async function createIntake(
   const places = createPlaces(context, settings)
   await places.check()
   const floodMonitor = createFloodMonitor(context, floodRulesOf(settings))
-  const receiver = createReceiver(context, { prover, dryRun: false, notifyReplays: false, floodMonitor })
+  const receiver = createReceiver(context, {
+    prover,
+    dryRun: false,
+    notifyReplays: false,
+    copiesReports: canCopyReports(settings),
+    floodMonitor,
+  })
   const engagement = createEngagementRecorder(context, { ...settings.tracking, places })
   const router = createIncomingRouter({
     domains: context.domains,

@@ -6,6 +6,7 @@
  * See also: settings/schema (retention, giveUpDays), daemon/age-retention, service/deliver/give-up.
  */
 import type { DnsLookup } from '../net/dns.ts'
+import { removeOldReportCopiesForOperator } from '../store/mail/report-copies.ts'
 import type { Settings } from '../settings/schema.ts'
 import { bringForwardForOperator } from '../store/due-times.ts'
 import { removeExpiredCredentialsForOperator } from '../store/account/credentials.ts'
@@ -67,6 +68,9 @@ export function startScheduledJobs(
 
 type JobContext = { readonly lookUp: DnsLookup; readonly isClosing: () => boolean }
 
+/** Longer than a Return-Path token is valid, so that no late report causes a second copy. */
+const REPORT_COPY_DAYS = 35
+
 /** The delivering node takes reports within seconds, and the backoff classes look back hours. Where no node delivers, the rows stay. */
 const QUEUE_REPORT_DAYS = 7
 
@@ -94,6 +98,7 @@ function createJobs(context: Context, settings: Settings, { lookUp, isClosing }:
     },
     { name: 'queued feedback', run: () => removeOlderThan(context, QUEUE_REPORT_DAYS, removeOldQueuedFeedbackForOperator) },
     { name: 'leases of dead nodes', run: () => engine.tx((db) => removeDeadLeasesForOperator(db, now()), { visibility: 'latest' }) },
+    { name: 'report copies', run: () => removeOlderThan(context, REPORT_COPY_DAYS, removeOldReportCopiesForOperator) },
     { name: 'late results', run: () => engine.tx((db) => removeOldLateResultsForOperator(db, now() - DAY_MS)) },
     { name: 'settled queue commands', run: () => engine.tx((db) => removeSettledQueueCommandsForOperator(db, now() - SETTLED_COMMAND_MS)) },
     { name: 'signing keys', run: () => maintainDkimKeys(context, lookUp) },

@@ -8,6 +8,7 @@
  * policy), correlate/match (trust).
  */
 import { z } from 'zod'
+import { REPORT_COPY_KINDS } from '../compose/report-copy.ts'
 import { COMPLAINT_PROOFS } from '../correlate/trust.ts'
 import { normaliseVerpAddress, VERP_TRUSTS } from '../correlate/verp.ts'
 import { IP_PRIVACY } from '../tracking/ip-privacy.ts'
@@ -106,6 +107,10 @@ const FIELDS = {
         .refine((text) => parseThresholdChange(text) !== null, 'must be alert=raise/clear/minimum or alert=off, with clear below raise'),
     )
     .max(32),
+  /** Who gets a copy of bounces and automatic replies: nobody (`off`), the sender of the mail (`sender`), or an address. */
+  reportCopies: z.union([z.enum(['off', 'sender']), z.email().max(320)]),
+  /** Which reports are copied. */
+  reportCopyKinds: z.array(z.enum(REPORT_COPY_KINDS)).max(REPORT_COPY_KINDS.length),
   /** Recipients of this account's alerts. */
   alertEmails: z.array(z.email().max(320)).max(5),
   ...TRACKING_FIELDS,
@@ -130,6 +135,8 @@ export const accountSettingsSchema = z.strictObject({
   giveUpAfterDays: FIELDS.giveUpAfterDays.default(0),
   senderDomains: FIELDS.senderDomains.default([]),
   alertRules: FIELDS.alertRules.default([]),
+  reportCopies: FIELDS.reportCopies.default('off'),
+  reportCopyKinds: FIELDS.reportCopyKinds.default(['bounce', 'auto-reply']),
   alertEmails: FIELDS.alertEmails.default([]),
   // An account that exists before tracking keeps it off; NEW_ACCOUNT_TRACKING is for the others.
   openTracking: FIELDS.openTracking.default('off'),

@@ -53,6 +53,28 @@ export const forwardSettings = z.strictObject({
   ),
 })
 
+export const reportCopySettings = z.strictObject({
+  smtp: setting(
+    z
+      .string()
+      .regex(/^smtps?:\/\//, 'must begin with smtp:// or smtps://')
+      .optional(),
+    'Smart host for copies of reports, such as smtp://USER:PASSWORD@HOST:587, where delivery.mode is off',
+    'alerts.smtp; without both, and without a delivery queue, there are no copies',
+    true,
+  ),
+  from: setting(
+    z.email().optional(),
+    'From address of copies of reports',
+    'mailer-daemon@ at the Return-Path domain; the envelope sender is empty',
+  ),
+  perAddressHour: setting(
+    positiveInteger.default(60),
+    'Copies of reports to one address in an hour; further ones are dropped and counted',
+    'one a minute: enough for personal mail, and a campaign does not fill the mailbox of its sender',
+  ),
+})
+
 export const alertSettings = z.strictObject({
   rules: setting(
     z

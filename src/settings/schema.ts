@@ -12,7 +12,7 @@ import { consoleSettings } from './console.ts'
 import { httpSettings } from './http.ts'
 import { limitSettings } from './limits.ts'
 import { lmtpSettings } from './lmtp.ts'
-import { alertSettings, forwardSettings, webhookSettings } from './outbound.ts'
+import { alertSettings, forwardSettings, reportCopySettings, webhookSettings } from './outbound.ts'
 import { exportSettings, retentionSettings } from './retention.ts'
 import { DEFAULT_DATA_FOLDER } from './data-folder.ts'
 import { deliverySettings } from './delivery.ts'
@@ -195,6 +195,7 @@ export const SETTINGS_SCHEMA = z.strictObject({
   flood: floodSettings.prefault({}),
   webhooks: webhookSettings.prefault({}),
   route: forwardSettings.prefault({}),
+  reportCopies: reportCopySettings.prefault({}),
   alerts: alertSettings.prefault({}),
   retention: retentionSettings.prefault({}),
   compatible: compatibleSettings.prefault({}),

@@ -46,6 +46,7 @@ import { WEBHOOK_RECORDS } from './webhook/attempts.ts'
 import { ENDPOINTS } from './webhook/endpoints.ts'
 import { OUTBOX } from './webhook/outbox.ts'
 import { TRACKING_DOMAINS } from './account/tracking-domains.ts'
+import { REPORT_COPIES } from './mail/report-copies.ts'
 import type { Table } from './engine/table.ts'
 
 export const TABLES: readonly Table[] = [
@@ -82,6 +83,7 @@ export const TABLES: readonly Table[] = [
   BODY_REFERENCES,
   REPORTS,
   REPORT_DIGESTS,
+  REPORT_COPIES,
   SUBMISSIONS,
   BACKOFF_KEY_ROWS,
   QUEUED_FEEDBACK,

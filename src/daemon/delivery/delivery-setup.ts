@@ -13,13 +13,14 @@ import { createDnsLookup, type DnsLookup } from '../../net/dns.ts'
 import { createMxResolver, destinationOf, type MxResolver } from '../../net/mx.ts'
 import { readProviders, readToml } from '../../config/provider-files.ts'
 import { createMtaStsPolicies } from '../../net/mta-sts.ts'
-import { createMxRouter, createSmarthostRouter, type Smarthost } from '../../smtp-client/routing.ts'
+import { createMxRouter, createSmarthostRouter } from '../../smtp-client/routing.ts'
 import { createSmtpTransport } from '../../smtp-client/smtp-transport.ts'
-import type { Router, TlsPolicy } from '../../smtp-client/transport.ts'
+import type { Router, Transport } from '../../smtp-client/transport.ts'
 import { Fault } from '../../errors.ts'
 import { startProviderNetwork } from '../../simulator/smtp/provider-network.ts'
 import type { Runtime } from '../bootstrap.ts'
 import { createSiteTls } from './site-tls.ts'
+import { parseSmarthostUrl } from './smarthost-url.ts'
 import { connectionReuseOf, smtpTimeoutsOf } from './smtp-client-limits.ts'
 import { type BackoffPolicy, BACKOFF_POLICIES } from '../../queue/backoff/policy.ts'
 import { readPolicyFile } from '../../queue/backoff/policy-file.ts'
@@ -39,6 +40,8 @@ export type DeliveryService = {
   readonly start: () => void
   /** Wakes the queue: mail was accepted, or a command was given. */
   readonly nudge: () => void
+  /** The connections to other servers; null where nothing is delivered. */
+  readonly transport: Transport | null
   /** Idempotent. */
   readonly close: () => Promise<void>
 }
@@ -134,7 +137,7 @@ export function createDeliveryService({ context, vault }: Runtime, settings: Set
     uncertainMs: deliverySettings.uncertainSeconds * 1_000,
     closeTimeoutMs: settings.limits.closeSeconds * 1_000,
   })
-  return { start: deliverer.start, nudge: deliverer.nudge, close: () => deliverer.close().then(transport.close) }
+  return { start: deliverer.start, nudge: deliverer.nudge, transport, close: () => deliverer.close().then(transport.close) }
 }
 
 /** For mode `off`: counts the queued mail at the start, and warns when no other node delivers it. */
@@ -157,6 +160,7 @@ function createIdleDeliveryService({ engine, telemetry, now }: Context): Deliver
       running = reportQueued().catch((error: unknown) => telemetry.log.error({ err: error }, 'queued mail could not be counted'))
     },
     nudge: () => undefined,
+    transport: null,
     close: () => running,
   }
 }
@@ -217,15 +221,4 @@ function createSmarthostRouting(
     addressesOf: createMxResolver({ lookUp: mxLookUp }).addressesOf,
     resolveDestination: (domain) => Promise.resolve(destinationOf(ruleTable(), domain, hosts)),
   }
-}
-
-const SUBMISSION_PORT = 587
-const SUBMISSIONS_PORT = 465
-
-function parseSmarthostUrl(text: string, tls: TlsPolicy): Smarthost {
-  const url = new URL(text)
-  const implicitTls = url.protocol === 'smtps:'
-  const port = url.port === '' ? (implicitTls ? SUBMISSIONS_PORT : SUBMISSION_PORT) : Number(url.port)
-  const login = url.username === '' ? null : { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) }
-  return { host: url.hostname.replace(/^\[|\]$/g, ''), port, login, tls, implicitTls }
 }

@@ -14,6 +14,7 @@ import type { Fact } from '../../ledger/facts/fact.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import { parseReport } from '../../mail/report-parser.ts'
 import type { ReferencedBody } from '../../store/mail/mail-bodies.ts'
+import { addReportCopies, type ReportCopyRow } from '../../store/mail/report-copies.ts'
 import type { ReportRow } from '../../store/mail/reports.ts'
 import { createBatcher } from '../batcher.ts'
 import { dryRunTransaction } from '../dry-run.ts'
@@ -25,6 +26,7 @@ import type { ReceiveResult } from './receive-result.ts'
 import { firstTry } from './pending-verifier.ts'
 import { prepareMail, type PreparedMail } from './prepare.ts'
 import type { Context } from '../context.ts'
+import { planCopyOf } from '../report-copies/plan-copy.ts'
 import { mapInTimeSlices } from '../time-slice.ts'
 import { traceMatch, traceResult } from './trace-report.ts'
 import { transact, type Decision, type LedgerTransaction } from '../transact.ts'
@@ -35,6 +37,8 @@ type ReceiverOptions = {
   readonly dryRun: boolean
   /** Whether replayed mails notify webhook endpoints. Mails that somebody sent to us always do. */
   readonly notifyReplays: boolean
+  /** Whether senders get copies of reports, if their accounts want them. */
+  readonly copiesReports?: boolean
   /** Absent in commands, where no flood can occur. */
   readonly floodMonitor?: FloodMonitor
 }
@@ -105,7 +109,7 @@ async function receiveBatch(context: Context, options: ReceiverOptions, items: r
   const snapshot = await context.accountCache.snapshot()
   const startedAt = performance.now()
   const decide = (transaction: LedgerTransaction): Promise<Decision<readonly ReceiveResult[]>> =>
-    decideBatch({ context, snapshot, loaded: transaction, apply: transaction.apply }, options, items)
+    decideBatch({ context, snapshot, loaded: transaction, apply: transaction.apply, db: transaction.db }, options, items)
   const needs = loadNeedsOf(context, items, snapshot)
   const results = options.dryRun ? await dryRunTransaction(context, needs, decide) : await transact(context, needs, decide)
   context.telemetry.observe('bounced_batch_mails', items.length)
@@ -113,16 +117,26 @@ async function receiveBatch(context: Context, options: ReceiverOptions, items: r
   return results
 }
 
-type DecisionContext = Omit<MatchContext, 'item'> & Pick<LedgerTransaction, 'apply'>
+type DecisionContext = Omit<MatchContext, 'item'> & Pick<LedgerTransaction, 'apply' | 'db'>
+
+type OnMatch = (matched: { readonly item: PreparedMail; readonly match: ReportMatch<DeliveryRow> }) => void
 
 /** Decides the items in order: each sees the changes of those before. A full batch takes tens of milliseconds, so it yields in between. */
 async function decideBatch(
   decisionContext: DecisionContext,
-  { notifyReplays }: ReceiverOptions,
+  { notifyReplays, copiesReports = false }: ReceiverOptions,
   items: readonly PreparedMail[],
 ): Promise<Decision<readonly ReceiveResult[]>> {
   const fresh = newItems(items, decisionContext.loaded.knownDigests)
-  const results = await mapInTimeSlices(items, (item) => (fresh.has(item) ? decideMail(decisionContext, item) : duplicateResult(item)))
+  const copies: ReportCopyRow[] = []
+  const onMatch: OnMatch = ({ item, match }) => {
+    const copy = copiesReports ? planCopyOf(decisionContext.context, decisionContext.snapshot, { item, match }) : null
+    if (copy !== null) copies.push(copy)
+  }
+  const results = await mapInTimeSlices(items, (item) =>
+    fresh.has(item) ? decideMail(decisionContext, item, onMatch) : duplicateResult(item),
+  )
+  await addReportCopies(decisionContext.db, copies)
   const kept = items.flatMap((item, n) => {
     const result = results[n]
     return result === undefined || !fresh.has(item) ? [] : [{ item, result }]
@@ -152,7 +166,7 @@ function duplicateResult({ digest, report }: PreparedMail): ReceiveResult {
 }
 
 /** Decides one mail and applies its facts, so that the next one sees them. */
-function decideMail({ context, snapshot, loaded, apply }: DecisionContext, item: PreparedMail): ReceiveResult {
+function decideMail({ context, snapshot, loaded, apply }: DecisionContext, item: PreparedMail, onMatch: OnMatch): ReceiveResult {
   const isVouched = item.mail.trustAs === 'operator'
   const { match, facts: decided } = matchAndDecide({ context, snapshot, loaded, item }, isVouched)
   const audit = (): Fact =>
@@ -165,6 +179,7 @@ function decideMail({ context, snapshot, loaded, apply }: DecisionContext, item:
   const facts = isVouched && match.account !== 0 && decided.length > 0 ? [...decided, audit()] : decided
   apply(facts)
   traceMatch(context.telemetry, item, match)
+  onMatch({ item, match })
   return resultOf(item, match, facts)
 }
 

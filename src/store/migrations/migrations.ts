@@ -15,6 +15,7 @@ import { OUTCOMES_BY_TIME } from './outcomes-by-time.ts'
 import { ADD_PENDING_VERIFICATIONS } from './pending-verifications.ts'
 import { RECLASSIFICATIONS_STEP } from './reclassifications.ts'
 import { RELEASED_MIGRATIONS } from './released.ts'
+import { ADD_REPORT_COPIES } from './report-copies.ts'
 import { REPORT_DIGESTS_STEP } from './report-digests.ts'
 import { ADD_TRACKING_DOMAINS } from './tracking-domains.ts'
 import { USERS_STEP } from './users.ts'
@@ -36,4 +37,5 @@ export const MIGRATIONS: readonly Migration[] = [
   REPORT_DIGESTS_STEP,
   MACHINE_ENGAGEMENT,
   ADD_EVENT_SOURCES,
+  ADD_REPORT_COPIES,
 ]
