@@ -81,6 +81,16 @@ const METRICS = {
     labels: ['outcome'],
   },
   bounced_attempts_total: { kind: 'counter', help: 'Attempts reported by external senders, by outcome', labels: ['outcome'] },
+  bounced_advice_keys: {
+    kind: 'gauge',
+    help: 'Backoff keys of other MTAs that are stopped or slowed down, on the node that works out advice',
+    labels: [],
+  },
+  bounced_advice_transitions_total: {
+    kind: 'counter',
+    help: 'Transitions of backoff keys of other MTAs, by the state that they lead to',
+    labels: ['to'],
+  },
   bounced_queue_waiting: { kind: 'gauge', help: 'Messages waiting in the delivery queue', labels: [] },
   bounced_queue_in_flight: { kind: 'gauge', help: 'Messages being sent', labels: [] },
   bounced_queue_backoff_keys: {

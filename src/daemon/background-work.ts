@@ -5,7 +5,7 @@
  * See also: daemon/app (starts and stops it), daemon/scheduled-jobs.
  */
 import type { Runtime } from './bootstrap.ts'
-import type { DeliveryService } from './delivery/delivery-setup.ts'
+import { type DeliveryService, loadPolicy } from './delivery/delivery-setup.ts'
 import type { OutboundServices } from './outbound-services.ts'
 import { startReportCopies } from './delivery/report-copies.ts'
 import { startShapingWatch } from './delivery/shaping-watch.ts'
@@ -13,6 +13,7 @@ import { startRuleFolderWatch } from './rule-folder-watch.ts'
 import { startScheduledJobs } from './scheduled-jobs.ts'
 import type { VerifierService } from '../mail-auth/signature-verifier.ts'
 import type { DnsLookup } from '../net/dns.ts'
+import { createAdviser } from '../service/advise/adviser.ts'
 import { startExporter, type Exporter } from '../service/export/exporter.ts'
 import { createPendingVerifier } from '../service/receive/pending-verifier.ts'
 import { startReclassifier, type BackgroundReclassifier } from '../service/reclassify/reclassifier.ts'
@@ -38,6 +39,8 @@ export function startBackgroundWork(runtime: Runtime, settings: Settings, parts:
   const stopPendingVerifier = createPendingVerifier(context, { verify: verifier.verify, pendingHours }).start()
   deliveryService.start()
   const stopReportCopies = startReportCopies(runtime, settings, { queueTransport: deliveryService.transport, lookUp: uncachedLookUp })
+  const adviser = createAdviser(context, loadPolicy(settings.delivery.policy))
+  adviser.start()
   const stopExporter = startExporter(exporter)
   const stopReclassifier = startReclassifier(reclassifier)
   const stopRuleWatch = startRuleFolderWatch(runtime, settings.rules.folder)
@@ -47,6 +50,14 @@ export function startBackgroundWork(runtime: Runtime, settings: Settings, parts:
     stopShapingWatch()
     // Copies use the connections of the queue.
     const stopDelivery = stopReportCopies().then(() => deliveryService.close())
-    return Promise.all([stopJobs(), stopWebhooks(), stopPendingVerifier(), stopExporter(), stopReclassifier(), stopDelivery])
+    return Promise.all([
+      stopJobs(),
+      stopWebhooks(),
+      stopPendingVerifier(),
+      stopExporter(),
+      stopReclassifier(),
+      adviser.close(),
+      stopDelivery,
+    ])
   }
 }

@@ -16,6 +16,7 @@ import { removeOldWatchCountsForOperator } from '../store/facts/watch-counters.t
 import { removeOldWebhookRecordsForOperator } from '../store/webhook/attempts.ts'
 import { removeDeadLeasesForOperator } from '../store/queue/lane-groups.ts'
 import { removeOldLateResultsForOperator } from '../store/queue/late-results.ts'
+import { removeOldAdviceInputsForOperator } from '../store/queue/advice.ts'
 import { removeOldQueuedFeedbackForOperator } from '../store/queue/backoff-keys.ts'
 import { removeSettledQueueCommandsForOperator } from '../store/queue/commands.ts'
 import { createPartitionsAhead } from '../store/partitions/partitions.ts'
@@ -97,6 +98,7 @@ function createJobs(context: Context, settings: Settings, { lookUp, isClosing }:
       run: () => removeOlderThan(context, IDEMPOTENCY_WINDOW_MS / DAY_MS, removeOldSubmissionsForOperator),
     },
     { name: 'queued feedback', run: () => removeOlderThan(context, QUEUE_REPORT_DAYS, removeOldQueuedFeedbackForOperator) },
+    { name: 'reported outcomes', run: () => removeOlderThan(context, 1, removeOldAdviceInputsForOperator) },
     { name: 'leases of dead nodes', run: () => engine.tx((db) => removeDeadLeasesForOperator(db, now()), { visibility: 'latest' }) },
     { name: 'report copies', run: () => removeOlderThan(context, REPORT_COPY_DAYS, removeOldReportCopiesForOperator) },
     { name: 'late results', run: () => engine.tx((db) => removeOldLateResultsForOperator(db, now() - DAY_MS)) },

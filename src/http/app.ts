@@ -11,6 +11,7 @@ import { addReporterRoutes } from './api/installation/reporters.ts'
 import { addSettingsRoutes } from './api/installation/settings.ts'
 import { addAccountListRoutes } from './api/accounts.ts'
 import { addAccountRoutes } from './api/account.ts'
+import { addAdviceRoutes } from './api/advice/advice.ts'
 import { addAlertRoutes } from './api/alerts.ts'
 import { addAttemptRoutes } from './api/attempts.ts'
 import { addClassifyRoutes } from './api/rules/classify.ts'
@@ -145,6 +146,7 @@ const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) 
   addAlertRoutes,
   addQueueRoutes,
   addQueueCommandRoutes,
+  addAdviceRoutes,
   addUnsubscribeRoutes,
   addEngagementRoutes,
 ]

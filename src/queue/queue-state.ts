@@ -148,6 +148,8 @@ export type QueueOptions = {
   readonly maxInFlight?: number
   /** The limits of receiving sites; absent: none. */
   readonly shaping?: QueueShaping
+  /** False: another MTA keeps the messages, and how many wait or are in flight is not known (queue/advice). True by default. */
+  readonly keepsMessages?: boolean
 }
 
 export type QueueState = {
@@ -160,6 +162,7 @@ export type QueueState = {
   readonly maxInFlight: number | null
   /** Null: no site has limits. Changed by queue/shaping/reshape alone. */
   shaping: QueueShaping | null
+  readonly keepsMessages: boolean
   sequence: number
   readonly entries: Map<MailId, QueueEntry>
   readonly streams: Map<MessageStreamId, MessageStream>
@@ -205,6 +208,7 @@ export function createQueueState(options: QueueOptions, retrySchedule: DeliveryR
     connectionsPerSite: options.connectionsPerSite ?? null,
     maxInFlight: options.maxInFlight ?? null,
     shaping: options.shaping ?? null,
+    keepsMessages: options.keepsMessages ?? true,
     sequence: 0,
     entries: new Map(),
     streams: new Map(),

@@ -34,6 +34,7 @@ import { RAW_MAILS } from './mail/raw-mail.ts'
 import { REPORT_DIGESTS } from './mail/report-digests.ts'
 import { REPORTS } from './mail/reports.ts'
 import { SUBMISSIONS } from './mail/submissions.ts'
+import { ADVICE_INPUTS, ADVICE_ROWS } from './queue/advice.ts'
 import { BACKOFF_KEY_ROWS, QUEUED_FEEDBACK } from './queue/backoff-keys.ts'
 import { QUEUE_COMMANDS, QUEUE_COMMAND_RESULTS } from './queue/commands.ts'
 import { LANE_SNAPSHOTS, LANE_THROUGHPUT } from './queue/lane-snapshots.ts'
@@ -85,6 +86,8 @@ export const TABLES: readonly Table[] = [
   REPORT_DIGESTS,
   REPORT_COPIES,
   SUBMISSIONS,
+  ADVICE_ROWS,
+  ADVICE_INPUTS,
   BACKOFF_KEY_ROWS,
   QUEUED_FEEDBACK,
   LATE_RESULTS,

@@ -176,8 +176,34 @@ function alarmFields({ alarm, text }: AlarmData, delivery: DeliveryRow | null): 
 }
 
 /** The fields of a queue transition: what changed, why, until when, and the replies that caused it. */
-function queueFields({ key, class: name, n, from, to, reason, nextSendingAt, domains, waiting, evidence, by }: QueueData): WebhookPayload {
-  return { key, class: name, n, from, to, reason, nextSendingAt, domains, waiting, evidence, by }
+function queueFields({
+  key,
+  class: name,
+  n,
+  from,
+  to,
+  reason,
+  nextSendingAt,
+  domains,
+  waiting,
+  evidence,
+  by,
+  source,
+}: QueueData): WebhookPayload {
+  return {
+    key,
+    class: name,
+    n,
+    from,
+    to,
+    reason,
+    nextSendingAt,
+    domains,
+    waiting,
+    evidence,
+    by,
+    ...(source === undefined ? {} : { source }),
+  }
 }
 
 /** The fields of an alert: the measured value and the thresholds. */

@@ -7,6 +7,7 @@ import type { HttpServices } from '../../src/http/services/http-services.ts'
 import { DEFAULT_ACCOUNT_SETTINGS } from '../../src/ledger/account-settings.ts'
 import { DEFAULT_ALERT_THRESHOLDS } from '../../src/ledger/alert/alert-rules.ts'
 import {
+  ADVICE,
   ALERT,
   DKIM,
   ENDPOINT,
@@ -282,6 +283,11 @@ const labels: HttpServices['labels'] = {
   remove: (_caller, labelId) => Promise.resolve(labelId === LABEL.labelId),
 }
 
+const advice: HttpServices['advice'] = {
+  list: ({ account }) => Promise.resolve({ version: 7, items: account === 2 ? [] : [{ account: 1, advice: ADVICE }] }),
+  recover: ({ account, key }) => (account === 1 && key === ADVICE.key ? Promise.resolve() : notFound()),
+}
+
 const queue: HttpServices['queue'] = {
   deliveryStatus: resolve({ delivering: true, seenAt: NOW }),
   listLanes: resolve([LANE]),
@@ -397,6 +403,7 @@ export const FAKE_SERVICES: HttpServices = {
   statistics,
   labels,
   queue,
+  advice,
   exports,
   reclassifications,
   ruleFiles,

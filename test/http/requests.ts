@@ -112,6 +112,7 @@ const REQUESTS: Readonly<Record<string, Partial<TestRequest> & { readonly query?
   'POST /v1/queue/rate': { body: { domain: 'qq.com', perMinute: 60 } },
   'POST /v1/queue/delete': { body: { domain: 'qq.com' } },
   'POST /v1/queue/warm-up': { auth: OPERATOR, body: { egressIp: '192.0.2.1' } },
+  'POST /v1/advice/recover': { body: { key: 'ip|192.0.2.1|qq' } },
   'POST /v1/queue/recover-key': { auth: OPERATOR, body: { key: 'ip|192.0.2.1|qq' } },
   'POST /v1/route-domains': { auth: OPERATOR, query: '?account=alice', body: { domain: 'in.example.com' } },
   'DELETE /v1/route-domains/{domain}': { auth: OPERATOR },

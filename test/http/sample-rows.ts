@@ -2,6 +2,7 @@
  * sample-rows - one row of each table, and one fact, for the tests of the HTTP routes
  */
 import { formatDeliveryId } from '../../src/correlate/delivery-id.ts'
+import type { Advice } from '../../src/queue/advice/advice.ts'
 import type { AlertRow } from '../../src/ledger/alert/alert.ts'
 import type { Fact } from '../../src/ledger/facts/fact.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../../src/ledger/project/state.ts'
@@ -354,4 +355,23 @@ export const DKIM: DkimView = {
   recordName: 's1._domainkey.example.com',
   recordText: 'v=DKIM1; k=rsa; p=x',
   keepUntil: null,
+}
+
+export const ADVICE: Advice = {
+  key: 'ip|192.0.2.1|qq',
+  class: 'ip-rate',
+  scope: { egressIp: '192.0.2.1', senderDomain: null, site: 'qq', hosts: null, domain: null },
+  domains: ['foxmail.com', 'qq.com'],
+  action: 'stop',
+  state: 'paused',
+  reason: 'IP reputation',
+  n: 1,
+  since: NOW - 1_000,
+  until: NOW + 1_800_000,
+  perMinute: null,
+  connections: null,
+  rule: 'tencent-ip-rate',
+  evidence: [
+    { at: NOW - 1_000, mailId: formatDeliveryId({ day: 2_000, account: 1, sequence: 1 }) ?? '', code: 550, text: 'Ip frequency limited' },
+  ],
 }

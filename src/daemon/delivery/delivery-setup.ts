@@ -183,7 +183,8 @@ const retryScheduleOf = ({ retryMinutes, giveUpDays }: DeliverySettings): Delive
 })
 
 const isBuiltInPolicy = (name: string): name is keyof typeof BACKOFF_POLICIES => Object.hasOwn(BACKOFF_POLICIES, name)
-const loadPolicy = (name: string): BackoffPolicy => (isBuiltInPolicy(name) ? BACKOFF_POLICIES[name] : readPolicyFile(name, readToml(name)))
+export const loadPolicy = (name: string): BackoffPolicy =>
+  isBuiltInPolicy(name) ? BACKOFF_POLICIES[name] : readPolicyFile(name, readToml(name))
 
 const ROUTING_BY_MODE = { mx: createMxRouting, smarthost: createSmarthostRouting, simulated: createMxRouting } as const satisfies Record<
   Exclude<DeliverySettings['mode'], 'off'>,

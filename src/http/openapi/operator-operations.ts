@@ -96,6 +96,14 @@ export const OPERATOR_OPERATIONS: Readonly<Record<string, OperationNote>> = {
     description: 'For a key that many accounts share, as an egress IP at a site.',
     body: { key: 'ip|192.0.2.1|qq' },
   },
+  'GET /v1/advice': {
+    description:
+      'What an MTA that keeps its own queue should stop or slow down, from the outcomes that it reports. Poll with `If-None-Match`, or with `since`.',
+  },
+  'POST /v1/advice/recover': {
+    description: 'The key opens within seconds. Needed for list quality, which only a person opens.',
+    body: { key: 'ip|192.0.2.1|google', how: 'probe' },
+  },
   'GET /v1/queue/orders/{id}': { description: 'A command is done when every node that delivers has taken it.' },
   'GET /v1/events': { description: 'Resume with `Last-Event-ID`. A comment every few seconds keeps the connection open.' },
 }

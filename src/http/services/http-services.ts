@@ -10,6 +10,7 @@ import type { SignatureVerifier } from '../../mail-auth/verify-signatures.ts'
 import type { DkimKeyService } from '../../service/admin/dkim.ts'
 import { createLabelService, type LabelService } from '../../service/admin/labels.ts'
 import type { Context } from '../../service/context.ts'
+import { type AdviceApi, createAdviceApi } from '../../service/advise/advice-api.ts'
 import { createQueueApi, type QueueApi } from '../../service/deliver/queue-api.ts'
 import type { EventSourceService } from '../../service/esp/event-sources.ts'
 import type { ReceiveEspEvents } from '../../service/esp/receive-events.ts'
@@ -97,6 +98,7 @@ export type HttpServices = DaemonServices & {
   readonly users: UserService
   readonly listReporters: ListReporters
   readonly queue: QueueApi
+  readonly advice: AdviceApi
   /** The rules in force. */
   readonly getRules: () => RuleTable
   readonly countRuleDecisions: CountRuleDecisions
@@ -137,6 +139,7 @@ export function createHttpServices(context: Context, verifier: SignatureVerifier
     trackingLinks: createTrackingLinks(context, daemonServices.engagement),
     users: createUserService(context),
     queue: createQueueApi(context),
+    advice: createAdviceApi(context),
     getRules: context.rules,
     countRuleDecisions: createCountRuleDecisions(context),
     groupOtherReplies: createGroupOtherReplies(context),

@@ -114,6 +114,13 @@ export function readAttempt(table: RuleTable, subject: AttemptSubject, outcome: 
   return { attempt, verdict, result }
 }
 
+/** What an attempt that another MTA reports teaches backoff keys. `verdict`: null for a 2xx. Null: its fate is not known. Total. */
+export function resultOfReported(table: RuleTable, attempt: ObservedAttempt, verdict: Verdict | null): ReadResult | null {
+  if (verdict === null) return { kind: 'accepted' }
+  if (attempt.error === null) return refusedResult(table, attempt, verdict)
+  return attempt.error === 'unknown' ? null : { kind: 'unreachable', how: UNREACHABLE_BY_ERROR[attempt.error], text: attempt.text }
+}
+
 /** A connection that broke during the dialogue is no evidence about the network. A peer that stopped replying counts as unreachable. */
 const UNREACHABLE_BY_ERROR = {
   dns: 'dns',

@@ -33,6 +33,8 @@ export type QueueData = {
   readonly waiting: number
   readonly evidence: readonly QueueReply[]
   readonly by: 'queue' | 'operator'
+  /** The queue that another MTA keeps (queue/advice); absent: our own. */
+  readonly source?: 'mta'
 }
 
 export const QUEUE_FIELDS = {

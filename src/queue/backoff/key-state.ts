@@ -117,8 +117,9 @@ function recallEvents(queue: QueueState, key: BackoffKeyId, now: number): QueueE
   return numbers.length === 0 ? [] : [{ kind: 'recall', at: now, key, numbers }]
 }
 
-/** The waiting messages that a key covers, counted up to a probe batch. */
-export const countProbeCandidates = (queue: QueueState, key: BackoffKeyId): number => countWaiting(queue, key, queue.policy.probeBatch)
+/** The waiting messages that a key covers, counted up to a probe batch. An MTA that keeps its own queue is taken to have as many. */
+export const countProbeCandidates = (queue: QueueState, key: BackoffKeyId): number =>
+  queue.keepsMessages ? countWaiting(queue, key, queue.policy.probeBatch) : queue.policy.probeBatch
 
 /** Lets time pass for a key: every episode advances as far as `now` allows. */
 export function advanceKeyState(queue: QueueState, keyState: KeyState, now: number): QueueEvent[] {

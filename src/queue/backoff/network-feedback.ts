@@ -93,10 +93,14 @@ export function applyOwnFault(context: ResultContext, how: 'egress' | 'no-route'
   return isOwn ? applyToEpisodes(context, ownState, { class: 'own', trips: true }) : null
 }
 
+/** The cohort of an MTA whose open connections are not known: so many failures in a row are no chance. */
+const UNKNOWN_COHORT = 3
+
 /** Counts a failure. Whether the whole cohort has failed. */
 function isCohortDown(queue: QueueState, keyState: KeyState): boolean {
   // The attempt that has just failed is no longer counted as in flight.
-  keyState.failureCohort ??= { failed: 0, size: (queue.inFlightByKey.get(keyState.id) ?? 0) + 1 }
+  const size = queue.keepsMessages ? (queue.inFlightByKey.get(keyState.id) ?? 0) + 1 : UNKNOWN_COHORT
+  keyState.failureCohort ??= { failed: 0, size }
   keyState.failureCohort.failed += 1
   return keyState.failureCohort.failed >= keyState.failureCohort.size
 }

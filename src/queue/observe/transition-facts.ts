@@ -58,6 +58,19 @@ export function decideTransition(
   })
 }
 
+/** The facts of a transition of a key of another MTA, for the account whose mail it sends. `domains`: those that were reported under the key. */
+export function decideAdviceTransition(
+  event: KeyTransition,
+  { account, domains }: Omit<AffectedAccount, 'waiting'>,
+  moment: FactMoment,
+): FactOf<'queue' | 'alarm'>[] {
+  const evidence = evidenceFor(account, event.evidence)
+  const data: QueueData = { ...transitionDataOf(event), domains: domains.slice(-MAX_DOMAINS), waiting: 0, evidence, source: 'mta' }
+  const subject = aboutBackoffKey(account, `mta ${event.key}`)
+  const at = { ...moment, at: event.at }
+  return [createFact('queue', subject, at, data), ...(event.alarm ? [createFact('alarm', subject, at, alarmDataOf(data, event.at))] : [])]
+}
+
 type TransitionData = Omit<QueueData, 'domains' | 'waiting' | 'evidence'>
 
 function transitionDataOf({ kind, at, key, class: name, n, from, to, nextSendingAt: next, by }: KeyTransition): TransitionData {

@@ -2,7 +2,7 @@
  * reported-attempts - records delivery attempts that a sender made with its own MTA
  *
  * Classifies the SMTP replies like those in reports, with `asynchronous: false`. One transaction for all attempts of a request; recording an
- * attempt twice changes nothing. An unknown emailId gets `known: false` and stores nothing.
+ * attempt twice changes nothing. An unknown emailId gets `known: false` and stores nothing. Recent outcomes also feed the advice to the account's MTA.
  *
  * See also: ledger/decide/attempt, http/api/attempts.
  */
@@ -16,6 +16,9 @@ import type { FactOf } from '../../ledger/facts/fact.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import { parseReply } from '../../mail/smtp/reply.ts'
 import { accountScopedKey } from '../../store/facts/ledger-state.ts'
+import type { ReportedOutcome } from '../../queue/advice/advice-machine.ts'
+import { addAdviceInputsForOperator } from '../../store/queue/advice.ts'
+import { reportedOutcomeOf, toInputRow } from '../advise/reported-outcomes.ts'
 import type { Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
 import { transact, type LedgerTransaction } from '../transact.ts'
@@ -55,8 +58,11 @@ export function createReportAttempts(context: Context): ReportAttempts {
     const settings = (await context.accountCache.snapshot()).settingsOf(account)
     const emailIds = [...new Set(reportedAttempts.map(({ emailId }) => emailId))].map((emailId) => ({ account, emailId }))
     const needs = { emailIds, history: true, sharedList: settings.sharedList, sitesAt: context.now() }
-    const { results, facts } = await transact(context, needs, (transaction) => {
-      const recorded = reportedAttempts.map((reported) => recordAttempt(context, transaction, { account, settings, reported }))
+    const { results, facts } = await transact(context, needs, async (transaction) => {
+      const outcomes: ReportedOutcome[] = []
+      const recorded = reportedAttempts.map((reported) => recordAttempt(context, transaction, { account, settings, reported, outcomes }))
+      const { db, moment } = transaction
+      if (outcomes.length > 0) await addAdviceInputsForOperator(db, [toInputRow(context, account, { outcomes }, moment.at)])
       return { result: { results: recorded, facts: transaction.ledgerState.newFacts } }
     })
     context.counterBuffer.count(facts)
@@ -65,12 +71,18 @@ export function createReportAttempts(context: Context): ReportAttempts {
   }
 }
 
-type AttemptInput = { readonly account: number; readonly settings: AccountSettings; readonly reported: ReportedAttempt }
+type AttemptInput = {
+  readonly account: number
+  readonly settings: AccountSettings
+  readonly reported: ReportedAttempt
+  /** Gets what the attempt teaches the backoff keys of the account's MTA. */
+  readonly outcomes: ReportedOutcome[]
+}
 
 function recordAttempt(
   context: Context,
   { ledgerState: ledger, byEmailId, moment: present, apply }: LedgerTransaction,
-  { account, settings, reported }: AttemptInput,
+  { account, settings, reported, outcomes }: AttemptInput,
 ): ReportedAttemptResult {
   const id = byEmailId.get(accountScopedKey(account, reported.emailId))?.deliveryId
   const delivery = id === undefined ? undefined : ledger.deliveries.get(id)
@@ -82,6 +94,8 @@ function recordAttempt(
   const facts = decideAttempt({ ledger, delivery, attempt, verdict, settings, moment })
   apply(facts)
   const fact = facts.find((each): each is FactOf<'attempt'> => each.kind === 'attempt') ?? null
+  const outcome = fact === null ? null : reportedOutcomeOf(context.rules(), { delivery, attempt, verdict, at: moment.at }, present.at)
+  if (outcome !== null) outcomes.push(outcome)
   const events = facts.map(({ kind, id: eventId }) => `${kind} ${eventId}`)
   const { reason, rule } = verdict ?? {}
   context.telemetry.log.debug({ account, deliveryId, code: reported.code, reason, rule, events }, 'reported attempt decided')

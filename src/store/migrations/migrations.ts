@@ -11,6 +11,7 @@ import { LANE_GROUPS_STEP } from './lane-groups.ts'
 import { LATE_RESULTS_STEP } from './late-results.ts'
 import { MARKED_BY } from './marked-by.ts'
 import type { Migration } from './migration.ts'
+import { MTA_ADVICE } from './mta-advice.ts'
 import { OUTCOMES_BY_TIME } from './outcomes-by-time.ts'
 import { ADD_PENDING_VERIFICATIONS } from './pending-verifications.ts'
 import { RECLASSIFICATIONS_STEP } from './reclassifications.ts'
@@ -38,4 +39,5 @@ export const MIGRATIONS: readonly Migration[] = [
   MACHINE_ENGAGEMENT,
   ADD_EVENT_SOURCES,
   ADD_REPORT_COPIES,
+  MTA_ADVICE,
 ]
