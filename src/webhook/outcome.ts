@@ -4,15 +4,12 @@
  * Pure, total. See also: webhook/formats (which write it), ledger/facts/decision.
  */
 import { isIP } from 'node:net'
-import type { DeliveryStatus, StatusEffect, VerdictSummary } from '../ledger/facts/decision.ts'
+import { DELIVERY_STATUS_NAMES, type StatusEffect, type StatusName, type VerdictSummary } from '../ledger/facts/decision.ts'
 import type { Fact } from '../ledger/facts/fact.ts'
 import type { DeliveryRow } from '../ledger/project/state.ts'
 
-/** Our words for the statuses. */
-const STATUS_NAMES = { 18: 'sending', 1: 'delivered', 4: 'invalid', 5: 'soft-bounce' } as const satisfies Record<DeliveryStatus, string>
-
 export type Outcome = Pick<StatusEffect, 'subStatus' | 'reason' | 'permanence' | 'fault' | 'asynchronous' | 'weak' | 'forwarded'> & {
-  readonly status: (typeof STATUS_NAMES)[DeliveryStatus]
+  readonly status: StatusName
   /** The SMTP reply code, the enhanced status code (RFC 3463) and the text of the reply, as far as they are known. */
   readonly code: number | null
   readonly enhancedStatus: string | null
@@ -41,7 +38,7 @@ export function readOutcome(fact: Fact, delivery: DeliveryRow | null): Outcome |
   const attempt = fact.kind === 'attempt' ? fact.data : null
   const text = 'text' in data ? data.text : undefined
   return {
-    status: STATUS_NAMES[status],
+    status: DELIVERY_STATUS_NAMES[status],
     subStatus,
     reason: effect?.reason ?? verdict?.reason ?? null,
     permanence: effect?.permanence ?? verdict?.permanence ?? null,
@@ -63,6 +60,10 @@ export function readOutcome(fact: Fact, delivery: DeliveryRow | null): Outcome |
 
 /** The name of an egress that the operator chose is no address. */
 export const toIpAddress = (egress: string | null): string | null => (egress === null || isIP(egress) === 0 ? null : egress)
+
+/** The enhanced status code, or the class that the permanence has (RFC 3463 §3.1: other or undefined status). */
+export const statusOrClassOf = ({ enhancedStatus, permanence }: Pick<Outcome, 'enhancedStatus' | 'permanence'>): string =>
+  enhancedStatus ?? (permanence === 'permanent' ? '5.0.0' : '4.0.0')
 
 /** The reply as one line that begins with its code: `550 5.1.1 No such user`. Empty: there is none. */
 export function replyLineOf({ code, enhancedStatus, text }: Pick<Outcome, 'code' | 'enhancedStatus' | 'text'>): string {

@@ -9,6 +9,9 @@ import type { StatusEffect } from '../../src/ledger/facts/decision.ts'
 import type { AttemptData } from '../../src/ledger/facts/delivery-facts.ts'
 import type { Fact } from '../../src/ledger/facts/fact.ts'
 import { aboutDelivery, aboutMail, createFact } from '../../src/ledger/facts/new-fact.ts'
+import { readPostmarkEvents } from '../../src/esp-events/postmark-events.ts'
+import { readSendGridEvents } from '../../src/esp-events/sendgrid-events.ts'
+import { readSesEvents } from '../../src/esp-events/ses-events.ts'
 import { ecdsaPublicKeyOf } from '../../src/webhook/ecdsa-signature.ts'
 import { formatPayload, hasWordFor, PAYLOAD_FORMATS, type PayloadFormat } from '../../src/webhook/payload-format.ts'
 import { buildPayload, WEBHOOK_EVENT_NAMES, webhookEventOf, type WebhookEventName } from '../../src/webhook/payload.ts'
@@ -491,4 +494,34 @@ test('every format writes every fact that it has a word for, whatever a stranger
       for (const value of Object.values(headers)) expect(value).toMatch(/^[\t !-~]*$/)
     }),
   )
+})
+
+/** What our own reader of each provider's events makes of them; null: it takes the event for one without an outcome. */
+const READ_BACK = {
+  request: null,
+  deliver: 'delivered',
+  invalid: { ses: 'bounced', sendgrid: 'failed', postmark: 'failed' },
+  soft_bounce: { ses: 'bounced', sendgrid: 'failed', postmark: 'failed' },
+  deferred: 'deferred',
+  auto_reply: null,
+  report_spam: 'complaint',
+  open: 'open',
+  click: 'click',
+  unsubscribe: 'unsubscribe',
+} as const satisfies Record<MailEvent, string | null | Record<'ses' | 'sendgrid' | 'postmark', string>>
+
+const READERS = {
+  ses: (body: string) => readSesEvents(JSON.parse(JSON.parse(body).Message)),
+  sendgrid: (body: string) => readSendGridEvents(JSON.parse(body)),
+  postmark: (body: string) => readPostmarkEvents(JSON.parse(body)),
+} as const
+
+describe.each(['ses', 'sendgrid', 'postmark'] as const)('%s, as a program reads it that knows the provider', (format) => {
+  test.each(MAIL_EVENTS.filter((event) => hasWordFor(format, event)))('%s', (event) => {
+    const { events } = READERS[format](bodyOf(format, event, FACTS[event]).body)
+    const want = READ_BACK[event]
+    const outcome = typeof want === 'object' && want !== null ? want[format] : want
+    expect(events.map((each) => [each.outcome, each.recipient])).toEqual(outcome === null ? [] : [[outcome, 'joe@example.com']])
+    expect(events.map(({ reply }) => reply).join('')).toContain(event === 'invalid' ? '550 5.1.1 No such user' : '')
+  })
 })

@@ -7,6 +7,8 @@
  * See also: service/submit/reported-attempts.
  */
 import { z } from 'zod'
+import { DELIVERY_STATUS_NAMES } from '../../ledger/facts/decision.ts'
+import { statusName } from '../server/fact-view.ts'
 import { DIALOGUE_ERRORS } from '../../ledger/facts/delivery-facts.ts'
 import { Fault } from '../../errors.ts'
 import type { ReportAttempts, ReportedAttempt } from '../../service/submit/reported-attempts.ts'
@@ -41,6 +43,7 @@ const attemptResult = z.object({
   fresh: z.boolean().describe('False if this attempt was reported before'),
   final: z.boolean(),
   status: z.int().nullable(),
+  statusName: statusName.nullable(),
   subStatus: z.int().nullable(),
   reason: z.string().nullable(),
   permanence: z.string().nullable(),
@@ -64,7 +67,9 @@ export function addAttemptRoutes(server: HttpServer, { reportAttempts, authorize
     const input = Array.isArray(request.body) ? request.body : [request.body]
     const attempts = await reportAttempts(caller, input.map(toReportedAttempt))
     if (!Array.isArray(request.body) && attempts[0]?.known === false) throw new Fault('not_found', 'no message has this emailId')
-    return { attempts: [...attempts] }
+    return {
+      attempts: attempts.map((each) => ({ ...each, statusName: each.status === null ? null : DELIVERY_STATUS_NAMES[each.status] })),
+    }
   })
 }
 

@@ -7,6 +7,8 @@
  * See also: ledger/project/broadcast-result, http/services/broadcasts, docs/API.md.
  */
 import { z } from 'zod'
+import { DELIVERY_STATUS_NAMES } from '../../ledger/facts/decision.ts'
+import { statusName } from '../server/fact-view.ts'
 import { Fault } from '../../errors.ts'
 import { type BroadcastResult, RESULT_NAMES } from '../../ledger/project/broadcast-result.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
@@ -35,6 +37,7 @@ const resultView = z.object({
   result: resultName,
   resultAt: z.string().describe('When the delivery reached this result'),
   status: z.int(),
+  statusName,
   subStatus: z.int().nullable(),
   asynchronousBounce: z.boolean(),
   reason: z.string().nullable(),
@@ -87,6 +90,7 @@ function toResultView(row: DeliveryRow, billable: boolean): z.output<typeof resu
     result: RESULT_NAMES[row.result],
     resultAt: toIsoTimestamp(row.resultAt),
     status,
+    statusName: DELIVERY_STATUS_NAMES[status],
     subStatus,
     asynchronousBounce: row.asynchronous,
     reason,

@@ -8,6 +8,7 @@
  */
 import { z } from 'zod'
 import { isContradicted } from '../../ledger/decide/engagement.ts'
+import { DELIVERY_STATUS_NAMES } from '../../ledger/facts/decision.ts'
 import { EMAIL_TYPES } from '../../ledger/facts/delivery-facts.ts'
 import { normaliseAddress } from '../../correlate/address-hash.ts'
 import { Fault } from '../../errors.ts'
@@ -15,7 +16,7 @@ import type { DeliveryRow } from '../../ledger/project/state.ts'
 import type { Register, RegisteredRecipient, Registration } from '../../service/submit/register.ts'
 import type { MessageService, StatusQuery } from '../services/messages.ts'
 import type { Authorizer } from '../server/authorize.ts'
-import { eventSchema, toIsoTimestamp, toEventView } from '../server/fact-view.ts'
+import { eventSchema, statusFilter, statusName, toIsoTimestamp, toEventView } from '../server/fact-view.ts'
 import type { HttpServer } from '../server/http-server.ts'
 import { domainName, operatorQuery, reasonSchema, strictObject } from '../server/schemas.ts'
 import { contentFields, toRegisteredContent } from './track-html.ts'
@@ -108,6 +109,7 @@ const messageView = z.object({
   requestedAt: z.string(),
   modifiedAt: z.string(),
   status: z.int().describe('18: sending; 1: delivered; 4: invalid email; 5: soft bounce'),
+  statusName,
   subStatus: z.int().nullable(),
   asynchronousBounce: z.boolean(),
   reason: z.string().nullable(),
@@ -177,10 +179,7 @@ function addTimelineRoute(server: HttpServer, { messages, authorizer }: MessageR
 const searchQuery = strictObject({
   ...operatorQuery,
   recipient: z.string().min(1).max(1_000).optional(),
-  status: z.coerce
-    .number()
-    .pipe(z.literal([1, 4, 5, 18]))
-    .optional(),
+  status: statusFilter.optional(),
   subStatus: z.coerce.number().int().min(401).max(599).optional(),
   reason: reasonSchema.optional().describe('The reason of the verdict'),
   domain: domainName.optional().describe('The domain of the recipient'),
@@ -273,6 +272,7 @@ function toMessageView(row: DeliveryRow, billable: boolean): z.output<typeof mes
     requestedAt: toIsoTimestamp(row.requestedAt),
     modifiedAt: toIsoTimestamp(row.modifiedAt),
     status: row.status,
+    statusName: DELIVERY_STATUS_NAMES[row.status],
     subStatus: row.subStatus,
     asynchronousBounce: row.asynchronous,
     reason: row.reason,

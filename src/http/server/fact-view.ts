@@ -7,7 +7,7 @@
  * See also: ledger/facts/fact.
  */
 import { z } from 'zod'
-import type { StatusEffect, VerdictSummary } from '../../ledger/facts/decision.ts'
+import { DELIVERY_STATUS_NAMES, type DeliveryStatus, type StatusEffect, type VerdictSummary } from '../../ledger/facts/decision.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
 import { formatTimestamps } from './timestamps.ts'
 
@@ -22,12 +22,24 @@ const evidenceSchema = z.object({
   permanenceFrom: z.string(),
 })
 
+/** A status in our words. */
+export const statusName = z.enum(Object.values(DELIVERY_STATUS_NAMES)).describe('The status in words')
+
+const STATUS_NUMBERS = [18, 1, 4, 5] as const satisfies readonly DeliveryStatus[]
+
+/** A status in a query: its number or its name. */
+export const statusFilter = z
+  .enum([...STATUS_NUMBERS.map(String), ...Object.values(DELIVERY_STATUS_NAMES)])
+  .transform((text) => STATUS_NUMBERS.find((status) => String(status) === text || DELIVERY_STATUS_NAMES[status] === text))
+  .describe('A number or a name: 18 sending, 1 delivered, 4 invalid, 5 soft-bounce')
+
 export const eventSchema = z.object({
   id: z.string(),
   kind: z.string(),
   at: z.string().describe('When the event happened'),
   receivedAt: z.string().describe('When this daemon received it'),
   status: z.int().nullable(),
+  statusName: statusName.nullable(),
   subStatus: z.int().nullable(),
   asynchronousBounce: z.boolean().nullable(),
   reason: z.string().nullable(),
@@ -62,6 +74,7 @@ export function toEventView(fact: Fact): EventView {
     at: toIsoTimestamp(fact.at),
     receivedAt: toIsoTimestamp(fact.receivedAt),
     status: effect?.status ?? null,
+    statusName: effect === null ? null : DELIVERY_STATUS_NAMES[effect.status],
     subStatus: effect?.subStatus ?? null,
     asynchronousBounce: effect?.asynchronous ?? null,
     reason: effect?.reason ?? verdict?.reason ?? null,

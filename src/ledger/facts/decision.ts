@@ -11,6 +11,14 @@ import type { Permanence, VerdictEvidence } from '../../classify/verdict.ts'
 /** 18 sending, 1 delivered, 4 invalid email, 5 soft bounce. */
 export type DeliveryStatus = 18 | 1 | 4 | 5
 
+/** Our words for the statuses; the numbers are those of the compatible API. */
+export const DELIVERY_STATUS_NAMES = { 18: 'sending', 1: 'delivered', 4: 'invalid', 5: 'soft-bounce' } as const satisfies Record<
+  DeliveryStatus,
+  string
+>
+
+export type StatusName = (typeof DELIVERY_STATUS_NAMES)[DeliveryStatus]
+
 /** How a fact changes the status of its delivery. Null in a fact means no change. */
 export type StatusEffect = {
   readonly status: DeliveryStatus

@@ -7,6 +7,7 @@
  * See also: ledger/decide/attempt, http/api/attempts.
  */
 import { siteOf } from '../../classify/provider.ts'
+import type { DeliveryStatus } from '../../ledger/facts/decision.ts'
 import type { Verdict } from '../../classify/verdict.ts'
 import type { AccountSettings } from '../../ledger/account-settings.ts'
 import { classifyAttempt } from '../../ledger/decide/attempt-reading.ts'
@@ -42,7 +43,7 @@ type ReportedAttemptResult = {
   readonly known: boolean
   readonly fresh: boolean
   readonly final: boolean
-  readonly status: number | null
+  readonly status: DeliveryStatus | null
   readonly subStatus: number | null
   readonly reason: string | null
   readonly permanence: string | null

@@ -9,7 +9,7 @@
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import { ecdsaHeaders } from '../ecdsa-signature.ts'
 import type { EventMessage, FormattedPayload } from '../event-message.ts'
-import { readOutcome, replyLineOf, type Outcome } from '../outcome.ts'
+import { readOutcome, replyLineOf, statusOrClassOf, type Outcome } from '../outcome.ts'
 import { userHeadersOf, type WebhookEventName } from '../payload.ts'
 import { bounceWordsOf, isHardBounce } from './bounce-words.ts'
 
@@ -71,13 +71,14 @@ const DROP_REASONS: Readonly<Record<string, string>> = {
 
 /** `dropped`: nothing was sent. `blocked`: the address is not at fault. */
 function bouncePart(outcome: Outcome): Part {
-  const { reason, fault, enhancedStatus, egressIp } = outcome
-  if (fault === 'list') return { event: 'dropped', reason: DROP_REASONS[reason ?? ''] ?? 'Bounced Address', status: enhancedStatus ?? '' }
+  const { reason, fault, egressIp } = outcome
+  if (fault === 'list')
+    return { event: 'dropped', reason: DROP_REASONS[reason ?? ''] ?? 'Bounced Address', status: statusOrClassOf(outcome) }
   return {
     event: 'bounce',
     type: isHardBounce(outcome) ? 'bounce' : 'blocked',
     reason: replyLineOf(outcome) || (reason ?? ''),
-    status: enhancedStatus ?? '',
+    status: statusOrClassOf(outcome),
     bounce_classification: bounceWordsOf(outcome).sendgrid,
     ...ipPart(egressIp),
   }

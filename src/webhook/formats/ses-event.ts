@@ -9,7 +9,7 @@
  */
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import type { EventMessage, FormattedPayload } from '../event-message.ts'
-import { readOutcome, replyLineOf, type Outcome } from '../outcome.ts'
+import { readOutcome, replyLineOf, statusOrClassOf, type Outcome } from '../outcome.ts'
 import { userHeadersOf, type WebhookEventName } from '../payload.ts'
 import { bounceWordsOf, isHardBounce } from './bounce-words.ts'
 
@@ -106,12 +106,15 @@ function refusedRecipient(message: EventMessage, outcome: Outcome): Part {
   const reply = replyLineOf(outcome)
   return {
     emailAddress: recipientOf(message),
-    ...(outcome.enhancedStatus === null ? {} : { status: outcome.enhancedStatus }),
+    // A bounce without a status and a diagnostic is an automatic answer to consumers of SES.
+    status: statusOrClassOf(outcome),
     ...(reply === '' ? {} : { diagnosticCode: outcome.code === null ? reply : `smtp; ${reply}` }),
   }
 }
 
-const reportingMta = ({ remoteMta }: Outcome): Part => (remoteMta === null ? {} : { reportingMTA: `dns; ${remoteMta}` })
+/** Only a report of another server has a Reporting-MTA; a refusal in the session has none. */
+const reportingMta = ({ asynchronous, remoteMta }: Outcome): Part =>
+  asynchronous && remoteMta !== null ? { reportingMTA: `dns; ${remoteMta}` } : {}
 
 const bouncePart = (message: EventMessage, outcome: Outcome): Part => ({
   feedbackId: message.fact.id,
@@ -127,7 +130,7 @@ const deliveryPart = (message: EventMessage, outcome: Outcome): Part => ({
   processingTimeMillis: Math.max(0, message.fact.at - (message.delivery?.requestedAt ?? message.fact.at)),
   recipients: [recipientOf(message)],
   smtpResponse: replyLineOf(outcome),
-  ...reportingMta(outcome),
+  reportingMTA: outcome.egressIp ?? '',
 })
 
 const delayPart = (message: EventMessage, outcome: Outcome): Part => ({
@@ -135,7 +138,7 @@ const delayPart = (message: EventMessage, outcome: Outcome): Part => ({
   delayType: bounceWordsOf(outcome).sesDelay,
   delayedRecipients: [refusedRecipient(message, outcome)],
   ...(outcome.retryUntil === null ? {} : { expirationTime: toIso(outcome.retryUntil) }),
-  ...reportingMta(outcome),
+  reportingMTA: (outcome.asynchronous ? outcome.remoteMta : outcome.egressIp) ?? '',
 })
 
 /** The feedback types that SES knows (RFC 5965 §7.3). */

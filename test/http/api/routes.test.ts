@@ -182,6 +182,7 @@ const CASES: readonly Case[] = [
   ['an outbox without sign-in', { url: '/v1/webhooks/1/outbox', auth: null }, 401, 'unauthenticated'],
   // GET /v1/messages
   ['a search', { url: '/v1/messages?status=4&subStatus=406&emailType=batch&egressIp=192.0.2.1' }, 200],
+  ['a search by the name of a status', { url: '/v1/messages?status=soft-bounce' }, 200],
   ['a search by an unknown status', { url: '/v1/messages?status=2' }, 400, 'bad_request'],
   ['a search without sign-in', { url: '/v1/messages', auth: null }, 401, 'unauthenticated'],
   // POST /v1/attempts
