@@ -82,6 +82,8 @@ type MatchInput<D extends MatchCandidate> = {
   readonly candidates: LoadedCandidates<D>
   readonly signature: ReportSignature
   readonly accountOf: AccountLookup
+  /** The account whose address the report was sent to, for a report that names no delivery; null: the operator. */
+  readonly addressee: number | null
   readonly policyOf: (account: number) => TrustPolicy
   /** When the report was received. Ages are measured from it. */
   readonly at: number
@@ -210,7 +212,7 @@ function matchByWeakReference<D extends MatchCandidate>(
       proof: isProvenWeakly(input, trustClass, { reference, row }) ? 'signed' : null,
     })
   }
-  return byVerp ?? createUnmatched(0)
+  return byVerp ?? createUnmatched(input.addressee ?? 0)
 }
 
 /** Null: no VERP address names a delivery. VERP proves nothing, unless its account says so. */

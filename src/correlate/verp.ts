@@ -52,9 +52,9 @@ export function parseVerpAddress(account: number, text: string): VerpAddress | n
 const patternsOf = (local: string): readonly VerpPattern[] =>
   (local.includes('{') ? [local] : USUAL_ENDINGS.map((ending) => `${local}${ending}`)).flatMap((text) => parseVerpPattern(text) ?? [])
 
-/** Whether mail to this address is a report about mail of a foreign MTA: a VERP address, or the one without a recipient. */
-export const isVerpRecipient = (recipient: string, own: readonly VerpAddress[]): boolean =>
-  own.some(({ address }) => address === recipient.toLowerCase()) || findVerpReferences([recipient], own).length > 0
+/** The account to which reports at this address belong: that of a VERP address, or of the one without a recipient. Null: it is none. */
+export const verpAccountOf = (recipient: string, own: readonly VerpAddress[]): number | null =>
+  own.find(({ address }) => address === recipient.toLowerCase())?.account ?? findVerpReferences([recipient], own)[0]?.account ?? null
 
 /**
  * What these addresses, one of which is a VERP address, name. Each account and recipient once.

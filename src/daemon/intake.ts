@@ -3,7 +3,7 @@
  *
  * See also: daemon/app (opens the listeners on them), service/receive/receive, service/track/engagement-recorder.
  */
-import { isVerpRecipient } from '../correlate/verp.ts'
+import { verpAccountOf } from '../correlate/verp.ts'
 import { FLOOD_RULES } from '../ledger/alert/flood.ts'
 import type { SignatureVerifier } from '../mail-auth/verify-signatures.ts'
 import { createPlaceLookup, type PlaceLookup } from '../net/place-database.ts'
@@ -46,7 +46,7 @@ export async function createIntake(
     domains: context.domains,
     reports: receiver,
     inbound,
-    isVerpRecipient: async (recipient) => isVerpRecipient(recipient, (await context.accountCache.snapshot()).verpAddresses),
+    isVerpRecipient: async (recipient) => verpAccountOf(recipient, (await context.accountCache.snapshot()).verpAddresses) !== null,
   })
   const close = (): Promise<unknown> => Promise.all([receiver.waitUntilIdle(), inbound.waitUntilIdle(), engagement.close()])
   return { receiver, engagement, router, close }

@@ -8,7 +8,7 @@ import { NO_SIGNATURE, type ReportSignature } from '../../src/correlate/report-s
 import { deriveTokenKey } from '../../src/correlate/token-keys.ts'
 import { createManualMatch, matchReport, type ReportMatch } from '../../src/correlate/match.ts'
 import { mintToken, type TokenPurpose } from '../../src/correlate/token.ts'
-import { parseVerpAddress, type VerpTrust } from '../../src/correlate/verp.ts'
+import { parseVerpAddress, verpAccountOf, type VerpTrust } from '../../src/correlate/verp.ts'
 import type { ComplaintReport, RecipientReport, Report, ReportKind, OriginalMessage } from '../../src/mail/report.ts'
 
 type MatchCandidate = Parameters<typeof createManualMatch>[0]
@@ -132,6 +132,7 @@ function match(report: Report, given: Given = {}): ReportMatch<MatchCandidate> {
     },
     signature: auth,
     accountOf: (number) => (number === 9 ? { account: 1, offline: true } : number <= 2 ? { account: number, offline: false } : null),
+    addressee: verpAccountOf(rcpt, VERP_ADDRESSES),
     policyOf: () => ({ trust, complaintProof, verpTrust }),
     at,
     retainedFrom,
@@ -373,7 +374,7 @@ const verp: readonly (readonly [string, Report, Given, Partial<ReportMatch<Match
   ['NDR, a reporter, not trusted', reportOf('bounce'), { ...toVerp, auth: SIGNED }, { problem: 'unverified' }],
   ['complaint', reportOf('complaint'), { ...toVerp, verpTrust: 'list' }, { problem: 'unverified', proof: null }],
   ['unsubscribe', reportOf('unsubscribe'), { ...toVerp, verpTrust: 'list' }, { problem: 'unverified', proof: null }],
-  ['no mail to the recipient', reportOf('bounce'), { ...statusOnly, recent: [] }, { problem: 'unmatched', account: 0 }],
+  ['no mail to the recipient', reportOf('bounce'), { ...statusOnly, recent: [] }, { problem: 'unmatched', account: 1 }],
   [
     'two mails to the recipient',
     reportOf('bounce'),
@@ -431,7 +432,7 @@ test('an unverified match names its delivery, an unmatched one names none', () =
     deliveryId: idOf(1),
     via: 'return-path',
   })
-  expect(match(reportOf('bounce'))).toMatchObject({ account: 0, deliveryId: null, via: null })
+  expect(match(reportOf('bounce'), { rcpt: `postmaster@${RETURN_PATH}` })).toMatchObject({ account: 0, deliveryId: null, via: null })
 })
 
 test('only an account that mints offline has stubs', () => {
@@ -528,7 +529,7 @@ test('twenty guesses in one mail cost a few look-ups and find nothing', () => {
   const report = reportOf('bounce', { headers: { references: guesses.join(' ') }, ...returnedId(guesses[0] ?? '') })
   const looked: string[] = []
   const found = match(report, { auth: SIGNED, named: ({ value }) => (looked.push(value), []) })
-  expect(found).toMatchObject({ account: 0, problem: 'unmatched', proof: null })
+  expect(found).toMatchObject({ account: 1, problem: 'unmatched', proof: null })
   expect(looked.length).toBeLessThanOrEqual(4)
 })
 

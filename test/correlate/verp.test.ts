@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { hashAddress } from '../../src/correlate/address-hash.ts'
 import { parseVerpPattern, readVerpRecipient } from '../../src/correlate/verp-pattern.ts'
-import { findVerpReferences, isVerpRecipient, normaliseVerpAddress, parseVerpAddress } from '../../src/correlate/verp.ts'
+import { findVerpReferences, verpAccountOf, normaliseVerpAddress, parseVerpAddress } from '../../src/correlate/verp.ts'
 
 const OWN = [
   ['bounces@rp.example.com', 1],
@@ -113,5 +113,5 @@ test('a pattern reads every recipient that was written with it, and any text in 
 
 test('the address without a recipient takes reports, and other addresses of its domain do not', () => {
   const recipients = ['Bounces@rp.example.com', 'bounces+joe=example.org@rp.example.com', 'sales@rp.example.com', 'sg@rp.example.com']
-  expect(recipients.map((each) => isVerpRecipient(each, OWN))).toEqual([true, true, false, false])
+  expect(recipients.map((each) => verpAccountOf(each, OWN))).toEqual([OWN[0]?.account, OWN[0]?.account, null, null])
 })

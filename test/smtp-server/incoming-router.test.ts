@@ -3,7 +3,7 @@
  */
 import { afterEach, describe, expect, test } from 'vitest'
 import { Fault } from '../../src/errors.ts'
-import { isVerpRecipient, parseVerpAddress } from '../../src/correlate/verp.ts'
+import { verpAccountOf, parseVerpAddress } from '../../src/correlate/verp.ts'
 import type { IncomingMail } from '../../src/service/receive/incoming-mail.ts'
 import { createIncomingRouter, type IncomingRouter } from '../../src/smtp-server/incoming-router.ts'
 import { closeAll, MAIL, openConversation, startListener } from '../support/smtp-listener.ts'
@@ -42,7 +42,7 @@ function createFixture({ commit = () => Promise.resolve() }: { readonly commit?:
     domains: { returnPath: ['bounce.example.com'], feedback: ['fbl.example.com'], verp: ['verp.example.net'] },
     reports,
     inbound,
-    isVerpRecipient: (recipient) => Promise.resolve(isVerpRecipient(recipient, own)),
+    isVerpRecipient: (recipient) => Promise.resolve(verpAccountOf(recipient, own) !== null),
   })
   return { router, committed, inboundDomains }
 }

@@ -1,7 +1,7 @@
 /**
  * inbox - inbound mails that could not be read, matched or trusted, with the reason
  *
- * An account sees the mails that refer to its messages; the operator sees all. A raw mail is always sent as a download.
+ * An account sees the mails that refer to its messages or came to its VERP address; the operator sees all, also those that point at nobody. A raw mail is always sent as a download.
  *
  * See also: ledger/facts/inbox-facts (reasons and states), http/services/inbox, service/receive/inbox.
  */

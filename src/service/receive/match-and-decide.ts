@@ -12,6 +12,7 @@ import { remoteSiteOf } from '../../classify/provider.ts'
 import type { RuleTable } from '../../classify/rule-table.ts'
 import type { Verdict } from '../../classify/verdict.ts'
 import { matchReport, type ReportMatch } from '../../correlate/match.ts'
+import { verpAccountOf } from '../../correlate/verp.ts'
 import { isDoubleBounce } from '../../correlate/double-bounce.ts'
 import { findOtherRecipient } from '../../correlate/other-recipient.ts'
 import { assumeGoodSignature, type ReportSignature } from '../../correlate/report-signature.ts'
@@ -63,8 +64,8 @@ export function loadNeedsOf(context: Pick<Context, 'rules'>, items: readonly Pre
 const hasValidToken = (references: PreparedMail['references']): boolean =>
   references.some((reference) => 'token' in reference && reference.token.state === 'valid')
 
-/** The accounts whose inbox a mail may enter: 0 (the operator's) and those that a token or a VERP address names. */
-function accountsOf({ references }: PreparedMail, snapshot: AccountSnapshot): readonly number[] {
+/** The accounts whose inbox a mail may enter: 0 (the operator's), the addressee's, and those that a token or a VERP address names. */
+function accountsOf({ references, mail }: PreparedMail, snapshot: AccountSnapshot): readonly number[] {
   const owners = references.flatMap((reference) =>
     'token' in reference
       ? (snapshot.accountOf(reference.token.account)?.account ?? [])
@@ -72,7 +73,7 @@ function accountsOf({ references }: PreparedMail, snapshot: AccountSnapshot): re
         ? reference.account
         : [],
   )
-  return [0, ...new Set(owners)]
+  return [...new Set([0, verpAccountOf(mail.envelope.to, snapshot.verpAddresses) ?? 0, ...owners])]
 }
 
 /** One mail, and the loaded state to match it against. */
@@ -165,6 +166,7 @@ export function matchMail({ snapshot, loaded, item }: MatchContext, isVouched: b
     },
     signature,
     accountOf: snapshot.accountOf,
+    addressee: verpAccountOf(mail.envelope.to, snapshot.verpAddresses),
     policyOf: (account) => snapshot.settingsOf(account),
     at: mail.at,
     retainedFrom: snapshot.retentionStart,

@@ -227,8 +227,16 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(await statusOf(context, recipients[1]?.emailId ?? '')).toEqual([4, 406, true])
     expect(await listsOf(context, 'ann@example.org', clock.now)).toEqual([])
 
-    // Nobody was sent a mail, or two within 30 days.
-    expect(await bounce('eve@example.org')).toMatchObject({ inboxReason: 'unmatched', account: 0 })
+    // Nobody was sent a mail, or two within 30 days: the address is the account's, and so is the inbox.
+    expect(await bounce('eve@example.org')).toMatchObject({ inboxReason: 'unmatched', account: 1 })
+    expect(await receiver.submit(mailFor('Bounces@bounce.example.com', ndr({ recipient: 'eve@example.org', n: 9 }), clock))).toMatchObject({
+      inboxReason: 'unmatched',
+      account: 1,
+    })
+    expect(await receiver.submit(mailFor('other@bounce.example.com', ndr({ recipient: 'eve@example.org', n: 8 }), clock))).toMatchObject({
+      inboxReason: 'unmatched',
+      account: 0,
+    })
     await register(['ann@example.org'])
     expect(await bounce('ann@example.org', 2)).toMatchObject({ inboxReason: 'ambiguous', account: 1 })
     clock.now += 31 * DAY
