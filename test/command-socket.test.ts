@@ -132,6 +132,12 @@ const STEPS: readonly (readonly [command: string, input: unknown, expected: RegE
   ['suppression show', { address: 'Joe@example.org' }, /Joe@example.org is on no list/],
   ['suppression add', { address: 'Joe@example.org', list: 'block' }, /bad_request: there are several accounts/],
   ['suppression add', { address: 'Joe@example.org', account: 'bob' }, /bad_request: name the list/],
+  [
+    'suppression add',
+    { address: 'joe@example.org', account: 'bob', list: 'block', until: '2020-01-01T00:00:00Z' },
+    /bad_request: --until takes/,
+  ],
+  ['suppression add', { address: 'joe@example.org', account: 'bob', list: 'block', note: 'a\u001b[2J' }, /bad_request: note: must not/],
   ['suppression add', { address: 'nobody', account: 'bob', list: 'bouncing' }, /bad_request: list: --list takes bounce/],
   ['suppression add', { address: 'a b@', account: 'bob', list: 'bounce' }, /bad_request: this is not an email address/],
   [

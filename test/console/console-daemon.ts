@@ -79,6 +79,6 @@ export async function fillWithHostileTexts({ api }: Daemon): Promise<string> {
   const emailId = recipients[0]?.emailId ?? ''
   await api('POST', '/v1/attempts', { emailId, code: 550, text: `5.1.1 User unknown ${HOSTILE}` })
   await api('POST', '/v1/suppressions/block/add', { addresses: ['eve@example.org'], note: HOSTILE.replaceAll('\u202E', '').slice(0, 200) })
-  await api('POST', '/v1/webhooks', { url: 'https://hooks.example.com/a?b=<script>' })
+  await api('POST', '/v1/webhooks', { url: 'https://hooks.example.com/a?b=<script>', format: 'sendgrid' })
   return emailId
 }

@@ -109,6 +109,14 @@ describe.each(engines)('$kind', ({ open }) => {
     ])
   })
 
+  test('an unsubscription of a label names no API user', async () => {
+    const entry = { list: 'unsubscribe', scope: 'spring', emails: ['label@example.com'], domains: [] } as const
+    await services.blockAllow.add(ANN, { ...entry, until: null })
+    await services.blockAllow.add(ANN, { ...entry, scope: 'autumn', until: null })
+    const found = await services.suppressions.findEntries(1, { text: 'label@example.com', list: 'unsubscribe', scope: 'spring' })
+    expect(found).toMatchObject({ entries: [{ scope: 'spring', apiUser: null }], changes: [{ data: { scope: 'spring' } }] })
+  })
+
   test('an entry that has expired is not there', async () => {
     const entry = { list: 'block', scope: 'ann', emails: [], domains: ['Expired.example'] } as const
     const query = { text: 'expired.EXAMPLE', list: 'block', scope: null } as const

@@ -10,6 +10,7 @@ import type { Command } from 'commander'
 import { z } from 'zod'
 import { defineStoreCommand, type CommandOutput } from '../../daemon/store-command.ts'
 import { Fault } from '../../errors.ts'
+import { entryNote } from '../../http/api/suppressions/suppression-entries.ts'
 import { LIST_NAMES } from '../../ledger/facts/list-facts.ts'
 import type { SuppressionRow } from '../../ledger/project/state.ts'
 import { isStanding, readAddressEntries, selectTarget } from '../../service/lists/address-entries.ts'
@@ -27,7 +28,7 @@ const addressInput = z.object({ address: z.string(), account: z.string().optiona
 const changeInput = addressInput.extend({
   list: listName.optional(),
   scope: z.string().optional(),
-  note: z.string().trim().min(1).max(200).optional(),
+  note: entryNote,
 })
 
 type ChangeOptions = { readonly account?: string; readonly list?: string; readonly scope?: string; readonly note?: string }
@@ -84,7 +85,9 @@ const addCommand = defineStoreCommand(
     if (list === undefined) throw new Fault('bad_request', `name the list: --list ${LIST_NAMES.join(', ')}`)
     const [[owner, name], ...others] = await findNamedAccounts(context.engine.read, account)
     if (others.length > 0) throw new Fault('bad_request', 'there are several accounts: name one with --account')
-    const selection = { list, scope: scope ?? '', ...selectTarget(address), until: parseTimeOption('--until', until) }
+    const end = parseTimeOption('--until', until)
+    if (end !== null && end <= context.now()) throw new Fault('bad_request', '--until takes a time in the future')
+    const selection = { list, scope: scope ?? '', ...selectTarget(address), until: end }
     const changed = await addBlockAllowEntries(context, editorFor(owner, name), { ...selection, ...(note === undefined ? {} : { note }) })
     const subject = toSingleLine(address)
     await output.printLines(
@@ -152,7 +155,7 @@ export function defineAddressCommands(command: Command): void {
   const withChange = (child: Command): Command =>
     child
       .option('--list <list>', `one of ${LIST_NAMES.join(', ')}`)
-      .option('--scope <scope>', 'a label or an API user')
+      .option('--scope <scope>', 'an API user; on the unsubscribe list a label')
       .option('--note <text>', 'why; the history keeps it')
   define('show', 'print one address on every list, and who changed it').action((address: string, options: ChangeOptions, self: Command) =>
     runStoreCommand(self, showCommand, { address, ...options }),

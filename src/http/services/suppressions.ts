@@ -165,7 +165,8 @@ async function findEntries({ engine, now }: Context, account: number, query: Ent
   const { target, entries, changes } = await readAddressEntries(engine.read, [account], { text, list })
   const at = now()
   const standing = entries.filter((row) => isStanding(row, at) && (scope === null || row.scope === scope))
-  return standing.length === 0 ? null : { target, entries: standing, changes }
+  const changesOfScope = changes.filter(({ data }) => scope === null || data.scope === scope)
+  return standing.length === 0 ? null : { target, entries: standing, changes: changesOfScope }
 }
 
 function toSuppressionFilters(query: SuppressionQuery, now: number): SuppressionFilters {

@@ -22,7 +22,7 @@ export type ListEditor = { readonly account: number; readonly actor: string }
 /** Entries of one list, by their addresses and domains. */
 export type EntrySelection = {
   readonly list: ListName
-  /** An API user, or '' for entries of the whole account. Null selects every scope; allowed when entries are removed. */
+  /** An API user (on the unsubscribe list a label), or '' for entries of the whole account. Null selects every scope; allowed when entries are removed. */
   readonly scope: string | null
   readonly emails: readonly string[]
   readonly domains: readonly string[]
@@ -113,7 +113,9 @@ export async function addBlockAllowEntries(
   const { list, until, note } = selection
   return changeEntries(context, editor, { ...selection, scope: selection.scope ?? '' }, ({ scope }, { address, domain, isDomain }) => {
     const reason = note ?? 'api'
-    const state = { address, domain, isDomain, reason, until, apiUser: scope === '' ? null : scope, ...FIELDS_OF_LIST[list] }
+    // The scope of an unsubscription is a label.
+    const apiUser = scope === '' || list === 'unsubscribe' ? null : scope
+    const state = { address, domain, isDomain, reason, until, apiUser, ...FIELDS_OF_LIST[list] }
     return { action: 'add', state }
   })
 }

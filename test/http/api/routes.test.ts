@@ -232,6 +232,12 @@ const CASES: readonly Case[] = [
     400,
     'bad_request',
   ],
+  [
+    'an address put on a list until a time that is over',
+    { method: 'PUT', url: '/v1/suppressions/bounce/joe@example.com', body: { until: '2020-01-01T00:00:00Z' } },
+    400,
+    'bad_request',
+  ],
   ['an address taken off a list', { method: 'DELETE', url: '/v1/suppressions/bounce/joe%40example.com?note=asked' }, 204],
   ['an address taken off a list that it is not on', { method: 'DELETE', url: '/v1/suppressions/block/joe@example.com' }, 404, 'not_found'],
   [

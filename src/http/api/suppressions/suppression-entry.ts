@@ -22,6 +22,7 @@ type SuppressionEntryDependencies = {
   readonly suppressions: Pick<SuppressionService, 'findEntries'>
   readonly blockAllow: BlockAllowService
   readonly authorizer: Authorizer
+  readonly now: () => number
 }
 
 const changeView = z.object({
@@ -47,11 +48,12 @@ const params = z.object({
   address: z.string().min(1).max(1_000).describe('An address, percent-encoded, or a whole domain'),
 })
 const tags = ['suppressions']
-const scope = z.string().max(255).optional().describe('A label or an API user; without it, every scope')
+const scope = z.string().max(255).optional().describe('An API user, on the unsubscribe list a label; without it, every scope')
 const selectionQuery = strictObject({ ...operatorQuery, scope })
 
 /** The routes. */
-export function addSuppressionEntryRoute(server: HttpServer, { suppressions, blockAllow, authorizer }: SuppressionEntryDependencies): void {
+export function addSuppressionEntryRoute(server: HttpServer, dependencies: SuppressionEntryDependencies): void {
+  const { suppressions, blockAllow, authorizer } = dependencies
   const read = {
     summary: 'Read one address on a list, with who changed it',
     tags,
@@ -64,7 +66,7 @@ export function addSuppressionEntryRoute(server: HttpServer, { suppressions, blo
     const { list, address } = request.params
     return toAddressView(list, await requireEntries(suppressions, account, { list, text: address, scope: request.query.scope ?? null }))
   })
-  addPutRoute(server, { suppressions, blockAllow, authorizer })
+  addPutRoute(server, dependencies)
   const remove = {
     summary: 'Take one address off a list',
     tags,
@@ -89,12 +91,15 @@ const putBody = strictObject({
   .nullish()
   .meta({ examples: [{ note: 'asked by phone' }] })
 
-function addPutRoute(server: HttpServer, { suppressions, blockAllow, authorizer }: SuppressionEntryDependencies): void {
+function addPutRoute(server: HttpServer, { suppressions, blockAllow, authorizer, now }: SuppressionEntryDependencies): void {
   const put = {
     summary: 'Put one address on a list',
     tags,
     params,
-    querystring: strictObject({ ...operatorQuery, scope: scope.describe('A label or an API user; without it, the whole account') }),
+    querystring: strictObject({
+      ...operatorQuery,
+      scope: scope.describe('An API user, on the unsubscribe list a label; without it, the whole account'),
+    }),
     body: putBody,
     response: { 200: addressView },
   }
@@ -104,6 +109,7 @@ function addPutRoute(server: HttpServer, { suppressions, blockAllow, authorizer 
     const { note, until } = request.body ?? {}
     const only = request.query.scope ?? ''
     const end = until === undefined ? null : Date.parse(until)
+    if (end !== null && end <= now()) throw new Fault('bad_request', 'until: must be in the future')
     const entry = { list, scope: only, ...selectTarget(address), until: end, ...(note === undefined ? {} : { note }) }
     await blockAllow.add(caller, entry)
     return toAddressView(list, await requireEntries(suppressions, caller.account, { list, text: address, scope: only }))
