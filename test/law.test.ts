@@ -20,7 +20,6 @@ const SHARED_NAMES: Readonly<Record<string, string>> = {}
 
 /** Exports that only tests and benches import, and why they stay. */
 const EXPORTS_FOR_TESTS: Readonly<Record<string, string>> = {
-  'src/config/shaping-files.ts#parseShapingFile': 'tests of the queue shape its sites without files on disk',
   'console/components/marked-text.ts#findMarks':
     'a search in any text of a stranger is tested with many texts, which a browser would make slow',
 }

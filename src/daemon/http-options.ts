@@ -9,6 +9,7 @@ import type { OutboundServices } from './outbound-services.ts'
 import type { Readiness } from './readiness.ts'
 import type { createHttpApp } from '../http/app.ts'
 import type { HostFilterOptions } from '../http/tracking/host-filter.ts'
+import { createShowShaping } from '../http/services/shaping.ts'
 import { createHttpServices, type HttpServices } from '../http/services/http-services.ts'
 import type { SignatureVerifier } from '../mail-auth/verify-signatures.ts'
 import type { DkimKeyService } from '../service/admin/dkim.ts'
@@ -95,5 +96,6 @@ function httpServicesOf({ context, vault, reloadOwnRules }: Runtime, dependencie
     sessions: createSessionService(context, settings.console),
     accountSecrets: createAccountSecretService(context, settings),
     listSettings: () => displaySettings(settingRows),
+    showShaping: createShowShaping(context, settings.delivery),
   })
 }

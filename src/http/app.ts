@@ -7,6 +7,7 @@ import { createFixedWindowLimit } from '../net/rate-limit.ts'
 import { createSignInLimit, SIGN_IN_LIMITS, type SignInLimits } from '../net/sign-in-limit.ts'
 import type { Telemetry } from '../telemetry.ts'
 import { addAccountAdminRoutes } from './api/installation/account-admin.ts'
+import { addShapingRoutes } from './api/installation/shaping.ts'
 import { addReporterRoutes } from './api/installation/reporters.ts'
 import { addSettingsRoutes } from './api/installation/settings.ts'
 import { addAccountListRoutes } from './api/accounts.ts'
@@ -131,6 +132,7 @@ const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) 
   addAccountListRoutes,
   addAccountAdminRoutes,
   addReporterRoutes,
+  addShapingRoutes,
   addSettingsRoutes,
   addAccountRoutes,
   addLabelRoutes,

@@ -399,6 +399,11 @@ export const FAKE_SERVICES: HttpServices = {
   webhooks,
   accountSecrets,
   listSettings: () => [{ path: 'host', variable: 'BOUNCED_HOST', text: '127.0.0.1', source: 'default', what: 'The host', why: 'Loopback' }],
+  showShaping: () => ({
+    site: 'google',
+    options: [{ option: 'connections', value: '5', from: 'shaping.toml:3', note: null, sources: ['https://example.com/'] }],
+    sites: ['google'],
+  }),
   listReporters: resolve([{ name: 'Yahoo', from: ['a@example.com'], domains: ['example.com'], complaints: 3, lastComplaintAt: 1 }]),
   statistics,
   labels,

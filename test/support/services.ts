@@ -61,6 +61,7 @@ export function makeServices(context: Context, verifier: SignatureVerifier = ver
     sessions: createSessionService(context, { idleMinutes: 60, sessionHours: 12 }),
     accountSecrets: createAccountSecretService(context, { trust: 'strict', giveUpDays: 5 }),
     listSettings: () => [],
+    showShaping: () => ({ site: null, options: [], sites: [] }),
   })
 }
 

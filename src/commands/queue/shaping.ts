@@ -9,6 +9,7 @@ import { siteOf } from '../../classify/provider.ts'
 import { loadRules } from '../../config/rule-files.ts'
 import { loadShaping } from '../../config/shaping-files.ts'
 import { Fault } from '../../errors.ts'
+import { createDnsLookup } from '../../net/dns.ts'
 import { shapingRows } from '../../queue/shaping/shaping-view.ts'
 import { loadConfigFor, type DefineCommand } from '../command.ts'
 import { formatColumns, printLines } from '../output.ts'
@@ -22,6 +23,22 @@ export const shapingCommand: DefineCommand = (command) => {
     .action((site: string | undefined, options: { ip?: string }, self: Command) =>
       show(self, site?.toLowerCase() ?? null, options.ip ?? null),
     )
+  command
+    .command('import')
+    .summary('convert a traffic shaping file of KumoMTA, and list what has no counterpart')
+    .argument('<file>', "KumoMTA's shaping.toml")
+    .option('--out <file>', 'the shaping file to write; default: print it')
+    .option('--rules-out <folder>', 'a folder for the rules that automations become')
+    .action(async (file: string, options: { out?: string; rulesOut?: string }, self: Command) => {
+      const { rules, dns } = loadConfigFor(self).settings
+      const lookUp = createDnsLookup({ servers: dns.servers, timeoutMs: dns.timeoutSeconds * 1_000, cacheMs: 60_000, cacheSize: 1_000 })
+      const { importShaping } = await import('./shaping-import.ts')
+      await importShaping(loadRules({ own: rules.folder ?? null }), lookUp, {
+        file,
+        out: options.out ?? null,
+        rulesOut: options.rulesOut ?? null,
+      })
+    })
 }
 
 function show(command: Command, name: string | null, egressIp: string | null): void {

@@ -19,6 +19,10 @@ export const OPERATOR_OPERATIONS: Readonly<Record<string, OperationNote>> = {
   'GET /healthz': { description: 'Answers while the process runs, whatever the state of the store.' },
   'GET /readyz': { description: 'Answers 503 with the reason while the daemon cannot take work.' },
   'GET /v1/status': { description: 'At a glance, for the operator: what waits, and how much room is left.' },
+  'GET /v1/shaping': {
+    description:
+      'Connections, rates, TLS and retries of a site, with the setting or the file and line of each value. Without `site`: the sites that the files name.',
+  },
   'GET /v1/reporters': { description: 'Whose signed complaints count, with the complaints of the last four weeks.' },
   'GET /v1/settings': { description: 'Values, sources and reasons, as `bounced config --reasons`. Secrets are not shown.' },
   'GET /v1/rules': {

@@ -49,6 +49,7 @@ import {
   type MassBounceReviewService,
 } from './operator.ts'
 import { createOverviewService, type OverviewService } from './overview.ts'
+import type { ShowShaping } from './shaping.ts'
 import { createListReporters, type ListReporters } from './reporters.ts'
 import type { AccountSecretService } from './account-secrets.ts'
 import type { SettingInForce } from './setting-in-force.ts'
@@ -72,6 +73,7 @@ type DaemonServices = {
   readonly sessions: SessionService
   readonly accountSecrets: AccountSecretService
   readonly listSettings: () => readonly SettingInForce[]
+  readonly showShaping: ShowShaping
 }
 
 /** Every service of the HTTP routes, by area. */
