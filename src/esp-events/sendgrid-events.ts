@@ -35,6 +35,12 @@ const SENDGRID_EVENTS: Readonly<Partial<Record<string, EspOutcome>>> = {
 /** The events of one request. */
 export const readSendGridEvents = (body: unknown): EspReading => readingOf(toList(body).map(sendGridEventOf))
 
+/** The id in the response to a send (X-Message-Id): the id of an event goes on with the server that took the mail. */
+function acceptedIdsOf(messageId: unknown): readonly string[] {
+  const [text = ''] = presentTextsOf(messageId)
+  return [text.split(/\.(?:filter|recvd)/)[0] ?? '', text.split('.')[0] ?? ''].filter((id) => id !== '' && id !== text)
+}
+
 function sendGridEventOf(value: unknown): EspEvent | null {
   const event = toRecord(value)
   const reason = toText(event['reason']) ?? ''
@@ -45,7 +51,7 @@ function sendGridEventOf(value: unknown): EspEvent | null {
     outcome: SENDGRID_EVENTS[toText(event['event']) ?? ''] ?? null,
     at: toMomentOfSeconds(event['timestamp']),
     recipient: toText(event['email'], 320) ?? '',
-    messageIds: presentTextsOf(event['smtp-id'], event['sg_message_id']).map(bareMessageId),
+    messageIds: presentTextsOf(event['smtp-id'], event['sg_message_id'], ...acceptedIdsOf(event['sg_message_id'])).map(bareMessageId),
     references: presentTextsOf(event[ARGUMENT_NAME]),
     // Some reasons come without the status that SendGrid read in them.
     reply: status !== null && /^[245]\.\d{1,3}\.\d{1,3}$/.test(status) && !/[245]\.\d{1,3}\.\d/.test(reply) ? `${status} ${reply}` : reply,

@@ -143,6 +143,11 @@ const sendgrid: readonly Case[] = [
     ],
   ],
   ['no batch', { event: 'bounce', email: JOE }, []],
+  [
+    'the id of the response to a send',
+    [{ email: JOE, event: 'open', sg_message_id: '14c5d75ce93.dfd.64b469.filter0001.16648.5515E0B88.0' }],
+    [{ messageIds: ['14c5d75ce93.dfd.64b469.filter0001.16648.5515E0B88.0', '14c5d75ce93.dfd.64b469', '14c5d75ce93'] }],
+  ],
 ]
 
 const mailgun = (over: object): unknown => ({ 'event-data': { id: 'i', timestamp: SECONDS + 0.25, recipient: JOE, ...over } })

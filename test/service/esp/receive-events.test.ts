@@ -14,6 +14,8 @@ import { createEventSourceService, type EventSourceService } from '../../../src/
 import { createReceiveEspEvents, type ReceiveEspEvents } from '../../../src/service/esp/receive-events.ts'
 import { createSnsClient } from '../../../src/service/esp/sns-certificates.ts'
 import { createRegister, type Registration } from '../../../src/service/submit/register.ts'
+import { createInboxCommandRunner } from '../../../src/service/receive/inbox.ts'
+import { NO_AUTHENTICATION_RESULTS } from '../../../src/mail-auth/verify-signatures.ts'
 import { rebuild } from '../../../src/service/admin/rebuild.ts'
 import { findDeliveriesByEmailIds } from '../../../src/store/mail/deliveries.ts'
 import { findSuppressionsInForce } from '../../../src/store/lists/suppressions.ts'
@@ -214,6 +216,17 @@ describe.each(engines)('$kind', ({ open }) => {
       ['unmatched', 'bounce', 1],
       ['unmatched', 'bounce', 1],
     ])
+  })
+
+  test('a person links a failure in the inbox to its mail', async () => {
+    const on = await bench()
+    await sparkpost(on, [{ type: 'bounce', raw_reason: NO_USER }])
+    const { emailId } = await on.register('joe@example.org')
+    const [row] = await on.context.engine.read.all('select digest from inbox')
+    const digest = Buffer.from(row?.['digest'] instanceof Uint8Array ? row['digest'] : []).toString('hex')
+    const run = createInboxCommandRunner(on.context, () => Promise.resolve(NO_AUTHENTICATION_RESULTS))
+    expect(await run({ account: 1, actor: 'ann', digest, action: 'link', emailId })).toMatchObject({ changed: true, problem: null })
+    expect(await on.statusOf(emailId)).toEqual([4, 406, true])
   })
 
   test('an event names neither the mail of another account nor another recipient', async () => {
