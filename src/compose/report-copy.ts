@@ -12,10 +12,12 @@
  * | no copy to a domain of ours                                                | this installation as its own reader                         |
  * | only what a token or a reporter's signature proves; no complaints          | strangers who choose the sender                             |
  *
- * The field names the copy and has a MAC, so that this installation knows its own.
+ * The field names the copy. Its MAC makes the Message-ID and the boundary unguessable, and shows an operator whether a copy is his; a copy with a
+ * wrong one is still a copy.
  *
  * Pure. RFC 3834, RFC 5321 §4.5.5 and §6.3. See also: service/report-copies, docs/DELIVERY.md.
  */
+import { isDoubleBounce } from '../correlate/double-bounce.ts'
 import { normaliseAddress } from '../correlate/address-hash.ts'
 import type { Report } from '../mail/report.ts'
 
@@ -68,7 +70,10 @@ export function planReportCopy({ report, raw, proof, settings, sender, ownDomain
   if (countHops(raw) > MAX_HOPS) return refuse('hops')
   const recipient = copyRecipientOf(settings, sender)
   if (recipient === null) return refuse('no-recipient')
-  return isOwnAddress(recipient, ownDomains) ? refuse('own-domain') : { recipient, kind, refusal: null }
+  // The second part: the bounce of an answer to us.
+  return isOwnAddress(recipient, ownDomains) || isDoubleBounce(report, ownDomains)
+    ? refuse('own-domain')
+    : { recipient, kind, refusal: null }
 }
 
 /** The address that copies of the account go to now. Null: none. */

@@ -57,6 +57,7 @@ test.each([
   ['a sender that is no address', NDR, { sender: 'nobody' }, 'no-recipient'],
   ['a domain of ours', NDR, { sender: 'a@Bounce.Example.com' }, 'own-domain'],
   ['a subdomain of ours', NDR, { to: 'a@x.in.example.com' }, 'own-domain'],
+  ['the bounce of an answer to us', ndr({ recipient: 'token@bounce.example.com' }), {}, 'own-domain'],
   ['the field, whoever wrote it', withField(NDR, 'bounced-copy: no'), {}, 'copy'],
   ['the field behind a gateway', NDR.replace('This is the mail', '> Bounced-Copy: hop=1\r\nThis is the mail'), {}, 'copy'],
   ['too many hops', withField(NDR, received(26)), {}, 'hops'],

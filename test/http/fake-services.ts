@@ -394,7 +394,7 @@ export const FAKE_SERVICES: HttpServices = {
   eraseAddress: resolve({ addressHash: '00'.repeat(32), deliveries: 1, entries: 1, mails: 1 }),
   dkim,
   eventSources,
-  receiveEspEvents: resolve({ recorded: 1, repeated: 0, inbox: 0, unmatched: 0, ignored: 0 }),
+  receiveEspEvents: resolve({ recorded: 1, repeated: 0, inbox: 0, unmatched: 0, unreadable: 0, ignored: 0 }),
   trackingDomains: { read: resolve(TRACKING_DOMAIN), check: resolve(TRACKING_DOMAIN) },
   webhooks,
   accountSecrets,

@@ -50,5 +50,12 @@ export function createReceiveEspEvents(tools: VerifyTools, engagement: Engagemen
 
 function countStates(states: readonly RecordedState[], ignored: number): ReceivedEvents {
   const count = (state: RecordedState): number => states.filter((each) => each === state).length
-  return { recorded: count('recorded'), repeated: count('repeated'), inbox: count('inbox'), unmatched: count('unmatched'), ignored }
+  return {
+    recorded: count('recorded'),
+    repeated: count('repeated'),
+    inbox: count('inbox'),
+    unmatched: count('unmatched'),
+    unreadable: count('unreadable'),
+    ignored,
+  }
 }

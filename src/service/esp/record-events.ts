@@ -19,6 +19,7 @@ import type { ReportMatch } from '../../correlate/match.ts'
 import { NO_SIGNATURE } from '../../correlate/report-signature.ts'
 import type { Esp, EspEvent } from '../../esp-events/esp-event.ts'
 import { isReportEvent, writeEventReport, type ReportEvent } from '../../esp-events/event-report.ts'
+import { isItemFault } from '../../errors.ts'
 import { classifyAttempt } from '../../ledger/decide/attempt-reading.ts'
 import { decideAttempt, type ObservedAttempt } from '../../ledger/decide/attempt.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
@@ -39,8 +40,8 @@ import { deliveryNeedsOf, findDeliveryOfEvent, referEvent, type ReferredEvent } 
 
 type EventBatch = { readonly account: number; readonly esp: Esp; readonly sourceId: string; readonly events: readonly EspEvent[] }
 
-/** What became of an event. `unmatched`: no delivery is known. */
-export type RecordedState = 'recorded' | 'repeated' | 'inbox' | 'unmatched'
+/** What became of an event. `unmatched`: no delivery is known. `unreadable`: it cannot be processed, and others are not kept back by it. */
+export type RecordedState = 'recorded' | 'repeated' | 'inbox' | 'unmatched' | 'unreadable'
 
 /** One transaction has so many events, so that others come in between. */
 const EVENTS_PER_TRANSACTION = 200
@@ -49,8 +50,28 @@ const EVENTS_PER_TRANSACTION = 200
 export async function recordEvents(context: Context, engagement: EngagementService, batch: EventBatch): Promise<readonly RecordedState[]> {
   const states: RecordedState[] = []
   for (let from = 0; from < batch.events.length; from += EVENTS_PER_TRANSACTION)
-    states.push(...(await recordSlice(context, engagement, { ...batch, events: batch.events.slice(from, from + EVENTS_PER_TRANSACTION) })))
+    states.push(
+      ...(await recordWithIsolation(context, engagement, { ...batch, events: batch.events.slice(from, from + EVENTS_PER_TRANSACTION) })),
+    )
   return states
+}
+
+/** Records a slice. If an event of it cannot be processed, its halves are recorded by themselves, until that event is alone. */
+async function recordWithIsolation(context: Context, engagement: EngagementService, batch: EventBatch): Promise<readonly RecordedState[]> {
+  const { events, account, esp } = batch
+  try {
+    return await recordSlice(context, engagement, batch)
+  } catch (error) {
+    if (!isItemFault(error)) throw error
+    const [event] = events
+    if (events.length <= 1) {
+      context.telemetry.log.error({ account, esp, event: event?.id, err: error }, 'an event could not be processed')
+      return events.map(() => 'unreadable')
+    }
+    const middle = Math.ceil(events.length / 2)
+    const first = await recordWithIsolation(context, engagement, { ...batch, events: events.slice(0, middle) })
+    return [...first, ...(await recordWithIsolation(context, engagement, { ...batch, events: events.slice(middle) }))]
+  }
 }
 
 async function recordSlice(context: Context, engagement: EngagementService, batch: EventBatch): Promise<readonly RecordedState[]> {
@@ -79,7 +100,7 @@ async function recordSlice(context: Context, engagement: EngagementService, batc
     },
   )
   context.counterBuffer.count(facts)
-  for (const { engaged } of results) if (engaged !== null) await engagement.record(engaged)
+  await Promise.all(results.map(({ engaged }) => (engaged === null ? undefined : engagement.record(engaged))))
   return results.map(({ state }) => state)
 }
 

@@ -30,7 +30,7 @@ const NO_USER = '550 5.1.1 <joe@example.org>: Recipient address rejected: User u
 const SNS = createSelfSignedCertificate('sns.amazonaws.com', START)
 const SIGNING = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
 const PUBLIC = SIGNING.publicKey.export({ format: 'der', type: 'spki' }).toString('base64')
-const NONE = { recorded: 0, repeated: 0, inbox: 0, unmatched: 0, ignored: 0 }
+const NONE = { recorded: 0, repeated: 0, inbox: 0, unmatched: 0, unreadable: 0, ignored: 0 }
 
 type Sources = Readonly<Record<Esp, { readonly sourceId: string; readonly password: string | null }>>
 type Bench = {
@@ -216,6 +216,21 @@ describe.each(engines)('$kind', ({ open }) => {
       ['unmatched', 'bounce', 1],
       ['unmatched', 'bounce', 1],
     ])
+  })
+
+  test('an event that cannot be processed keeps no other back', async () => {
+    const on = await bench()
+    const { emailId, messageId } = await on.register('joe@example.org')
+    const bad = { type: 'delivery', message_id: messageId, raw_reason: '250 ok' }
+    const rules = on.context.rules
+    let calls = 0
+    // The rules fail in the first transaction, which has both events.
+    Object.assign(on.context, { rules: () => ((calls += 1) === 1 ? null : rules()) })
+    expect(await sparkpost(on, [bad, { type: 'bounce', raw_reason: NO_USER, message_id: messageId }])).toEqual({ ...NONE, recorded: 2 })
+    Object.assign(on.context, { rules: () => null })
+    expect(await sparkpost(on, [{ type: 'delay', raw_reason: '421 later', message_id: messageId }])).toEqual({ ...NONE, unreadable: 1 })
+    Object.assign(on.context, { rules })
+    expect(await on.statusOf(emailId)).toEqual([4, 406, false])
   })
 
   test('a person links a failure in the inbox to its mail', async () => {

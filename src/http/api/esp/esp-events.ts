@@ -7,20 +7,28 @@
  * See also: service/esp/receive-events, docs/EVENTS.md.
  */
 import { z } from 'zod'
-import { ESPS } from '../../../esp-events/esp-event.ts'
+import { Fault } from '../../../errors.ts'
+import { ESPS, type Esp } from '../../../esp-events/esp-event.ts'
 import type { ReceiveEspEvents } from '../../../service/esp/receive-events.ts'
 import type { HttpServer } from '../../server/http-server.ts'
 
 type EspEventDependencies = { readonly receiveEspEvents: ReceiveEspEvents }
 
-/** SparkPost sends up to 10,000 events at once, SendGrid up to a megabyte, SNS 256 KiB. It is the limit here, instead of http.bodyBytes. */
-const MAX_BODY_BYTES = 16 * 1_048_576
+/** The largest body of each ESP: SNS sends 256 KiB at most, SparkPost 10,000 events at once. The limits replace http.bodyBytes. */
+const MAX_BODY_BYTES = {
+  ses: 524_288,
+  sendgrid: 4_194_304,
+  mailgun: 1_048_576,
+  postmark: 1_048_576,
+  sparkpost: 16_777_216,
+} as const satisfies Record<Esp, number>
 
 const response = {
   200: z.object({
     recorded: z.int().describe('Events that belong to a mail of the account'),
     repeated: z.int().describe('Events that were recorded before'),
     inbox: z.int().describe('Failures, complaints and unsubscribes of which no mail is known, or that the inbox shows besides'),
+    unreadable: z.int().describe('Events that could not be processed; the log has the cause'),
     unmatched: z.int().describe('Other events of which no mail is known'),
     ignored: z.int().describe('Events that change nothing here, such as "processed"'),
   }),
@@ -39,11 +47,14 @@ export function addEspEventRoutes(server: HttpServer, { receiveEspEvents }: EspE
   void server.register(async (instance) => {
     const scope: HttpServer = instance.withTypeProvider()
     scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MAX_BODY_BYTES }, (_request, body, done) => done(null, body))
+    scope.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: Math.max(...Object.values(MAX_BODY_BYTES)) }, (_request, body, done) =>
+      done(null, body),
+    )
     for (const esp of ESPS) {
       const schema = { summary: `Take events of ${TITLES[esp]}`, tags: ['esp-events'], querystring, response }
       scope.post(`/in/${esp}`, { schema }, async ({ query, headers, body }) => {
         const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0)
+        if (bytes.length > MAX_BODY_BYTES[esp]) throw new Fault('too_large', `the body is larger than ${MAX_BODY_BYTES[esp]} bytes`)
         return receiveEspEvents({ esp, sourceId: query.source, headers, body: bytes })
       })
     }
