@@ -101,6 +101,10 @@ const COMMANDS = {
     summary: 'print the limits of receiving sites, and why; import those of KumoMTA',
     load: async () => (await import('./commands/queue/shaping.ts')).shapingCommand,
   },
+  advise: {
+    summary: 'print what an MTA that keeps its own queue should stop or slow down',
+    load: async () => (await import('./commands/queue/advise.ts')).adviseCommand,
+  },
   alerts: {
     summary: 'print the raised alerts and their thresholds',
     load: async () => (await import('./commands/lists/alerts.ts')).alertsCommand,

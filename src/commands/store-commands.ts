@@ -17,6 +17,7 @@ import { ALERT_COMMANDS } from './lists/alerts.ts'
 import { BLOCK_COMMANDS } from './lists/block.ts'
 import { MASS_BOUNCE_COMMANDS } from './lists/mass-bounce.ts'
 import { SUPPRESSION_COMMANDS } from './lists/suppression.ts'
+import { ADVISE_COMMANDS } from './queue/advise.ts'
 import { QUEUE_STORE_COMMANDS } from './queue/queue.ts'
 import { INBOX_COMMANDS } from './reading/inbox.ts'
 import { RECLASSIFY_COMMANDS } from './reading/reclassify.ts'
@@ -28,6 +29,7 @@ import { RETIRE_COMMANDS } from './store/retire.ts'
 
 export const STORE_COMMANDS: readonly StoreCommand[] = [
   ...ACCOUNT_COMMANDS,
+  ...ADVISE_COMMANDS,
   ...ALERT_COMMANDS,
   ...BLOCK_COMMANDS,
   ...DKIM_COMMANDS,
