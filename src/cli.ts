@@ -118,7 +118,7 @@ const COMMANDS = {
     load: async () => (await import('./commands/queue/demo.ts')).demoCommand,
   },
   doctor: {
-    summary: 'check a sender domain as receivers do: SPF, DKIM, DMARC, PTR, EHLO, MX',
+    summary: 'check a sender domain as receivers do: SPF, DKIM, DMARC, PTR, EHLO, MX; and the mailboxes',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand,
   },
   trace: {

@@ -30,6 +30,13 @@ const METRICS = {
   bounced_smtp_body_bytes: { kind: 'gauge', help: 'Bytes of incoming mail in memory', labels: [] },
   bounced_lmtp_connections: { kind: 'gauge', help: 'Open LMTP connections', labels: [] },
   bounced_lmtp_body_bytes: { kind: 'gauge', help: 'Bytes of mail by LMTP in memory', labels: [] },
+  bounced_mailbox_mails_total: {
+    kind: 'counter',
+    help: 'Mails of IMAP mailboxes: read, repeated (known before), unread (no report, moved)',
+    labels: ['mailbox', 'outcome'],
+  },
+  bounced_mailbox_failures_total: { kind: 'counter', help: 'Sessions with an IMAP mailbox that failed', labels: ['mailbox'] },
+  bounced_mailboxes_failing: { kind: 'gauge', help: 'IMAP mailboxes that this node cannot read', labels: [] },
   bounced_submission_connections: { kind: 'gauge', help: 'Open connections of SMTP submission', labels: [] },
   bounced_submission_body_bytes: { kind: 'gauge', help: 'Bytes of incoming submissions in memory', labels: [] },
   bounced_mails_received_total: { kind: 'counter', help: 'Mails committed, by kind of report', labels: ['kind'] },

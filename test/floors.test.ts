@@ -38,6 +38,7 @@ const FLOORS = [
   { holds: ['service/'], pure: false, never: [] },
   { holds: ['smtp-server/'], pure: false, never: [] },
   { holds: ['import/'], pure: false, never: [] },
+  { holds: ['mailbox/'], pure: false, never: [] },
   { holds: ['http/'], pure: false, never: ['smtp-server/'] },
   { holds: ['settings/'], pure: false, never: [] },
   { holds: ['daemon/'], pure: false, never: [] },

@@ -1,5 +1,5 @@
 /**
- * doctor - checks a sender's domain as receivers do, and says what to fix
+ * doctor - checks a sender's domain as receivers do, and the mailboxes of the settings, and says what to fix
  *
  * Exit status 1 when a check fails.
  *
@@ -8,6 +8,7 @@
 import { isIP } from 'node:net'
 import { hostname, networkInterfaces } from 'node:os'
 import { checkDomain, type DomainCheck, type CheckLevel } from '../compose/domain-checks.ts'
+import { checkMailbox } from '../mailbox/mailbox-check.ts'
 import { loadCertificate } from '../net/certificate.ts'
 import { createDnsLookup, type DnsLookup } from '../net/dns.ts'
 import { lookUpCname } from '../net/cname.ts'
@@ -74,7 +75,11 @@ async function diagnose(
     outgoingTls: delivery.tls,
     now: Date.now(),
   }
-  return [...checkDomain(await lookUpDomain(usedLookUp, examination)), ...(await checkTracking(usedLookUp, settings, trackingDomain))]
+  return [
+    ...checkDomain(await lookUpDomain(usedLookUp, examination)),
+    ...(await checkTracking(usedLookUp, settings, trackingDomain)),
+    ...(await Promise.all(settings.mailboxes.map(checkMailbox))),
+  ]
 }
 
 /** Whether the links of the account's mails lead to this installation: its own tracking domain, and the shared one. */

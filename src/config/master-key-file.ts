@@ -7,13 +7,12 @@
  * See also: config/master-key, config/vault, settings (masterKey).
  */
 import { randomBytes } from 'node:crypto'
-import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { Fault } from '../errors.ts'
-import { fileFault } from '../file-fault.ts'
 import { prepareDataFolder } from './folder-access.ts'
 import { parseMasterKey } from './master-key.ts'
-import { requireOwnerOnly } from './owner-only.ts'
+import { readSecretFile } from './secret-file.ts'
 
 type MasterKeyOptions = {
   /** The setting `masterKey`, or null. */
@@ -35,7 +34,7 @@ export function loadMasterKey({ configured, folder, isEmbedded, mayGenerate }: M
   if (!isEmbedded)
     throw new Fault('config_invalid', 'masterKey (BOUNCED_MASTER_KEY) is required with PostgreSQL: every node needs the same one')
   const file = join(folder, 'master.key')
-  const stored = readKeyFile(file)
+  const stored = readSecretFile({ what: 'the key', path: file, remedy: 'set masterKey' })
   if (stored !== null) return { key: parseMasterKey(stored), made: false }
   if (!mayGenerate)
     throw new Fault(
@@ -46,22 +45,6 @@ export function loadMasterKey({ configured, folder, isEmbedded, mayGenerate }: M
   const text = randomBytes(32).toString('hex')
   writeKeyFile(file, text)
   return { key: parseMasterKey(text), made: true }
-}
-
-function readKeyFile(file: string): string | null {
-  try {
-    const handle = openSync(file, 'r')
-    try {
-      requireOwnerOnly(file, fstatSync(handle).mode, 'set masterKey')
-      return readFileSync(handle, 'utf8')
-    } finally {
-      closeSync(handle)
-    }
-  } catch (cause) {
-    if (cause instanceof Fault) throw cause
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null
-    throw fileFault({ what: 'the key', path: file, remedy: 'set masterKey' }, cause)
-  }
 }
 
 /** Writes the key to disk before anything is encrypted under it. Fails if another process has just created the file. */

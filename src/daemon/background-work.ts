@@ -1,17 +1,19 @@
 /**
- * background-work - what the daemon does by itself: scheduled jobs, webhooks, verifications that wait, the delivery queue, exports,
+ * background-work - what the daemon does by itself: scheduled jobs, webhooks, verifications that wait, the delivery queue, mailboxes, exports,
  * reclassifications, changed rule files
  *
  * See also: daemon/app (starts and stops it), daemon/scheduled-jobs.
  */
 import type { Runtime } from './bootstrap.ts'
-import { type DeliveryService, loadPolicy } from './delivery/delivery-setup.ts'
+import { loadPolicy, nodeNameOf, type DeliveryService } from './delivery/delivery-setup.ts'
+import type { Intake } from './intake.ts'
 import type { OutboundServices } from './outbound-services.ts'
 import { startReportCopies } from './delivery/report-copies.ts'
 import { startShapingWatch } from './delivery/shaping-watch.ts'
 import { startRuleFolderWatch } from './rule-folder-watch.ts'
 import { startScheduledJobs } from './scheduled-jobs.ts'
 import type { VerifierService } from '../mail-auth/signature-verifier.ts'
+import { startMailboxReaders } from '../mailbox/mailbox-readers.ts'
 import type { DnsLookup } from '../net/dns.ts'
 import { createAdviser } from '../service/advise/adviser.ts'
 import { startExporter, type Exporter } from '../service/export/exporter.ts'
@@ -25,6 +27,7 @@ type BackgroundParts = {
   readonly exporter: Exporter
   readonly reclassifier: BackgroundReclassifier
   readonly deliveryService: DeliveryService
+  readonly intake: Intake
   /** DNS without a cache. */
   readonly uncachedLookUp: DnsLookup
 }
@@ -32,7 +35,7 @@ type BackgroundParts = {
 /** Starts what runs by itself. The result stops all of it. */
 export function startBackgroundWork(runtime: Runtime, settings: Settings, parts: BackgroundParts): () => Promise<unknown> {
   const { context } = runtime
-  const { verifier, outbound, deliveryService, exporter, reclassifier, uncachedLookUp } = parts
+  const { verifier, outbound, deliveryService, exporter, reclassifier, intake, uncachedLookUp } = parts
   const stopJobs = startScheduledJobs(context, settings, { lookUp: uncachedLookUp, evaluateAlerts: outbound.evaluateAlerts })
   const stopWebhooks = outbound.start()
   const { pendingHours } = settings.verification
@@ -43,6 +46,12 @@ export function startBackgroundWork(runtime: Runtime, settings: Settings, parts:
   adviser.start()
   const stopExporter = startExporter(exporter)
   const stopReclassifier = startReclassifier(reclassifier)
+  const stopMailboxes = startMailboxReaders(context, {
+    mailboxes: settings.mailboxes,
+    submit: intake.receiver.submit,
+    node: nodeNameOf(settings),
+    maxMailBytes: settings.limits.mailSize,
+  })
   const stopRuleWatch = startRuleFolderWatch(runtime, settings.rules.folder)
   const stopShapingWatch = startShapingWatch(runtime, settings.delivery.shapingFile)
   return () => {
@@ -58,6 +67,7 @@ export function startBackgroundWork(runtime: Runtime, settings: Settings, parts:
       stopReclassifier(),
       adviser.close(),
       stopDelivery,
+      stopMailboxes(),
     ])
   }
 }

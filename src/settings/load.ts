@@ -122,8 +122,17 @@ export function parseSettingText(type: z.ZodType, value: string): unknown {
   const base = baseOf(type)
   if (base instanceof z.ZodNumber) return /^-?[\d.]+$/.test(value) ? Number(value) : value
   if (base instanceof z.ZodBoolean) return value === 'true' || value === '1' ? true : value === 'false' || value === '0' ? false : value
-  if (base instanceof z.ZodArray) return value.split(',').map((part) => part.trim())
+  if (base instanceof z.ZodArray) return value.startsWith('[') ? parseJsonOrKeep(value) : value.split(',').map((part) => part.trim())
   return value
+}
+
+/** An array of objects, as JSON. Text that is none is left for the schema to refuse. */
+function parseJsonOrKeep(value: string): unknown {
+  try {
+    return JSON.parse(value)
+  } catch {
+    return value
+  }
 }
 
 function baseOf(type: z.core.$ZodType): z.core.$ZodType {

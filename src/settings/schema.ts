@@ -12,6 +12,7 @@ import { consoleSettings } from './console.ts'
 import { httpSettings } from './http.ts'
 import { limitSettings } from './limits.ts'
 import { lmtpSettings } from './lmtp.ts'
+import { mailboxesSetting } from './mailboxes.ts'
 import { alertSettings, forwardSettings, reportCopySettings, webhookSettings } from './outbound.ts'
 import { exportSettings, retentionSettings } from './retention.ts'
 import { DEFAULT_DATA_FOLDER } from './data-folder.ts'
@@ -183,6 +184,7 @@ export const SETTINGS_SCHEMA = z.strictObject({
   store: storeSettings.prefault({}),
   smtp: smtpSettings.prefault({}),
   lmtp: lmtpSettings.prefault({}),
+  mailboxes: mailboxesSetting,
   submission: submissionSettings.prefault({}),
   http: httpSettings.prefault({}),
   tls: tlsSettings.prefault({}),

@@ -29,6 +29,7 @@ import { DELIVERIES } from './mail/delivery-columns.ts'
 import { FORWARD_DOMAINS } from './mail/forward-domains.ts'
 import { FORWARDED_MAILS } from './mail/forwarded-mails.ts'
 import { PENDING_VERIFICATIONS } from './mail/pending-verifications.ts'
+import { MAILBOX_ROWS } from './mail/mailboxes.ts'
 import { BODY_REFERENCES, MAIL_BODIES } from './mail/mail-bodies.ts'
 import { RAW_MAILS } from './mail/raw-mail.ts'
 import { REPORT_DIGESTS } from './mail/report-digests.ts'
@@ -81,6 +82,7 @@ export const TABLES: readonly Table[] = [
   PENDING_VERIFICATIONS,
   RAW_MAILS,
   MAIL_BODIES,
+  MAILBOX_ROWS,
   BODY_REFERENCES,
   REPORTS,
   REPORT_DIGESTS,

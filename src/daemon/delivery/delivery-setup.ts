@@ -132,13 +132,16 @@ export function createDeliveryService({ context, vault }: Runtime, settings: Set
     siteConcurrencyLimit: deliverySettings.linesPerSite,
     shapingSpeed: speedFactor,
     maxInFlightBytes: deliverySettings.inFlightBytes,
-    node: deliverySettings.node ?? `${hostname()}:${resolve(settings.data)}`,
+    node: nodeNameOf(settings),
     leaseMs: deliverySettings.leaseSeconds * 1_000,
     uncertainMs: deliverySettings.uncertainSeconds * 1_000,
     closeTimeoutMs: settings.limits.closeSeconds * 1_000,
   })
   return { start: deliverer.start, nudge: deliverer.nudge, transport, close: () => deliverer.close().then(transport.close) }
 }
+
+/** The name of this node among those that share a store. */
+export const nodeNameOf = ({ delivery, data }: Settings): string => delivery.node ?? `${hostname()}:${resolve(data)}`
 
 /** For mode `off`: counts the queued mail at the start, and warns when no other node delivers it. */
 function createIdleDeliveryService({ engine, telemetry, now }: Context): DeliveryService {

@@ -150,6 +150,18 @@ export const ALERT_RULES = {
     hours: 0,
     idle: 'clears',
   },
+  // Servers are restarted within minutes; a mailbox that nobody reads fills up, and its bounces are not known.
+  mailbox: {
+    scope: 'operator',
+    unit: 'minutes',
+    what: 'time for which an IMAP mailbox of the settings could not be read',
+    of: 'mailboxes',
+    raise: 10,
+    clear: 0,
+    minimum: 0,
+    hours: 0,
+    idle: 'clears',
+  },
   // Certificates are renewed a month before they end; after half of that, somebody should look.
   certificate: {
     scope: 'operator',

@@ -16,6 +16,7 @@ import type { CertificateState } from '../../net/certificate-folder.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { readMetadataForOperator } from '../../store/engine/metadata.ts'
 import { RETIREMENT_HELD } from '../../store/facts/retention.ts'
+import { listMailboxesForOperator } from '../../store/mail/mailboxes.ts'
 import { listLaneSnapshotsForOperator, type LaneSnapshotRow } from '../../store/queue/lane-snapshots.ts'
 import type { DiskSpace } from '../disk-space.ts'
 import { listEndpointsOfAccounts } from '../../store/webhook/endpoints.ts'
@@ -62,6 +63,7 @@ const MEASURES = {
   'webhook-failing': failingWebhooks,
   'feedback-silence': feedbackSilence,
   'disk-space': ({ diskSpace, operator }) => Promise.resolve([diskShare(diskSpace, operator)]),
+  mailbox: failingMailboxes,
   certificate: (input) => Promise.resolve(lateCertificates(input)),
   'retirement-held': heldRetirement,
 } as const satisfies Record<AlertName, Measure>
@@ -149,6 +151,14 @@ function diskShare({ floorBytes, freeBytes }: DiskSpace, operator: number): Time
   const free = freeBytes()
   const value = floorBytes === 0 || free === null ? null : Math.min(1, floorBytes / Math.max(1, free))
   return { account: operator, alert: 'disk-space', about: '', value, volume: Math.round((free ?? 0) / MEBIBYTE), from: null }
+}
+
+/** Measures for how long each mailbox could not be read. */
+async function failingMailboxes({ reader, now, operator }: MeasureInput): Promise<readonly TimedAlertMeasurement[]> {
+  return (await listMailboxesForOperator(reader)).map(({ name, failingSince }) => {
+    const value = failingSince === null ? 0 : Math.max(0, now - failingSince) / MINUTE_MS
+    return { account: operator, alert: 'mailbox', about: name, value, volume: 1, from: null }
+  })
 }
 
 /** Two weeks before its end, a certificate is renewed unless something is wrong. */

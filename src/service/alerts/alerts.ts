@@ -127,6 +127,7 @@ const VALUE_WHEN_VANISHED: Readonly<Partial<Record<AlertRow['alert'], number>>> 
   'webhook-failing': 0,
   'tracking-domain': 0,
   certificate: 0,
+  mailbox: 0,
 }
 
 /** Leaves out alerts that were never raised, unless the row remembers when a condition began. */

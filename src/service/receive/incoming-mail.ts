@@ -1,5 +1,5 @@
 /**
- * incoming-mail - one received mail, as SMTP, LMTP, a pipe, replay and events of other senders pass it on
+ * incoming-mail - one received mail, as SMTP, LMTP, a pipe, a mailbox, replay and events of other senders pass it on
  *
  * All sources produce the same value, which only `source` tells apart.
  *
@@ -22,7 +22,7 @@ export type IncomingMail = {
   /** When the mail was first received (epoch ms). Differs from `receivedAt` only in replays. */
   readonly at: number
   readonly receivedAt: number
-  readonly source: 'smtp' | 'lmtp' | 'pipe' | 'replay' | 'event'
+  readonly source: 'smtp' | 'lmtp' | 'pipe' | 'imap' | 'replay' | 'event'
   /** `operator`: an operator vouches for the mail, so that it needs no DKIM signature. Creates an audit fact. */
   readonly trustAs: 'operator' | null
   /** Follows the mail from the SMTP session through all log lines. */

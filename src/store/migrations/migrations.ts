@@ -7,6 +7,7 @@ import { COUNTER_SLOTS } from './counter-slots.ts'
 import { MACHINE_ENGAGEMENT } from './machine-engagement.ts'
 import { MAIL_BODIES_STEP } from './mail-bodies.ts'
 import { ADD_EVENT_SOURCES } from './event-sources.ts'
+import { ADD_MAILBOXES } from './mailboxes.ts'
 import { LANE_GROUPS_STEP } from './lane-groups.ts'
 import { LATE_RESULTS_STEP } from './late-results.ts'
 import { MARKED_BY } from './marked-by.ts'
@@ -40,4 +41,5 @@ export const MIGRATIONS: readonly Migration[] = [
   ADD_EVENT_SOURCES,
   ADD_REPORT_COPIES,
   MTA_ADVICE,
+  ADD_MAILBOXES,
 ]
