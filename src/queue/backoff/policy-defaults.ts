@@ -13,9 +13,9 @@ const HOUR_MS = 60 * MINUTE_MS
 
 /**
  * Providers refuse for minutes or for an hour. The pause begins short, a refused probe doubles it, and the key remembers what was long enough:
- * a probe costs one attempt.
+ * a probe costs one attempt. The shortest pause, after jitter, is the five minutes that many providers refuse for.
  */
-const LEARNT_PAUSE = { baseMs: 5 * MINUTE_MS, capMs: HOUR_MS, learnsPause: true } as const
+const LEARNT_PAUSE = { baseMs: 6.25 * MINUTE_MS, capMs: HOUR_MS, learnsPause: true } as const
 
 const [notExist, complaints] = BACKOFF_CLASSES['list-quality'].measures
 

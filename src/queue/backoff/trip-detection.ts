@@ -11,6 +11,9 @@ import { addToCount, countInWindow, emptySlidingCount } from './sliding-count.ts
 /** So many hits in a row are no chance, even where an hour at full speed before them keeps the share low. */
 const IN_A_ROW_AT_ANY_VOLUME = 10
 
+/** A key that has learnt how long the provider refuses recognises the next time by fewer, and pauses at once. One alone may be chance. */
+const IN_A_ROW_AGAIN = 2
+
 /** The fewest results of a recovery that a share is taken of: a probe batch. */
 const MIN_RELAPSE_RESULTS = 5
 
@@ -47,13 +50,19 @@ export function countFeedback(
 function evaluateMeasure(
   measure: TripMeasure,
   { hits, of }: MeasureCount,
-  at: { readonly now: number; readonly inARow: number; readonly multiple: number | null; readonly isShareOnly: boolean },
+  at: {
+    readonly now: number
+    readonly inARow: number
+    readonly multiple: number | null
+    readonly isShareOnly: boolean
+    readonly longRow: number
+  },
 ): { readonly trips: boolean; readonly isFar: boolean } {
   const n = countInWindow(hits, at.now)
   const all = countInWindow(of, at.now)
   const isEnough = all >= measure.floor && n >= measure.threshold && n >= measure.ratio * all
   const isRow = measure.inARow > 0 && at.inARow >= measure.inARow && all < measure.floor && n >= measure.ratio * all
-  const isLongRow = !at.isShareOnly && measure.inARow > 0 && at.inARow >= IN_A_ROW_AT_ANY_VOLUME
+  const isLongRow = !at.isShareOnly && measure.inARow > 0 && at.inARow >= at.longRow
   const trips = isEnough || isRow || isLongRow
   return { trips, isFar: trips && at.multiple !== null && n >= at.multiple * measure.ratio * all }
 }
@@ -64,16 +73,23 @@ type TripDecision = { readonly isTripped: boolean; readonly signal: BackoffSigna
 /** What the counts of an episode say. `trips`: the caller's own decision, which replaces that of the measures. */
 export function detectTrip(row: BackoffClassRow, episode: BackoffEpisode, trips: boolean | null, now: number): TripDecision {
   const ratio = episode.state === 'throttled' ? (row.repeatTrip?.ratio ?? null) : null
+  const hasLearnt = row.learnsPause && episode.n > 0
   const evaluations = row.measures.flatMap((measure, i) => {
     const count = episode.counts[i]
-    const at = { now, inARow: episode.inARow, multiple: row.pauseAtMultiple, isShareOnly: ratio !== null }
+    const at = {
+      now,
+      inARow: episode.inARow,
+      multiple: row.pauseAtMultiple,
+      isShareOnly: ratio !== null,
+      longRow: hasLearnt ? IN_A_ROW_AGAIN : IN_A_ROW_AT_ANY_VOLUME,
+    }
     return count === undefined ? [] : [evaluateMeasure(ratio === null ? measure : { ...measure, ratio }, count, at)]
   })
   const isTripped = trips ?? evaluations.some((each) => each.trips)
   if (!isTripped) return { isTripped, signal: null }
   const isFar = evaluations.some((each) => each.isFar)
   if (episode.state === 'throttled') return { isTripped, signal: detectRepeatTrip(row, episode, isFar, now) }
-  return { isTripped, signal: row.firstAction === 'pause' || isFar ? 'blocked' : 'tripped' }
+  return { isTripped, signal: row.firstAction === 'pause' || isFar || hasLearnt ? 'blocked' : 'tripped' }
 }
 
 /** Whether the results of a probe or a recovery so far have the share at which a class with `relapse: 'share'` trips. */

@@ -263,9 +263,9 @@ test('a transition names key, class, n, next sending time and at most five repli
 
 const DEPARTURES = [
   // class              n    minutes: as specified, by default
-  ['ip-rate', 1, 30, 5],
-  ['ip-rate', 5, 480, 5],
-  ['domain-rate', 2, 60, 5],
+  ['ip-rate', 1, 30, 6.3],
+  ['ip-rate', 5, 480, 6.3],
+  ['domain-rate', 2, 60, 6.3],
   ['ip-reputation', 1, 120, 60],
   ['ip-reputation', 3, 480, 120],
   ['network', 1, 5, 2],

@@ -39,9 +39,29 @@ test('where a provider refuses for minutes, no pause grows to an hour', () => {
 test('where it refuses for an hour, refused probes lengthen the pause up to an hour', () => {
   const { pauses } = run(500, 3 * HOUR, 3_000)
   const minutes = pauses.slice(0, 5).map(({ at, nextSendingAt }) => ((nextSendingAt ?? Infinity) - at) / MINUTE)
-  const bounds = [5, 10, 20, 40, 60].map((each) => [each * 0.8, each * 1.2] as const)
+  const bounds = [6.25, 12.5, 25, 50, 60].map((each) => [each * 0.8, each * 1.2] as const)
   for (const [i, [low, high]] of bounds.entries()) {
     expect(minutes[i]).toBeGreaterThanOrEqual(low)
     expect(minutes[i]).toBeLessThanOrEqual(high)
   }
+})
+
+/** The pauses where a provider refuses the first 20 messages, and later so many in a row of every hundred. */
+function pausesWithRows(inARow: number): number {
+  const queue = createQueue({ policy: BACKOFF_POLICIES.default, seed: 5, pools: { '*': ['192.0.2.1'] } })
+  for (let i = 0; i < 3000; i++) enqueue(queue, mailOf(`m${i}`, T0), T0)
+  let count = 0
+  const { events } = runUntil(queue, T0, T0 + DAY, () => {
+    count += 1
+    const isRefused = count <= 20 || (count > 1000 && count % 100 < inARow)
+    return isRefused ? refusal('ip-rate') : { kind: 'accepted' }
+  })
+  return transitionsOf(events, 'ip-rate').filter(({ to }) => to === 'paused').length
+}
+
+test('after a pause, two refusals in a row pause the key again at once; one alone does not', () => {
+  const pauses = [0, 1, 2].map(pausesWithRows)
+  expect(pauses[0]).toBeGreaterThan(0)
+  expect(pauses[1]).toBe(pauses[0])
+  expect(pauses[2]).toBeGreaterThan(pauses[0] ?? 0)
 })
