@@ -100,7 +100,7 @@ async function recordSlice(context: Context, engagement: EngagementService, batc
     },
   )
   context.counterBuffer.count(facts)
-  await Promise.all(results.map(({ engaged }) => (engaged === null ? undefined : engagement.record(engaged))))
+  await Promise.all(results.flatMap(({ engaged }) => (engaged === null ? [] : [engagement.record(engaged)])))
   return results.map(({ state }) => state)
 }
 
