@@ -25,7 +25,7 @@ type WebhookEventRow = {
   readonly status?: number
   /** For queue facts: the transition that is this event. */
   readonly move?: BackoffMove
-  /** For facts with or without an effect: whether the mail was deferred. */
+  /** For attempts and delays: the mail is tried again. */
   readonly isDeferral?: true
   /** For filed facts: what was filed, about a mail of ours. */
   readonly filed?: FiledData['what']
@@ -88,12 +88,13 @@ export function webhookEventOf(fact: Fact): WebhookEventName | null {
   const status = effectOf(fact)?.status ?? null
   const move = fact.kind === 'queue' ? fact.data.move : null
   const state = fact.kind === 'alert' ? fact.data.state : null
+  const deferral = isDeferral(fact)
   const filed = fact.kind === 'filed' && fact.data.tie !== null ? fact.data.what : null
   const isSame = (expected: unknown, actual: unknown): boolean => expected === undefined || expected === actual
   const matches = (row: WebhookEventRow): boolean =>
     row.kinds.includes(fact.kind) &&
     isSame(row.status, status) &&
-    isSame(row.isDeferral, isDeferral(fact)) &&
+    isSame(row.isDeferral, deferral) &&
     isSame(row.filed, filed) &&
     isSame(row.move, move) &&
     isSame(row.state, state)
