@@ -23,16 +23,10 @@ import {
 } from '../../store/mail/pending-verifications.ts'
 import { saveReportAuthentication } from '../../store/mail/reports.ts'
 import type { Context } from '../context.ts'
+import { createTicker, type Ticker } from '../ticker.ts'
 import { transact } from '../transact.ts'
 import { createInboxCommandRunner, isPendingItem, type RunInboxCommand } from './inbox.ts'
 import type { PreparedMail } from './prepare.ts'
-
-type PendingVerifier = {
-  /** Verifies the mails that are due. Never rejects. One tick runs at a time. */
-  readonly tick: () => Promise<void>
-  /** Calls `tick` at intervals. The result stops that and waits for the tick that runs. */
-  readonly start: () => () => Promise<void>
-}
 
 type PendingVerifierOptions = { readonly verify: SignatureVerifier; readonly pendingHours: number }
 
@@ -56,39 +50,22 @@ export function firstTry({ mail, digest }: PreparedMail, account: number, now: n
   return { account, digest, receivedAt: mail.receivedAt, tries: 0, dueAt: nextTryAt(now, 0) }
 }
 
-/** Creates the verifier. It does nothing until `tick` is called. */
-export function createPendingVerifier(context: Context, options: PendingVerifierOptions): PendingVerifier {
+/** Creates the verifier. It verifies the mails that are due with each tick. */
+export function createPendingVerifier(context: Context, options: PendingVerifierOptions): Ticker {
   const { telemetry, engine, now } = context
-  let isStopped = false
-  let currentTick: Promise<void> | null = null
-  const verifyDue = async (): Promise<void> => {
+  const verifyDue = async (isStopped: () => boolean): Promise<void> => {
     const { waiting, isDue } = await countPendingVerificationsForOperator(engine.read, now())
     telemetry.setGauge('bounced_pending_verifications', waiting)
-    for (let isMoreDue = isDue; isMoreDue && !isStopped;) {
+    for (let isMoreDue = isDue; isMoreDue && !isStopped();) {
       const claim = { now: now(), leaseUntil: now() + LEASE_MS, limit: CLAIM_LIMIT }
       const claimed = await engine.tx((db) => claimPendingVerificationsForOperator(db, claim), { visibility: 'latest' })
       await Promise.all(claimed.map(async (row) => tryAgain(context, options, row)))
       isMoreDue = claimed.length === CLAIM_LIMIT
     }
   }
-  const tick = async (): Promise<void> => {
-    currentTick ??= verifyDue()
-      .catch((error: unknown) => telemetry.log.error({ err: error }, 'pending mails could not be verified; they will be verified later'))
-      .finally(() => {
-        currentTick = null
-      })
-    return currentTick
-  }
-  const start = (): (() => Promise<void>) => {
-    const timer = setInterval(() => void tick(), TICK_INTERVAL_MS)
-    timer.unref()
-    return async () => {
-      isStopped = true
-      clearInterval(timer)
-      await currentTick
-    }
-  }
-  return { tick, start }
+  const onError = (error: unknown): void =>
+    telemetry.log.error({ err: error }, 'pending mails could not be verified; they will be verified later')
+  return createTicker({ intervalMs: TICK_INTERVAL_MS, run: verifyDue, onError })
 }
 
 /** One try. After an error, the row is claimed again when its lease ends. Never rejects. */

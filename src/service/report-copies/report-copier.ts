@@ -23,6 +23,7 @@ import {
   type ReportCopyState,
 } from '../../store/mail/report-copies.ts'
 import type { Context } from '../context.ts'
+import { createTicker, type Ticker } from '../ticker.ts'
 import { isForeignAddress } from './plan-copy.ts'
 
 type ReportCopierOptions = {
@@ -36,13 +37,6 @@ type ReportCopierOptions = {
   readonly findKeys: (account: number, domain: string) => Promise<readonly DkimSigner[]>
 }
 
-type ReportCopier = {
-  /** Sends what is due. Never rejects. One tick runs at a time. */
-  readonly tick: () => Promise<void>
-  /** Calls `tick` at intervals. The result stops that and waits for the tick that runs. */
-  readonly start: () => () => Promise<void>
-}
-
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const CLAIM_LIMIT = 8
@@ -53,13 +47,11 @@ const TICK_INTERVAL_MS = 10_000
 const FIRST_DELAY_MS = 15 * MINUTE_MS
 const MAX_TRIES = 8
 
-/** Creates the copier. It does nothing until `tick` is called. */
-export function createReportCopier(context: Context, options: ReportCopierOptions): ReportCopier {
+/** Creates the copier. It sends what is due with each tick. */
+export function createReportCopier(context: Context, options: ReportCopierOptions): Ticker {
   const { engine, now, telemetry } = context
-  let isStopped = false
-  let currentTick: Promise<void> | null = null
-  const sendDue = async (): Promise<void> => {
-    for (let isDue = await isReportCopyDueForOperator(engine.read, now()); isDue && !isStopped;) {
+  const sendDue = async (isStopped: () => boolean): Promise<void> => {
+    for (let isDue = await isReportCopyDueForOperator(engine.read, now()); isDue && !isStopped();) {
       const claim = { now: now(), leaseUntil: now() + LEASE_MS, limit: CLAIM_LIMIT }
       const claimed = await engine.tx((db) => claimReportCopiesForOperator(db, claim), { visibility: 'latest' })
       // One after the other, so that each sees how many the address has.
@@ -67,24 +59,9 @@ export function createReportCopier(context: Context, options: ReportCopierOption
       isDue = claimed.length === CLAIM_LIMIT
     }
   }
-  const tick = async (): Promise<void> => {
-    currentTick ??= sendDue()
-      .catch((error: unknown) => telemetry.log.error({ err: error }, 'copies of reports could not be sent; they will be sent later'))
-      .finally(() => {
-        currentTick = null
-      })
-    return currentTick
-  }
-  const start = (): (() => Promise<void>) => {
-    const timer = setInterval(() => void tick(), TICK_INTERVAL_MS)
-    timer.unref()
-    return async () => {
-      isStopped = true
-      clearInterval(timer)
-      await currentTick
-    }
-  }
-  return { tick, start }
+  const onError = (error: unknown): void =>
+    telemetry.log.error({ err: error }, 'copies of reports could not be sent; they will be sent later')
+  return createTicker({ intervalMs: TICK_INTERVAL_MS, run: sendDue, onError })
 }
 
 async function sendAndSettle(context: Context, options: ReportCopierOptions, row: ReportCopyRow): Promise<void> {
