@@ -48,6 +48,7 @@ const INSTALLATION: Installation = {
   settingsFile: '/etc/bounced/bounced.toml',
   dataFolder: '/var/lib/bounced',
   programFolder: ROOT,
+  entryFile: join(ROOT, 'bin/bounced.mjs'),
   nodeFile: process.execPath,
 }
 

@@ -41,8 +41,9 @@ export type Installation = InstallationNames & {
   readonly port25: Port25Way
   readonly settingsFile: string
   readonly dataFolder: string
-  /** The folder of the program. */
+  /** The folder of the program, and the file that starts it. */
   readonly programFolder: string
+  readonly entryFile: string
   /** The Node that runs it. */
   readonly nodeFile: string
 }

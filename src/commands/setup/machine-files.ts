@@ -71,12 +71,12 @@ export function nftablesLines(): readonly string[] {
 }
 
 /** Returns the lines of a script that runs a command with the settings of the daemon. */
-export function commandLinesOf({ settingsFile, programFolder, nodeFile }: Installation): readonly string[] {
+export function commandLinesOf({ settingsFile, entryFile, nodeFile }: Installation): readonly string[] {
   return [
     '#!/bin/sh',
     '# /usr/local/bin/bounced: run it as the user of the daemon, for example: sudo -u bounced bounced inbox list',
     `BOUNCED_CONFIG="\${BOUNCED_CONFIG:-${settingsFile}}"`,
     'export BOUNCED_CONFIG',
-    `exec '${nodeFile}' '${programFolder}/bin/bounced.mjs' "$@"`,
+    `exec '${nodeFile}' '${entryFile}' "$@"`,
   ]
 }

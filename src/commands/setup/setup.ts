@@ -5,6 +5,7 @@
  *
  * See also: commands/setup/installation (checks the names), commands/doctor (checks what is published), docs/PRODUCTION.md.
  */
+import { realpathSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
@@ -146,6 +147,7 @@ async function installationOf(command: Command, { settings }: Config, options: O
     settingsFile: resolve(options.settings),
     dataFolder: resolve(options.data),
     programFolder: join(import.meta.dirname, '..', '..', '..'),
+    entryFile: realpathSync(process.argv[1] ?? ''),
     nodeFile: process.execPath,
   }
 }

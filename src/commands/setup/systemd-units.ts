@@ -66,7 +66,7 @@ const word = (text: string): string => `"${text.replaceAll(/[%$]/g, '$&$&').repl
 
 /** Returns the lines of `bounced.service`. */
 export function serviceUnitLinesOf(installation: Installation): readonly string[] {
-  const { port25, settingsFile, dataFolder, programFolder, nodeFile } = installation
+  const { port25, settingsFile, dataFolder, programFolder, entryFile, nodeFile } = installation
   return [
     '# /etc/systemd/system/bounced.service',
     ...unitLinesOf(installation),
@@ -76,7 +76,7 @@ export function serviceUnitLinesOf(installation: Installation): readonly string[
     'User=bounced',
     'Group=bounced',
     `WorkingDirectory=${programFolder}`,
-    `ExecStart=${[nodeFile, `${programFolder}/bin/bounced.mjs`, '--config', settingsFile].map(word).join(' ')} serve`,
+    `ExecStart=${[nodeFile, entryFile, '--config', settingsFile].map(word).join(' ')} serve`,
     '# Reads rules and certificates again.',
     'ExecReload=/bin/kill -HUP $MAINPID',
     '# Longer than limits.closeSeconds, so that running sessions are answered and the last batch is committed.',
