@@ -26,6 +26,10 @@ const COMMANDS = {
     summary: 'show what a mail reports, and the rule that decides',
     load: async () => (await import('./commands/reading/explain.ts')).explainCommand,
   },
+  follow: {
+    summary: 'record the outcomes that the log of another MTA names',
+    load: async () => (await import('./commands/reading/follow.ts')).followCommand,
+  },
   replay: {
     summary: 'read mails from files into the store, or send them to a daemon',
     load: async () => (await import('./commands/reading/replay.ts')).replayCommand,

@@ -87,6 +87,8 @@ const METRICS = {
     help: 'Copies of reports for their senders, by outcome or by why there is none',
     labels: ['outcome'],
   },
+  bounced_log_lines_total: { kind: 'counter', help: 'Lines read from logs of MTAs, by what they were', labels: ['kind'] },
+  bounced_log_outcomes_total: { kind: 'counter', help: 'Outcomes that logs of MTAs named, by result', labels: ['result'] },
   bounced_attempts_total: { kind: 'counter', help: 'Attempts reported by external senders, by outcome', labels: ['outcome'] },
   bounced_advice_keys: {
     kind: 'gauge',

@@ -26,6 +26,7 @@ const FLOORS = [
   { holds: ['compose/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
   { holds: ['tracking/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
   { holds: ['ledger/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
+  { holds: ['mta-log/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
   { holds: ['queue/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
   { holds: ['simulator/'], pure: true, never: ['telemetry.ts', 'trace.ts'] },
   { holds: ['net/'], pure: false, never: [] },

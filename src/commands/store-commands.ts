@@ -19,6 +19,7 @@ import { MASS_BOUNCE_COMMANDS } from './lists/mass-bounce.ts'
 import { SUPPRESSION_COMMANDS } from './lists/suppression.ts'
 import { ADVISE_COMMANDS } from './queue/advise.ts'
 import { QUEUE_STORE_COMMANDS } from './queue/queue.ts'
+import { FOLLOW_COMMANDS } from './reading/follow-lines.ts'
 import { INBOX_COMMANDS } from './reading/inbox.ts'
 import { RECLASSIFY_COMMANDS } from './reading/reclassify.ts'
 import { REPLAY_COMMANDS } from './reading/replay-mail.ts'
@@ -36,6 +37,7 @@ export const STORE_COMMANDS: readonly StoreCommand[] = [
   ...EVENT_SOURCE_COMMANDS,
   ...ERASE_COMMANDS,
   ...EXPORT_JOB_COMMANDS,
+  ...FOLLOW_COMMANDS,
   ...INBOUND_COMMANDS,
   ...INBOX_COMMANDS,
   ...MASS_BOUNCE_COMMANDS,

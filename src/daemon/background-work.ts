@@ -1,6 +1,6 @@
 /**
  * background-work - what the daemon does by itself: scheduled jobs, webhooks, verifications that wait, the delivery queue, mailboxes, exports,
- * reclassifications, changed rule files
+ * reclassifications, logs that are followed, changed rule files
  *
  * See also: daemon/app (starts and stops it), daemon/scheduled-jobs.
  */
@@ -10,6 +10,7 @@ import type { Intake } from './intake.ts'
 import type { OutboundServices } from './outbound-services.ts'
 import { startReportCopies } from './delivery/report-copies.ts'
 import { startShapingWatch } from './delivery/shaping-watch.ts'
+import { startLogFollowers } from '../import/log-followers.ts'
 import { startRuleFolderWatch } from './rule-folder-watch.ts'
 import { startScheduledJobs } from './scheduled-jobs.ts'
 import type { VerifierService } from '../mail-auth/signature-verifier.ts'
@@ -52,6 +53,7 @@ export function startBackgroundWork(runtime: Runtime, settings: Settings, parts:
     node: nodeNameOf(settings),
     maxMailBytes: settings.limits.mailSize,
   })
+  const stopLogFollowers = startLogFollowers(context, settings.follow)
   const stopRuleWatch = startRuleFolderWatch(runtime, settings.rules.folder)
   const stopShapingWatch = startShapingWatch(runtime, settings.delivery.shapingFile)
   return () => {
@@ -60,6 +62,7 @@ export function startBackgroundWork(runtime: Runtime, settings: Settings, parts:
     // Copies use the connections of the queue.
     const stopDelivery = stopReportCopies().then(() => deliveryService.close())
     return Promise.all([
+      stopLogFollowers(),
       stopJobs(),
       stopWebhooks(),
       stopPendingVerifier(),

@@ -16,6 +16,7 @@ import type { DkimKeyService } from '../service/admin/dkim.ts'
 import type { TrackingDomainService } from '../service/track/tracking-domains.ts'
 import type { Context } from '../service/context.ts'
 import { createEventSourceService } from '../service/esp/event-sources.ts'
+import { createRecordLogRecords } from '../service/follow/log-hook.ts'
 import { createReceiveEspEvents } from '../service/esp/receive-events.ts'
 import type { ExportService } from '../service/export/exports.ts'
 import type { EngagementService } from '../service/track/engagement-service.ts'
@@ -92,6 +93,7 @@ function httpServicesOf({ context, vault, reloadOwnRules }: Runtime, dependencie
     alerts,
     ruleFiles: createRuleFileService(context, { folder, isWritable, reload: reloadOwnRules }),
     eventSources: createEventSourceService(context, vault),
+    recordLogRecords: createRecordLogRecords(context, settings.follow.relays),
     receiveEspEvents: createReceiveEspEvents({ context, vault, sns: outbound.sns }, services.engagement),
     sessions: createSessionService(context, settings.console),
     accountSecrets: createAccountSecretService(context, settings),

@@ -11,6 +11,7 @@ import type { Settings } from '../settings/schema.ts'
 import { bringForwardForOperator } from '../store/due-times.ts'
 import { removeExpiredCredentialsForOperator } from '../store/account/credentials.ts'
 import { measureMailBodiesForOperator } from '../store/mail/mail-bodies.ts'
+import { removeOldFollowedMessagesForOperator } from '../store/mail/followed-messages.ts'
 import { removeOldForwardedMailsForOperator } from '../store/mail/forwarded-mails.ts'
 import { removeOldWatchCountsForOperator } from '../store/facts/watch-counters.ts'
 import { removeOldWebhookRecordsForOperator } from '../store/webhook/attempts.ts'
@@ -19,6 +20,7 @@ import { removeOldLateResultsForOperator } from '../store/queue/late-results.ts'
 import { removeOldAdviceInputsForOperator } from '../store/queue/advice.ts'
 import { removeOldQueuedFeedbackForOperator } from '../store/queue/backoff-keys.ts'
 import { removeSettledQueueCommandsForOperator } from '../store/queue/commands.ts'
+import { removeOldRegisteredQueueIdsForOperator } from '../store/mail/registered-queue-ids.ts'
 import { createPartitionsAhead } from '../store/partitions/partitions.ts'
 import { removeOldSubmissionsForOperator } from '../store/mail/submissions.ts'
 import { maintainDkimKeys } from '../service/admin/dkim.ts'
@@ -75,6 +77,9 @@ const REPORT_COPY_DAYS = 35
 /** The delivering node takes reports within seconds, and the backoff classes look back hours. Where no node delivers, the rows stay. */
 const QUEUE_REPORT_DAYS = 7
 
+/** No MTA keeps a mail longer in its queue (the defaults are four to five days). */
+const FOLLOWED_DAYS = 30
+
 /** A client queries the result of a command within days. The audit facts keep who sent it. */
 const SETTLED_COMMAND_MS = 7 * DAY_MS
 
@@ -85,6 +90,8 @@ function createJobs(context: Context, settings: Settings, { lookUp, isClosing }:
     { name: 'raw mail', run: () => removeOldRawMails(context, settings.retention.rawDays) },
     { name: 'stored mail', run: () => measureStoredMail(context) },
     { name: 'forwarded mail', run: () => removeOlderThan(context, settings.retention.routeDays, removeOldForwardedMailsForOperator) },
+    { name: 'followed mails', run: () => removeOlderThan(context, FOLLOWED_DAYS, removeOldFollowedMessagesForOperator) },
+    { name: 'registered queue ids', run: () => removeOlderThan(context, FOLLOWED_DAYS, removeOldRegisteredQueueIdsForOperator) },
     { name: 'webhook attempts', run: () => removeOlderThan(context, settings.webhooks.recordDays, removeOldWebhookRecordsForOperator) },
     { name: 'counter folding', run: () => foldOldCounters(context) },
     { name: 'alert counters', run: () => removeOlderThan(context, WATCH_COUNT_DAYS, removeOldWatchCountsForOperator) },

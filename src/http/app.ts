@@ -15,6 +15,7 @@ import { addAccountRoutes } from './api/account.ts'
 import { addAdviceRoutes } from './api/advice/advice.ts'
 import { addAlertRoutes } from './api/alerts.ts'
 import { addAttemptRoutes } from './api/attempts.ts'
+import { addLogHookRoutes } from './api/intake/kumomta-hook.ts'
 import { addClassifyRoutes } from './api/rules/classify.ts'
 import { addBroadcastRoutes } from './api/broadcasts.ts'
 import { addEngagementListRoute } from './api/engagement.ts'
@@ -122,6 +123,7 @@ const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) 
   addClassifyRoutes,
   addReclassificationRoutes,
   addAttemptRoutes,
+  addLogHookRoutes,
   addSuppressionRoutes,
   addSuppressionEntryRoutes,
   addSuppressionEntryRoute,

@@ -66,6 +66,7 @@ function createBaseReport(message: ParsedMessage): Report {
     originalMessage: message.originalMessage,
     isForwarded: false,
     envelopeId: null,
+    queueId: null,
     reportingMta: null,
     headers,
     from: message.from,

@@ -89,6 +89,8 @@ export type Report = {
   /** Original-Envelope-Id (RFC 3461 ENVID), xtext decoded. */
   readonly envelopeId: string | null
   readonly reportingMta: string | null
+  /** The queue id that the reporting MTA gave the returned mail (X-Postfix-Queue-ID). */
+  readonly queueId: string | null
   /** The report's own headers, in the same form as in OriginalMessage. */
   readonly headers: Readonly<Record<string, string>>
   readonly from: string | null

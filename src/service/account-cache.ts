@@ -15,6 +15,7 @@ import { listAccessBlocksForOperator } from '../store/lists/blocks.ts'
 import { listTrackingDomainsForOperator, type TrackingDomain } from '../store/account/tracking-domains.ts'
 import type { Engine } from '../store/engine/engine.ts'
 import { isDomainInUse } from '../tracking/domain-state.ts'
+import { listFollowedHostsForOperator } from '../store/mail/followed-logs.ts'
 import { listForwardDomainsForOperator } from '../store/mail/forward-domains.ts'
 import { readRetentionCutoffForOperator } from '../store/facts/retention.ts'
 import { listTokenKeysForOperator, type TokenKey } from '../store/account/token-keys.ts'
@@ -35,6 +36,8 @@ export type AccountSnapshot = {
   readonly forwardDomains: ReadonlyMap<string, number>
   /** Tracking domains that links may name, with the number of the account. */
   readonly trackingDomains: ReadonlyMap<string, number>
+  /** The hosts of MTAs whose logs are followed. */
+  readonly followedHosts: readonly string[]
   /** Deliveries requested before this moment (epoch ms) are removed, or will be soon. */
   readonly retentionStart: number
 }
@@ -76,18 +79,19 @@ export function createAccountCache(engine: Engine, derive: DeriveTokenKey, elaps
 
 async function readSnapshot(engine: Engine, derive: DeriveTokenKey): Promise<AccountSnapshot> {
   const { read } = engine
-  const [accounts, keys, blocks, forwardDomains, trackingDomains, retentionStart] = await Promise.all([
+  const [accounts, keys, blocks, forwardDomains, trackingDomains, followedHosts, retentionStart] = await Promise.all([
     listAccountsForOperator(read),
     listTokenKeysForOperator(read),
     listAccessBlocksForOperator(read),
     listForwardDomainsForOperator(read),
     listTrackingDomainsForOperator(read),
+    listFollowedHostsForOperator(read),
     readRetentionCutoffForOperator(read),
   ])
   const byNumber = new Map(accounts.map((account) => [account.account, account]))
   const ring = new Map(keys.filter((key) => key.account === 0 && key.retiredAt === null).map((key) => [key.index, key]))
   const derived = new Map<number, Uint8Array>()
-  const indexes = [...ring.keys()]
+  const isOpen = (account: number): boolean => byNumber.get(account)?.closedAt === null
   return {
     accounts,
     settingsOf: (account) => byNumber.get(account)?.settings ?? DEFAULT_ACCOUNT_SETTINGS,
@@ -104,13 +108,12 @@ async function readSnapshot(engine: Engine, derive: DeriveTokenKey): Promise<Acc
       derived.set(cacheKey, accountKey)
       return accountKey
     },
-    signingIndex: indexes.length === 0 ? 0 : Math.max(...indexes),
+    signingIndex: Math.max(0, ...ring.keys()),
     verpAddresses: accounts.filter(({ closedAt }) => closedAt === null).flatMap(verpAddressesOf),
     blocks: createBlockIndex(blocks),
-    forwardDomains: new Map(
-      forwardDomains.filter(({ account }) => byNumber.get(account)?.closedAt === null).map(({ domain, account }) => [domain, account]),
-    ),
+    forwardDomains: new Map(forwardDomains.flatMap(({ domain, account }) => (isOpen(account) ? [[domain, account]] : []))),
     trackingDomains: usedDomainsOf(trackingDomains),
+    followedHosts,
     retentionStart,
   }
 }

@@ -17,6 +17,7 @@ import { alertSettings, forwardSettings, reportCopySettings, webhookSettings } f
 import { exportSettings, retentionSettings } from './retention.ts'
 import { DEFAULT_DATA_FOLDER } from './data-folder.ts'
 import { deliverySettings } from './delivery.ts'
+import { followSettings } from './follow.ts'
 import { reporterSettings } from './reporters.ts'
 import { positiveInteger, dayCount, dnsName, portNumber, setting, nonEmptyText } from './setting.ts'
 import { storeSettings } from './store.ts'
@@ -204,6 +205,7 @@ export const SETTINGS_SCHEMA = z.strictObject({
   console: consoleSettings.prefault({}),
   exports: exportSettings.prefault({}),
   tracking: trackingSettings.prefault({}),
+  follow: followSettings.prefault({}),
   delivery: deliverySettings.prefault({}),
 })
 

@@ -53,6 +53,7 @@ const EMPTY_REPORT: Report = {
   originalMessage: null,
   isForwarded: false,
   envelopeId: null,
+  queueId: null,
   reportingMta: null,
   headers: {},
   from: null,

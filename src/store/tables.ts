@@ -26,12 +26,15 @@ import { RETIRED_DELIVERIES } from './facts/retired-deliveries.ts'
 import { WATCH_COUNTERS } from './facts/watch-counters.ts'
 import { ACCESS_BLOCKS } from './lists/blocks.ts'
 import { DELIVERIES } from './mail/delivery-columns.ts'
+import { FOLLOWED_LOGS } from './mail/followed-logs.ts'
+import { FOLLOWED_MESSAGES } from './mail/followed-messages.ts'
 import { FORWARD_DOMAINS } from './mail/forward-domains.ts'
 import { FORWARDED_MAILS } from './mail/forwarded-mails.ts'
 import { PENDING_VERIFICATIONS } from './mail/pending-verifications.ts'
 import { MAILBOX_ROWS } from './mail/mailboxes.ts'
 import { BODY_REFERENCES, MAIL_BODIES } from './mail/mail-bodies.ts'
 import { RAW_MAILS } from './mail/raw-mail.ts'
+import { REGISTERED_QUEUE_IDS } from './mail/registered-queue-ids.ts'
 import { REPORT_DIGESTS } from './mail/report-digests.ts'
 import { REPORTS } from './mail/reports.ts'
 import { SUBMISSIONS } from './mail/submissions.ts'
@@ -77,6 +80,9 @@ export const TABLES: readonly Table[] = [
   WATCH_COUNTERS,
   ACCESS_BLOCKS,
   DELIVERIES,
+  FOLLOWED_LOGS,
+  FOLLOWED_MESSAGES,
+  REGISTERED_QUEUE_IDS,
   FORWARD_DOMAINS,
   FORWARDED_MAILS,
   PENDING_VERIFICATIONS,

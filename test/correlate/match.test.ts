@@ -65,6 +65,7 @@ function reportOf(kind: ReportKind, over: Partial<Report> = {}): Report {
     originalMessage: null,
     isForwarded: false,
     envelopeId: null,
+    queueId: null,
     reportingMta: null,
     headers: {},
     from: null,

@@ -105,7 +105,7 @@ const createSend =
       method,
       url,
       headers: { ...(auth === null ? {} : { authorization: auth }), ...headers },
-      ...(body === undefined ? {} : { payload: typeof body === 'string' || Buffer.isBuffer(body) ? body : { ...Object(body) } }),
+      ...(body === undefined ? {} : { payload: payloadOf(body) }),
     })
 
 function mergeServices(overrides: ServiceOverrides): HttpServices {
@@ -132,4 +132,10 @@ function recordCalls<T extends object>(services: T, calls: Bench['calls'], prefi
   })
   // Checked cast: the same members, each of which does what it did.
   return Object.fromEntries(entries) as T
+}
+
+/** An array is sent as one, not as an object with numbers for names. */
+function payloadOf(body: unknown): string | Buffer | object {
+  if (typeof body === 'string' || Buffer.isBuffer(body) || Array.isArray(body)) return body
+  return { ...Object(body) }
 }

@@ -245,6 +245,7 @@ const REPORT: Report = {
   originalMessage: null,
   isForwarded: false,
   envelopeId: null,
+  queueId: null,
   reportingMta: null,
   headers: {},
   from: 'mailer@reporter.example',

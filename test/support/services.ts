@@ -19,6 +19,7 @@ import { createSubmit } from '../../src/service/submit/submit.ts'
 import { Fault } from '../../src/errors.ts'
 import { createVault } from '../../src/config/vault.ts'
 import { createEventSourceService } from '../../src/service/esp/event-sources.ts'
+import { createRecordLogRecords } from '../../src/service/follow/log-hook.ts'
 import { createReceiveEspEvents } from '../../src/service/esp/receive-events.ts'
 import type { SnsClient } from '../../src/service/esp/sns-certificates.ts'
 import { MASTER, makeAlertService, makeDkim, makeExports, makeForwardDomains, makeReclassifications, makeWebhooks } from './context.ts'
@@ -57,6 +58,7 @@ export function makeServices(context: Context, verifier: SignatureVerifier = ver
     alerts: makeAlertService(context),
     engagement,
     eventSources: createEventSourceService(context, createVault(MASTER)),
+    recordLogRecords: createRecordLogRecords(context, []),
     receiveEspEvents: createReceiveEspEvents({ context, vault: createVault(MASTER), sns: NO_SNS }, engagement),
     sessions: createSessionService(context, { idleMinutes: 60, sessionHours: 12 }),
     accountSecrets: createAccountSecretService(context, { trust: 'strict', giveUpDays: 5 }),

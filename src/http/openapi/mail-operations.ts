@@ -39,6 +39,10 @@ export const MAIL_OPERATIONS: Readonly<Record<string, OperationNote>> = {
       'For mail that your own MTA sends: reports the reply of the remote server, which is classified as a reply to our own queue would be. The answer has the verdict and, for a temporary failure, when to try again.',
     body: { emailId: EMAIL_ID, code: 550, text: '550 5.1.1 No such user' },
   },
+  'POST /in/kumomta': {
+    description: 'The log hook of KumoMTA calls it, with one record or an array of them.',
+    body: { type: 'Bounce', id: '1d98076abbbc11ed940250ebf67f93bd' },
+  },
   'POST /v1/classify': {
     description:
       'What a reply or a mail means, without a registered mail: the same answer as `bounced explain --ndjson`. Stores nothing. `{"items": […]}` classifies many, and an item that is not valid gets an error of its own.',

@@ -22,6 +22,7 @@ import { createCountRuleDecisions, type CountRuleDecisions } from '../../service
 import { createGroupOtherReplies, type GroupOtherReplies } from '../../service/rules/other-replies.ts'
 import type { RuleFileService } from '../../service/rules/rule-files.ts'
 import { createRegister, type Register } from '../../service/submit/register.ts'
+import type { RecordLogRecords } from '../../service/follow/log-hook.ts'
 import { createReportAttempts, type ReportAttempts } from '../../service/submit/reported-attempts.ts'
 import type { SessionService } from '../../service/users/sessions.ts'
 import { createUserService, type UserService } from '../../service/users/users.ts'
@@ -62,6 +63,7 @@ type DaemonServices = {
   readonly dkim: DkimKeyService
   readonly eventSources: EventSourceService
   readonly receiveEspEvents: ReceiveEspEvents
+  readonly recordLogRecords: RecordLogRecords
   readonly trackingDomains: TrackingDomainService
   readonly webhooks: WebhookService
   readonly exports: ExportService

@@ -18,6 +18,7 @@ import type { Fact } from '../facts/fact.ts'
 import { DAY_MS, addressHistoryOf, isEngaged, isPermanentUnknownUser } from '../suppress/address-history.ts'
 import { createFact, type FactMoment, aboutDelivery } from '../facts/new-fact.ts'
 import type { AccountSettings } from '../account-settings.ts'
+import { statusRank } from '../project/status-rank.ts'
 import type { DeliveryRow, LedgerState } from '../project/state.ts'
 
 /** What was observed. `n` null: the sender does not number its attempts. */
@@ -33,7 +34,9 @@ export type ObservedAttempt = {
   readonly site: string
   /** Null: as the reply says. */
   readonly final: boolean | null
-  readonly source: 'queue' | 'api'
+  readonly source: AttemptData['source']
+  /** Of an attempt that a log names. */
+  readonly log?: NonNullable<AttemptData['log']>
 }
 
 type AttemptInput = {
@@ -44,6 +47,8 @@ type AttemptInput = {
   readonly verdict: Verdict | null
   readonly settings: AccountSettings
   readonly moment: FactMoment
+  /** The MTA sent to another domain than the delivery's, by an alias or a forward: a refusal there feeds no list. */
+  readonly isForwarded?: boolean
 }
 
 const MAX_STORED_TEXT_LENGTH = 2_048
@@ -54,7 +59,8 @@ export function decideAttempt(input: AttemptInput): readonly Fact[] {
   const batch = createFactBatch(ledger)
   const isDelivered = isSuccessCode(attempt.code)
   const final = isFinalAttempt(attempt, verdict)
-  const effect = isDelivered ? DELIVERED_EFFECT : final && verdict !== null ? refusalEffectOf(input, verdict) : null
+  const decided = isDelivered ? DELIVERED_EFFECT : final && verdict !== null ? refusalEffectOf(input, verdict) : null
+  const effect = decided !== null && isKnownOutcome(input, decided) ? null : decided
   const data: AttemptData = {
     n: attempt.n,
     code: attempt.code,
@@ -66,6 +72,7 @@ export function decideAttempt(input: AttemptInput): readonly Fact[] {
     site: attempt.site,
     final,
     source: attempt.source,
+    ...(attempt.log === undefined ? {} : { log: attempt.log }),
     verdict: verdict === null || isDelivered ? null : summariseVerdict(verdict),
     effect,
     settingsVersion: settings.version,
@@ -82,6 +89,13 @@ export function decideAttempt(input: AttemptInput): readonly Fact[] {
   return batch.facts
 }
 
+/**
+ * Whether the delivery already has what a log says: the MTA's own report came first, or another line or log said it. It is recorded and moves
+ * nothing, so that an outcome makes one webhook event.
+ */
+const isKnownOutcome = ({ attempt, delivery }: AttemptInput, effect: StatusEffect): boolean =>
+  attempt.source === 'log' && delivery.status !== 18 && delivery.statusRank >= statusRank(effect)
+
 const isSuccessCode = (code: number | null): boolean => code !== null && code >= 200 && code < 300
 
 /** As the sender says, else by the reply: a 2xx, or a 5xx that no rule calls a deferral. */
@@ -90,13 +104,16 @@ function isFinalAttempt(attempt: ObservedAttempt, verdict: Verdict | null): bool
   return attempt.final ?? (attempt.code !== null && attempt.code >= 500 && verdict?.deferral !== true)
 }
 
-function refusalEffectOf({ ledger, delivery, attempt, settings, moment }: AttemptInput, verdict: Verdict): StatusEffect {
+function refusalEffectOf(
+  { ledger, delivery, attempt, settings, moment, isForwarded = false }: AttemptInput,
+  verdict: Verdict,
+): StatusEffect {
   const effect = effectOf({
     verdict,
     asynchronous: false,
     policy: settings.statusPolicy,
     code: attempt.code,
-    forwarded: false,
+    forwarded: isForwarded,
     engaged: false,
   })
   const history = delivery.addressHash === null ? [] : addressHistoryOf(ledger, delivery.account, delivery.addressHash)

@@ -3,7 +3,7 @@
  *
  * Each group is decided by itself (RFC 3464). A token names one delivery. If one group names the address of that delivery, the other groups
  * belong to other recipients and are only recorded. If several groups failed and none names the address, the mail was expanded or
- * forwarded. If any copy for one Original-Recipient was delivered, the copies that failed are only recorded.
+ * forwarded. A report of an MTA whose log is followed says again what the log says. If any copy for one Original-Recipient was delivered, the copies that failed are only recorded.
  *
  * Pure. See also: ledger/decide/report, ledger/suppress/bounce-list.
  */
@@ -40,7 +40,8 @@ type GroupOutcome = { readonly group: RecipientReport; readonly verdict: Verdict
 function addFailedFacts(input: MatchedReport, outcome: GroupOutcome, batch: FactBatch): void {
   const { ledger, delivery, tie, settings, moment } = input
   const { group, verdict } = outcome
-  const isRecordedOnly = verdict === null || !isAboutDelivery(input, group) || hasDeliveredCopy(input.report.recipients, group)
+  const isRecordedOnly =
+    verdict === null || !isAboutDelivery(input, group) || hasDeliveredCopy(input.report.recipients, group) || isKnownFromLog(input)
   const effect = isRecordedOnly ? null : failureEffectOf(input, group, verdict)
   // Behind a forwarder, the remote server does not belong to the recipient's domain.
   const remoteSite = effect === null || effect.forwarded ? null : outcome.site
@@ -77,15 +78,20 @@ function addFailedFacts(input: MatchedReport, outcome: GroupOutcome, batch: Fact
   )
 }
 
+/** The log of the MTA that wrote the report was read first, and has the outcome. */
+const isKnownFromLog = ({ isFromFollowedMta, delivery }: MatchedReport): boolean =>
+  isFromFollowedMta === true && (delivery.status === 4 || delivery.status === 5) && !delivery.asynchronous
+
 function failureEffectOf(
-  { ledger, delivery, report, settings, moment }: MatchedReport,
+  { ledger, delivery, report, settings, moment, isFromFollowedMta }: MatchedReport,
   group: RecipientReport,
   verdict: Verdict,
 ): StatusEffect {
   const isForwarded = isOtherDomain(group.recipient, delivery.domain) || isExpanded(report.recipients, delivery.addressHash)
   const effect = effectOf({
     verdict,
-    asynchronous: true,
+    // The MTA's own report about what it heard in the session. About a mail that it has delivered, it is a report of later.
+    asynchronous: isFromFollowedMta !== true || delivery.status === 1,
     policy: settings.statusPolicy,
     code: verdict.evidence.code,
     forwarded: isForwarded,

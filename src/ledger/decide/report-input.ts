@@ -26,6 +26,8 @@ export type ReportInput = {
   readonly isForHumans: boolean
   /** Every recipient that the report names is an address of ours: an answer to one of our mails could not be delivered (a double bounce). */
   readonly isDoubleBounce: boolean
+  /** An MTA whose log is followed wrote the report: what it says is an outcome in the SMTP session, which the log has as well. */
+  readonly isFromFollowedMta?: boolean
   /** The signer: the aligned DKIM domain, else the domain of From; '' if there is none. */
   readonly reporter: string
   /** Of the account that `match` names. */

@@ -72,8 +72,10 @@ export type AttemptData = {
   readonly egressIp: string | null
   readonly site: string
   readonly final: boolean
-  /** `queue`: our own queue made the attempt. `api`: a sender reported it. */
-  readonly source: 'queue' | 'api'
+  /** `queue`: our own queue made the attempt. `api`: a sender reported it. `log`: the log of an MTA says so. */
+  readonly source: 'queue' | 'api' | 'log'
+  /** Where the log names the attempt, and the digest of its line. Set if the source is a log. */
+  readonly log?: { readonly host: string; readonly queueId: string; readonly digest: string }
   readonly verdict: VerdictSummary | null
   readonly effect: StatusEffect | null
   readonly settingsVersion: number
@@ -85,6 +87,7 @@ export const ATTEMPT_FIELDS = {
   mx: 'text',
   egressIp: 'text',
   site: 'text',
+  log: 'text',
   verdict: 'text',
 } as const satisfies FieldClasses<AttemptData>
 

@@ -76,8 +76,11 @@ const ROWS = {
     isLoose: false,
     fields: ATTEMPT_FIELDS,
     // An attempt of unknown fate must not hide its real outcome, which the sending node may report later.
-    dedupKey: ({ n, code, text, error, mx, egressIp, final }) =>
-      `attempt:${n ?? digestOf([code, text, error, mx, egressIp, final])}${error === 'unknown' ? ':unknown' : ''}`,
+    // Two attempts may get the same reply; the line of a log tells them apart, and is the same when the log is read again.
+    dedupKey: ({ n, code, text, error, mx, egressIp, final, log }) =>
+      log === undefined
+        ? `attempt:${n ?? digestOf([code, text, error, mx, egressIp, final])}${error === 'unknown' ? ':unknown' : ''}`
+        : `attempt:log:${log.digest}`,
   }),
   failed: defineKind<FailedData>({
     version: 1,

@@ -81,6 +81,7 @@ export function readDeliveryReport(message: ParsedMessage): ReportFinding | null
     format: deliveryStatus.recipients.length > 0 ? 'rfc3464' : (formatVotes.bestFormat ?? 'generic'),
     recipients,
     envelopeId: deliveryStatus.envelopeId,
+    queueId: deliveryStatus.queueId,
     reportingMta: deliveryStatus.reportingMta,
   }
 }
@@ -230,8 +231,8 @@ function readEnclosedReport(message: ParsedMessage, pairs: readonly AddressDiagn
         : null
   const enclosedReport = bytes === null ? null : message.readEnclosed(bytes)
   if (enclosedReport === null || (enclosedReport.kind !== 'bounce' && enclosedReport.kind !== 'delay')) return null
-  const { kind, format, recipients, originalMessage, envelopeId, reportingMta } = enclosedReport
+  const { kind, format, recipients, originalMessage, envelopeId, queueId, reportingMta } = enclosedReport
   return recipients.some((entry) => entry.recipient !== null)
-    ? { kind, format, recipients, originalMessage, envelopeId, reportingMta }
+    ? { kind, format, recipients, originalMessage, envelopeId, queueId, reportingMta }
     : null
 }

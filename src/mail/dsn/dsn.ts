@@ -13,6 +13,8 @@ import type { DsnRecipient } from './dsn-recipient.ts'
 export type DeliveryStatusFields = {
   readonly reportingMta: string | null
   readonly envelopeId: string | null
+  /** The queue id that the reporting MTA gave the returned mail (Postfix). */
+  readonly queueId: string | null
   readonly recipients: readonly DsnRecipient[]
 }
 
@@ -59,6 +61,7 @@ export function parseDeliveryStatus(texts: readonly string[]): DeliveryStatusFie
   return {
     reportingMta: parseHost(messageFields.get('reporting-mta')),
     envelopeId: parseEnvelopeId(messageFields.get('original-envelope-id')),
+    queueId: messageFields.get('x-postfix-queue-id')?.trim() ?? null,
     recipients: selectRecipientGroups(groups).map(toDsnRecipient),
   }
 }

@@ -23,8 +23,8 @@ export function readForwardedReport(message: ParsedMessage): ReportFinding | nul
     const enclosed = message.readEnclosed(bytesOf(message, part))
     if (enclosed === null || (enclosed.kind !== 'bounce' && enclosed.kind !== 'delay')) continue
     if (enclosed.recipients.every((entry) => entry.recipient === null)) continue
-    const { kind, format, recipients, originalMessage, envelopeId, reportingMta } = enclosed
-    return { kind, format, recipients, originalMessage, envelopeId, reportingMta, isForwarded: true }
+    const { kind, format, recipients, originalMessage, envelopeId, queueId, reportingMta } = enclosed
+    return { kind, format, recipients, originalMessage, envelopeId, queueId, reportingMta, isForwarded: true }
   }
   return null
 }

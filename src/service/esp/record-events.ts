@@ -20,8 +20,7 @@ import { NO_SIGNATURE } from '../../correlate/report-signature.ts'
 import type { Esp, EspEvent } from '../../esp-events/esp-event.ts'
 import { isReportEvent, writeEventReport, type ReportEvent } from '../../esp-events/event-report.ts'
 import { isItemFault } from '../../errors.ts'
-import { classifyAttempt } from '../../ledger/decide/attempt-reading.ts'
-import { decideAttempt, type ObservedAttempt } from '../../ledger/decide/attempt.ts'
+import type { ObservedAttempt } from '../../ledger/decide/attempt.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import { NO_AUTHENTICATION_RESULTS } from '../../mail-auth/verify-signatures.ts'
 import { parseReport } from '../../mail/report-parser.ts'
@@ -35,6 +34,7 @@ import { decideForMatch } from '../receive/match-and-decide.ts'
 import type { PreparedMail } from '../receive/prepare.ts'
 import { mapInTimeSlices } from '../time-slice.ts'
 import type { EngagementService } from '../track/engagement-service.ts'
+import { recordExternalAttempt } from '../submit/record-attempt.ts'
 import { transact, type LedgerTransaction } from '../transact.ts'
 import { deliveryNeedsOf, findDeliveryOfEvent, referEvent, type ReferredEvent } from './match-event.ts'
 
@@ -164,7 +164,7 @@ function isAfterDelivery({ outcome }: EspEvent, { status, asynchronous, delivere
 }
 
 function decideAttemptEvent({ context, snapshot, transaction, batch }: EventWork, item: EventItem, delivery: DeliveryRow): boolean {
-  const { event, at, now: receivedAt } = item
+  const { event } = item
   const { code, status } = parseReply(event.reply)
   const isDelivered = event.outcome === 'delivered'
   const attempt: ObservedAttempt = {
@@ -180,10 +180,8 @@ function decideAttemptEvent({ context, snapshot, transaction, batch }: EventWork
     final: event.outcome !== 'deferred',
     source: 'api',
   }
-  const verdict = isDelivered ? null : classifyAttempt(context.rules(), delivery.domain, attempt)
   const settings = snapshot.settingsOf(batch.account)
-  const moment = { at, receivedAt, ids: context.ids }
-  return transaction.apply(decideAttempt({ ledger: transaction.ledgerState, delivery, attempt, verdict, settings, moment })) > 0
+  return recordExternalAttempt(context, transaction, { delivery, attempt, settings, at: item.at }).fact !== null
 }
 
 type ReportInput = { readonly event: ReportEvent; readonly delivery: DeliveryRow | null }

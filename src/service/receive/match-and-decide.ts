@@ -47,6 +47,7 @@ export function loadNeedsOf(context: Pick<Context, 'rules'>, items: readonly Pre
   }
   return {
     deliveries: [...deliveries.values()],
+    facts: snapshot.followedHosts.length === 0 ? [] : reportedQueueIds(items, snapshot),
     retiredDeliveries: true,
     messageIdHeaders: [...messageIds].map((messageIdHeader) => ({ account: null, messageIdHeader })),
     recentMails,
@@ -60,6 +61,16 @@ export function loadNeedsOf(context: Pick<Context, 'rules'>, items: readonly Pre
     sitesAt: Math.max(...items.map(({ mail }) => mail.at)),
   }
 }
+
+/** The deliveries of reports that name a queue id, which a log may have named. */
+const reportedQueueIds = (items: readonly PreparedMail[], snapshot: AccountSnapshot): NonNullable<LedgerStateNeeds['facts']> =>
+  items
+    .filter(({ report }) => report.queueId !== null)
+    .flatMap(({ references }) => references)
+    .flatMap((reference) => {
+      const owner = 'token' in reference ? snapshot.accountOf(reference.token.account) : null
+      return owner === null || !('token' in reference) ? [] : [{ account: owner.account, deliveryId: reference.token.deliveryId }]
+    })
 
 const hasValidToken = (references: PreparedMail['references']): boolean =>
   references.some((reference) => 'token' in reference && reference.token.state === 'valid')
@@ -123,6 +134,7 @@ export function decideForMatch({ context, snapshot, loaded, item }: MatchContext
     digest,
     isForHumans: isReportRoleAddress(mail.envelope.to) && references.length === 0,
     isDoubleBounce: isDoubleBounce(report, [...context.domains.returnPath, ...context.domains.feedback, ...(context.domains.verp ?? [])]),
+    isFromFollowedMta: isFromFollowedMta(snapshot.followedHosts, report, loaded.ledgerState.facts.get(match.deliveryId ?? '') ?? []),
     reporter: reporterOf(report, signature),
     settings: snapshot.settingsOf(match.account),
     moment: momentOf(context, item),
@@ -210,4 +222,17 @@ export const isReportRoleAddress = (to: string): boolean => ROLE_MAILBOXES.has((
 /** The domain of the good signature, else that of From. */
 function reporterOf(report: Report, signature: ReportSignature): string {
   return signature.state === 'good' ? signature.domain : (report.from?.slice(report.from.lastIndexOf('@') + 1) ?? '')
+}
+
+/** Whether an MTA whose log is followed wrote a report: by its name, or by the queue id that its log gave the mail. */
+function isFromFollowedMta(hosts: readonly string[], { reportingMta, queueId }: Report, facts: readonly Fact[]): boolean {
+  if (reportingMta !== null && hosts.some((host) => isSameHost(host, reportingMta.toLowerCase()))) return true
+  return queueId !== null && facts.some((fact) => fact.kind === 'attempt' && fact.data.log?.queueId === queueId)
+}
+
+/** Logs often have the first label of a host's name, reports the whole. */
+function isSameHost(logged: string, reported: string): boolean {
+  if (logged === reported) return true
+  const [short, long] = logged.length < reported.length ? [logged, reported] : [reported, logged]
+  return !short.includes('.') && long.startsWith(`${short}.`)
 }

@@ -14,6 +14,7 @@ import { Fault } from '../../errors.ts'
 import type { EmailType } from '../../ledger/facts/delivery-facts.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import { ensureLabels } from '../../store/account/labels.ts'
+import { addRegisteredQueueIds, type RegisteredQueueId } from '../../store/mail/registered-queue-ids.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import { signMailTokens } from './mail-tokens.ts'
 import { verifyOfflineToken, type OfflineTokenClaims } from './offline-tokens.ts'
@@ -35,6 +36,8 @@ export type Registration = {
     readonly contactTypes: readonly string[] | null
     /** A token that the sender signed offline: it fixes the delivery id. */
     readonly token?: string
+    /** The sender's own id of the mail, by which the log of its MTA names it. */
+    readonly queueId?: string
   }[]
   readonly label: string | null
   readonly broadcast: string | null
@@ -143,7 +146,20 @@ async function saveRegistration(
     const labelId = labels?.get(label ?? '') ?? null
     const isQueued = false
     await decideRequests(context, snapshot, { transaction, caller, request, messageId, planned, labelId, isQueued, at })
+    await addRegisteredQueueIds(transaction.db, queueIdsOf(caller.account, registration, planned, at))
     return { result: planned.map(({ deliveryId }) => transaction.ledgerState.deliveries.get(deliveryId) ?? null) }
+  })
+}
+
+function queueIdsOf(
+  account: number,
+  { recipients }: Registration,
+  planned: readonly PlannedDelivery[],
+  registeredAt: number,
+): readonly RegisteredQueueId[] {
+  return planned.flatMap(({ deliveryId }, index) => {
+    const queueId = recipients[index]?.queueId
+    return queueId === undefined ? [] : [{ queueId, account, deliveryId, registeredAt }]
   })
 }
 

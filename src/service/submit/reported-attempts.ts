@@ -4,25 +4,23 @@
  * Classifies the SMTP replies like those in reports, with `asynchronous: false`. One transaction for all attempts of a request; recording an
  * attempt twice changes nothing. An unknown emailId gets `known: false` and stores nothing. Recent outcomes also feed the advice to the account's MTA.
  *
- * See also: ledger/decide/attempt, http/api/attempts.
+ * See also: service/submit/record-attempt, http/api/attempts.
  */
 import { siteOf } from '../../classify/provider.ts'
 import type { DeliveryStatus } from '../../ledger/facts/decision.ts'
-import type { Verdict } from '../../classify/verdict.ts'
 import type { AccountSettings } from '../../ledger/account-settings.ts'
-import { classifyAttempt } from '../../ledger/decide/attempt-reading.ts'
-import { decideAttempt, type ObservedAttempt } from '../../ledger/decide/attempt.ts'
+import type { ObservedAttempt } from '../../ledger/decide/attempt.ts'
 import type { DialogueError } from '../../ledger/facts/delivery-facts.ts'
-import type { FactOf } from '../../ledger/facts/fact.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
 import { parseReply } from '../../mail/smtp/reply.ts'
 import { accountScopedKey } from '../../store/facts/ledger-state.ts'
 import type { ReportedOutcome } from '../../queue/advice/advice-machine.ts'
 import { addAdviceInputsForOperator } from '../../store/queue/advice.ts'
-import { reportedOutcomeOf, toInputRow } from '../advise/reported-outcomes.ts'
+import { toInputRow } from '../advise/reported-outcomes.ts'
 import type { Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
 import { transact, type LedgerTransaction } from '../transact.ts'
+import { recordExternalAttempt, type AttemptRecord } from './record-attempt.ts'
 
 export type ReportedAttempt = {
   readonly emailId: string
@@ -61,7 +59,7 @@ export function createReportAttempts(context: Context): ReportAttempts {
     const needs = { emailIds, history: true, sharedList: settings.sharedList, sitesAt: context.now() }
     const { results, facts } = await transact(context, needs, async (transaction) => {
       const outcomes: ReportedOutcome[] = []
-      const recorded = reportedAttempts.map((reported) => recordAttempt(context, transaction, { account, settings, reported, outcomes }))
+      const recorded = reportedAttempts.map((reported) => recordReported(context, transaction, { account, settings, reported, outcomes }))
       const { db, moment } = transaction
       if (outcomes.length > 0) await addAdviceInputsForOperator(db, [toInputRow(context, account, { outcomes }, moment.at)])
       return { result: { results: recorded, facts: transaction.ledgerState.newFacts } }
@@ -80,27 +78,18 @@ type AttemptInput = {
   readonly outcomes: ReportedOutcome[]
 }
 
-function recordAttempt(
+function recordReported(
   context: Context,
-  { ledgerState: ledger, byEmailId, moment: present, apply }: LedgerTransaction,
+  transaction: LedgerTransaction,
   { account, settings, reported, outcomes }: AttemptInput,
 ): ReportedAttemptResult {
-  const id = byEmailId.get(accountScopedKey(account, reported.emailId))?.deliveryId
-  const delivery = id === undefined ? undefined : ledger.deliveries.get(id)
+  const id = transaction.byEmailId.get(accountScopedKey(account, reported.emailId))?.deliveryId
+  const delivery = id === undefined ? undefined : transaction.ledgerState.deliveries.get(id)
   if (delivery === undefined) return unknownDelivery(reported)
-  const { deliveryId } = delivery
-  const moment = { ...present, at: Math.min(reported.at ?? present.at, present.at) }
   const attempt = attemptOf(context, delivery, reported)
-  const verdict = reported.code !== null && reported.code < 300 ? null : classifyAttempt(context.rules(), delivery.domain, attempt)
-  const facts = decideAttempt({ ledger, delivery, attempt, verdict, settings, moment })
-  apply(facts)
-  const fact = facts.find((each): each is FactOf<'attempt'> => each.kind === 'attempt') ?? null
-  const outcome = fact === null ? null : reportedOutcomeOf(context.rules(), { delivery, attempt, verdict, at: moment.at }, present.at)
-  if (outcome !== null) outcomes.push(outcome)
-  const events = facts.map(({ kind, id: eventId }) => `${kind} ${eventId}`)
-  const { reason, rule } = verdict ?? {}
-  context.telemetry.log.debug({ account, deliveryId, code: reported.code, reason, rule, events }, 'reported attempt decided')
-  return resultOf(reported, ledger.deliveries.get(deliveryId) ?? delivery, { fact, verdict })
+  const record = recordExternalAttempt(context, transaction, { delivery, attempt, settings, at: reported.at })
+  if (record.outcome !== null) outcomes.push(record.outcome)
+  return resultOf(reported, record)
 }
 
 function attemptOf(context: Context, delivery: DeliveryRow, reported: ReportedAttempt): ObservedAttempt {
@@ -119,11 +108,7 @@ function attemptOf(context: Context, delivery: DeliveryRow, reported: ReportedAt
   }
 }
 
-function resultOf(
-  reported: ReportedAttempt,
-  row: DeliveryRow,
-  { fact, verdict }: { readonly fact: FactOf<'attempt'> | null; readonly verdict: Verdict | null },
-): ReportedAttemptResult {
+function resultOf(reported: ReportedAttempt, { fact, verdict, row }: AttemptRecord): ReportedAttemptResult {
   return {
     emailId: reported.emailId,
     known: true,

@@ -4,6 +4,7 @@
  * See also: store/migrations/released (the steps of the first release), store/engine/migrate (which runs them).
  */
 import { COUNTER_SLOTS } from './counter-slots.ts'
+import { FOLLOWED_LOGS_STEP } from './followed-logs.ts'
 import { MACHINE_ENGAGEMENT } from './machine-engagement.ts'
 import { MAIL_BODIES_STEP } from './mail-bodies.ts'
 import { ADD_EVENT_SOURCES } from './event-sources.ts'
@@ -42,4 +43,5 @@ export const MIGRATIONS: readonly Migration[] = [
   ADD_REPORT_COPIES,
   MTA_ADVICE,
   ADD_MAILBOXES,
+  FOLLOWED_LOGS_STEP,
 ]

@@ -193,6 +193,12 @@ const CASES: readonly Case[] = [
   ['an attempt with an invalid code', post('/v1/attempts', { ...ATTEMPT, code: 99 }), 400, 'bad_request'],
   ['an attempt with an invalid egress IP', post('/v1/attempts', { ...ATTEMPT, egressIp: 'x' }), 400, 'bad_request'],
   ['an attempt without sign-in', post('/v1/attempts', ATTEMPT, null), 401, 'unauthenticated'],
+  // POST /in/kumomta
+  ['a log record', post('/in/kumomta', { type: 'Bounce', id: '71', sender: 's@example.com' }), 200],
+  ['log records', post('/in/kumomta', [{ type: 'Delivery', id: '71' }]), 200],
+  ['a log record without an id', post('/in/kumomta', { type: 'Delivery' }), 400, 'bad_request'],
+  ['no log records', post('/in/kumomta', []), 400, 'bad_request'],
+  ['a log record without sign-in', post('/in/kumomta', { type: 'Bounce', id: '71' }, null), 401, 'unauthenticated'],
   // suppression lists
   ['a suppression list', { url: '/v1/suppressions/bounce' }, 200],
   ['a suppression list by proof', { url: '/v1/suppressions/complaint?proof=signed' }, 200],
