@@ -174,11 +174,29 @@ describe.each(engines)('$kind', ({ open }) => {
   const sendcloud = (path: string, user = 'ann', extra = ''): Promise<ApiResponse> =>
     call('POST', `/api/${path}?apiUser=${user}&apiKey=${keys.get('ann') ?? ''}${extra}`, {}, '')
 
+  /** An event of Postmark about a mail to the target, by a new source of Ann's. */
+  async function postEvent(event: object): Promise<unknown> {
+    const { body } = await call('POST', '/v1/event-sources', { esp: 'postmark' })
+    const { id, password }: { readonly id: string; readonly password: string } = JSON.parse(String(body))
+    const details = { RecordType: 'Bounce', Email: TARGET, Details: '550 5.1.1 No such user', ...event }
+    return call('POST', `/in/postmark?source=${id}`, details, basic('bounced', password))
+  }
+
   const ATTACKS: readonly Attack[] = [
     ['api', 'reads his mail', () => call('GET', `/v1/messages/${url(his.emailId)}`), { status: 404 }],
     ['api', 'gets tracking links of his mail', () => call('POST', '/v1/track/html', { emailId: his.emailId, html: 'x' }), { status: 404 }],
     ['api', 'reports an attempt for his mail', () => call('POST', '/v1/attempts', attempt(his.emailId)), { status: 404 }],
     ['api', 'reports it among her own attempts', () => call('POST', '/v1/attempts', Object(attempt(his.emailId)))],
+    ['events', 'names his account for a source', () => call('POST', '/v1/event-sources?account=bob', { esp: 'postmark' }), { status: 403 }],
+    ['events', 'lists his sources', () => call('GET', '/v1/event-sources?account=bob'), { status: 403 }],
+    [
+      'events',
+      'bounces his mail by a source of hers',
+      () => postEvent({ Type: 'HardBounce', Metadata: { bounced: his.emailId } }),
+      { status: 200 },
+    ],
+    ['events', 'bounces it by its token', () => postEvent({ Type: 'HardBounce', Metadata: { bounced: his.token } }), { status: 200 }],
+    ['events', 'complains about it', () => postEvent({ Type: 'SpamComplaint', Metadata: { bounced: his.token } }), { status: 200 }],
     [
       'api',
       'reports a refusal of her own mail to his recipient, to fill the shared list',
