@@ -51,8 +51,8 @@ export type ImapSession = {
   readonly close: () => void
 }
 
-/** `isReadOnly`: nothing in the folder changes, for a check. */
-type OpenOptions = { readonly maxBytes: number; readonly isReadOnly?: boolean }
+/** `isReadOnly`: nothing in the folder changes, for a check. `signal` ends the session, also while it is being opened. */
+type OpenOptions = { readonly maxBytes: number; readonly isReadOnly?: boolean; readonly signal?: AbortSignal }
 
 /** A server that is slower than this is down. Milliseconds. */
 const CONNECT_TIMEOUT_MS = 30_000
@@ -68,7 +68,11 @@ export async function openImapSession(server: MailboxServer, options: OpenOption
   const client = new Client(clientOptions(server, options))
   // An error also ends the session, so that the next command rejects.
   client.on('error', () => undefined)
+  const onAbort = (): void => client.close()
+  options.signal?.addEventListener('abort', onAbort)
+  client.on('close', () => options.signal?.removeEventListener('abort', onAbort))
   try {
+    options.signal?.throwIfAborted()
     await client.connect()
     return await openFolder(client, server.folder, options)
   } catch (error) {

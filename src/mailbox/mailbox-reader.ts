@@ -83,9 +83,7 @@ type SessionRun = { readonly signal: AbortSignal; readonly onDrained: (problem: 
 
 /** One session: reads all there is, waits, reads again. Rejects when the session or the store fails. */
 async function runSession(options: MailboxOptions, dependencies: ReaderDependencies, { signal, onDrained }: SessionRun): Promise<void> {
-  const session = await openImapSession(options, { maxBytes: dependencies.maxMailBytes })
-  const onAbort = (): void => session.close()
-  signal.addEventListener('abort', onAbort)
+  const session = await openImapSession(options, { maxBytes: dependencies.maxMailBytes, signal })
   try {
     for (const folder of [options.readFolder, options.unreadFolder]) if (folder !== undefined) await session.ensureFolder(folder)
     const stored = await dependencies.journal.load()
@@ -99,7 +97,6 @@ async function runSession(options: MailboxOptions, dependencies: ReaderDependenc
       await session.waitForMail(options.pollSeconds * 1_000, signal)
     }
   } finally {
-    signal.removeEventListener('abort', onAbort)
     session.close()
   }
 }

@@ -1,7 +1,9 @@
 /**
  * mailboxes.test - a daemon reads a mailbox of a real Dovecot: every mail once, over restarts, kills, and UIDs that begin again
  */
+import { once } from 'node:events'
 import { appendFileSync, chmodSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { makeTemporaryFolder, startDaemon, type Daemon } from '../support/daemon.ts'
@@ -70,6 +72,21 @@ const kindsOf = async (daemon: Daemon, row: Row): Promise<string> => {
 }
 
 const BOUNCED = 'request failed list'
+
+test('a server that takes the connection and says nothing does not hold the end of the daemon', async () => {
+  const server = createServer()
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const address = server.address()
+  const port = address !== null && typeof address === 'object' ? address.port : 0
+  const connected = once(server, 'connection')
+  const daemon = await startDaemon({
+    env: { BOUNCED_MAILBOXES: JSON.stringify([{ name: 'silent', host: '127.0.0.1', port, tls: 'none', user: 'joe', password: 'x' }]) },
+  })
+  await connected
+  expect(await daemon.stop()).toBe(0)
+  expect(daemon.output()).not.toContain('the shutdown does not end')
+  server.close()
+})
 
 describe.skipIf(dovecotProblem !== null)(`Dovecot${dovecotProblem === null ? '' : `: ${dovecotProblem}`}`, () => {
   let dovecot: Dovecot
