@@ -28,16 +28,19 @@ type CachedCertificate = { readonly pem: string | null }
 
 /** Creates the client. */
 export function createSnsClient(http: HttpClient, now: () => number): SnsClient {
-  const cache = new LRUCache<string, Promise<CachedCertificate>>({ max: MAX_CERTIFICATES, ttl: KEPT_MS })
+  const cache = new LRUCache<string, Promise<CachedCertificate>>({ max: MAX_CERTIFICATES, ttl: KEPT_MS, ttlResolution: 0, perf: { now } })
   const load = async (url: string): Promise<CachedCertificate> => {
     const { status, text } = await http.send({ url, method: 'GET', headers: {}, body: null })
     return { pem: status === 200 ? text : null }
   }
   const remembered = async (url: string): Promise<CachedCertificate> => {
-    const found = cache.get(url) ?? load(url)
-    cache.set(url, found)
-    const loaded = await found
-    if (loaded.pem === null && cache.getRemainingTTL(url) > FAILED_MS) cache.set(url, found, { ttl: FAILED_MS })
+    const found = cache.get(url)
+    if (found !== undefined) return found
+    const loading = load(url)
+    // Set once: setting it again at each use would begin its time anew, and a failure would last as long as there are messages.
+    cache.set(url, loading)
+    const loaded = await loading
+    if (loaded.pem === null) cache.set(url, loading, { ttl: FAILED_MS })
     return loaded
   }
   return {

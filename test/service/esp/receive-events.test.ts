@@ -321,6 +321,23 @@ describe.each(engines)('$kind', ({ open }) => {
     expect(on.requested).toEqual([PEM_URL])
   })
 
+  test('SES: the certificate is loaded again a minute after a failure, however often messages come, and then kept', async () => {
+    const responses = [
+      { status: 503, text: '', durationMs: 1 },
+      { status: 200, text: SNS.cert, durationMs: 1 },
+    ]
+    const on = await bench(() => Promise.resolve(responses.shift() ?? { status: 0, text: '', durationMs: 1 }))
+    for (let seconds = 0; seconds <= 60; seconds += 20) {
+      on.clock.now = START + seconds * 1_000
+      await expect(sns(on, { Message: '{}' })).rejects.toMatchObject({ code: 'overloaded' })
+    }
+    for (let seconds = 61; seconds <= 80; seconds += 1) {
+      on.clock.now = START + seconds * 1_000
+      await expect(sns(on, { Message: '{}' })).resolves.toBeDefined()
+    }
+    expect(on.requested).toEqual([PEM_URL, PEM_URL])
+  })
+
   test('a request without its proof, of another ESP, of a removed source or of a closed account is refused', async () => {
     const on = await bench()
     const { sources, receive, eventSources } = on
