@@ -6,7 +6,7 @@
  * Node does not strip types below node_modules, so that tsc compiles the source. The package depends only on packages that its files import, in our versions; it
  * must not bring a Node of its own, which would replace the consumer's.
  *
- * See also: package/README.md (the page of the package), package/bounced.mjs (its command), src/library (its exports).
+ * See also: package/README.md (the page of the package), bin/bounced.mjs (its command), src/library (its exports).
  */
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -78,7 +78,7 @@ function copyFiles(staging: string): void {
   cpSync(join(ROOT, 'src'), join(staging, 'dist'), { recursive: true, filter: (path) => isData(path) })
   const isPage = (path: string): boolean => !/README\.md$|tsconfig\.json$/.test(path)
   cpSync(join(ROOT, 'console'), join(staging, 'console'), { recursive: true, filter: isPage })
-  cpSync(join(import.meta.dirname, 'bounced.mjs'), join(staging, 'bin', 'bounced.mjs'))
+  cpSync(join(ROOT, 'bin', 'bounced.mjs'), join(staging, 'bin', 'bounced.mjs'))
   cpSync(join(import.meta.dirname, 'README.md'), join(staging, 'README.md'))
   cpSync(join(ROOT, 'LICENSE'), join(staging, 'LICENSE'))
 }

@@ -13,7 +13,7 @@
 import type { ReadResult } from '../../ledger/decide/attempt-reading.ts'
 import { advanceBackoff, recordDispatch } from '../backoff/backoff.ts'
 import type { BackoffEpisode } from '../backoff/backoff-episode.ts'
-import { type BackoffKeyId, destinationKeys, egressKeys, type EgressRoute } from '../backoff/backoff-key.ts'
+import { BACKOFF_KEYS, type BackoffKeyId, destinationKeys, egressKeys, type EgressRoute } from '../backoff/backoff-key.ts'
 import { applyResultToKeys } from '../backoff/feedback.ts'
 import { nextTransitionInput, replaceEpisode, setKeyTimer } from '../backoff/key-state.ts'
 import type { BackoffPolicy } from '../backoff/policy.ts'
@@ -43,6 +43,9 @@ export type AdviceMachine = {
 /** What a provider said a quarter of an hour ago does not tell how it is now: the shortest pauses are over by then. */
 export const MAX_OUTCOME_AGE_MS = 900_000
 
+/** A site costs some four keys, of about a kilobyte each, for an hour after its last outcome. Beyond this many keys, outcomes of further sites are not counted. */
+const MAX_KEYS = 50_000
+
 /** Domains of a key; those of a large provider have more, and the most recent ones have mail. */
 const MAX_DOMAINS = 200
 
@@ -68,6 +71,7 @@ export function applyOutcome(machine: AdviceMachine, outcome: ReportedOutcome, n
   const { mailId, to, result, rule } = outcome
   const keys = [...destinationKeys(to), ...egressKeys(to, true)]
   const keyStates = keys.flatMap((key) => queue.keyStates.get(key) ?? [])
+  if (queue.keyStates.size >= MAX_KEYS && !queue.keyStates.has(BACKOFF_KEYS.ip(to))) return []
   const number = dispatchNumberAt(keyStates, at)
   for (const keyState of keyStates) countProbe(keyState, number, now)
   const dispatch: Dispatch = { ...to, number, mailId, attempt: 1, hasOtherIp: false, probe: false, at }

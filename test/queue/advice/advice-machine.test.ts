@@ -251,3 +251,18 @@ describe('outcomes in any order of their times', () => {
     )
   })
 })
+
+test('the memory for one account has a bound, and the keys that are known go on', () => {
+  const machine = createAdviceMachine(policy, 1)
+  const acceptedBy = (n: number, site: string): ReportedOutcome => ({
+    ...outcome(START, { kind: 'accepted' }),
+    to: { ...TO, site, domain: `d${n}.example` },
+  })
+  for (let n = 0; n < 60_000; n++) applyOutcome(machine, acceptedBy(n, `site${n}`), START)
+  expect(machine.queue.keyStates.size).toBeLessThan(50_010)
+  const blockedSite: ReportedOutcome = {
+    ...outcome(START + 1, refused('ip-blocklist')),
+    to: { ...TO, site: 'site1', domain: 'd1.example' },
+  }
+  expect(applyOutcome(machine, blockedSite, START + 1).map(({ kind }) => kind)).toEqual(['queue.paused'])
+})
