@@ -10,7 +10,6 @@ import { usePagedList } from '../../app/page-table.ts'
 import { chosenAccount, navigate, pathTo, queryValue, withQuery } from '../../app/router.ts'
 import { isOperator, may } from '../../app/session.ts'
 import { DataTable } from '../../components/data-table.ts'
-import { ConfirmDialog } from '../../components/dialog.ts'
 import { EmptyState } from '../../components/empty-state.ts'
 import { html, type View } from '../../components/html.ts'
 import { notify } from '../../components/note.ts'
@@ -25,6 +24,7 @@ import { entryColumns, entryKey, LISTS, stateOfEntry, subjectOf, type Entry, typ
 import { HeldSites } from './held-sites.ts'
 import { ImportEntries } from './import-entries.ts'
 import { LookUp } from './look-up.ts'
+import { RemoveEntry } from './remove-entry.ts'
 import { suppressionsTexts as t } from './suppressions-texts.ts'
 
 type Open =
@@ -136,14 +136,5 @@ function OpenDialog({ open, list, onClose }: { readonly open: Open | null; reado
   if (open.kind === 'add') return html`<${AddEntries} list=${list} onClose=${onClose} />`
   if (open.kind === 'bulk') return html`<${BulkReactivation} onClose=${onClose} />`
   if (open.kind === 'import') return html`<${ImportEntries} list=${list} onClose=${onClose} />`
-  const { entry } = open
-  const subject = subjectOf(entry) ?? ''
-  const remove = async (): Promise<void> => {
-    const body = entry.isDomain ? { domains: [subject] } : { addresses: [subject] }
-    await api.post(`/suppressions/${entry.list}/remove`, { query: { account: chosenAccount.value }, body })
-    notify(t('removedNotice', { address: subject }))
-  }
-  return html`<${ConfirmDialog} title=${t('removeTitle', { address: subject })} action=${t(entry.list === 'bounce' ? 'reactivate' : 'remove')} onConfirm=${remove} onClose=${onClose}>
-    <p>${t('removeText', { list: verdictTexts(entry.list) })}</p>
-  </${ConfirmDialog}>`
+  return html`<${RemoveEntry} entry=${open.entry} onClose=${onClose} />`
 }
