@@ -79,8 +79,22 @@ const reportAttempts: HttpServices['reportAttempts'] = (_caller, attempts) =>
     })),
   )
 
+const WAITING: NonNullable<NonNullable<Awaited<ReturnType<HttpServices['messages']['find']>>>['waiting']> = {
+  state: 'held',
+  text: 'IP reputation holds its lane.',
+  reason: 'IP reputation',
+  key: 'ip|192.0.2.1|google',
+  class: 'ip-reputation',
+  nextSendingAt: 1_800_000_000_000,
+  attempts: 2,
+  refusedBy: ['192.0.2.1'],
+  waiting: 3,
+  evidence: [{ at: 1, mailId: ROW.deliveryId, code: 421, text: 'later' }],
+}
+
 const messages: HttpServices['messages'] = {
-  find: (account, emailId) => Promise.resolve(account === 1 && emailId === ROW.emailId ? { row: ROW, facts: [FAILED] } : null),
+  find: (account, emailId) =>
+    Promise.resolve(account === 1 && emailId === ROW.emailId ? { row: ROW, facts: [FAILED], waiting: WAITING } : null),
   list: resolve({ rows: [ROW], total: 1, next: null }),
   findUnbilled: resolve(new Set<string>()),
 }

@@ -45,7 +45,7 @@ export function MessagePage({ params }: PageProps): View {
     <${ProblemNote} problem=${found.problem} onRetry=${found.refresh} />
     ${value.weak ? html`<${Note} tone="warn">${t('weak')}</${Note}>` : null}
     ${value.forwarded ? html`<${Note} tone="warn">${t('forwarded')}</${Note}>` : null}
-    ${value.status === 18 ? html`<${WaitingCard} recipient=${value.recipient ?? ''} />` : null}
+    ${value.status === 18 ? html`<${WaitingCard} emailId=${id} recipient=${value.recipient ?? ''} />` : null}
     <div class="message-columns">
       <section class="card"><header><h2>${t('timeline')}</h2></header><${Timeline} emailId=${id} events=${value.events} /></section>
       <div class="stack">

@@ -1,5 +1,5 @@
 /**
- * waiting-card - why a message that is on the way waits: the lane of its domain, its reason, and when it sends next
+ * waiting-card - why a message that is on the way waits: its own retry, what holds its lane, and when it sends next
  *
  * See also: docs/QUEUE.md.
  */
@@ -11,40 +11,52 @@ import { html, type View } from '../../components/html.ts'
 import { Moment } from '../../components/moment.ts'
 import { messagesTexts as t } from './messages-texts.ts'
 
-type Lane = {
-  readonly domain: string
-  readonly state: string
+/** `why` of `GET /v1/messages/:emailId`. */
+type Waiting = {
+  readonly state: 'sending' | 'deferred' | 'held' | 'due' | 'loading' | 'not-delivering'
   readonly reason: string | null
   readonly nextSendingAt: string | null
-  readonly waiting: number
+  readonly attempts: number
+  readonly waiting: number | null
   readonly evidence: readonly { readonly at: string; readonly code: number | null; readonly text: string | null }[]
 }
 
-export function WaitingCard({ recipient }: { readonly recipient: string }): View {
+const STATE_TEXTS = {
+  sending: 'waitsSending',
+  deferred: 'waitsDeferred',
+  held: 'waitsHeld',
+  due: 'waitsNothing',
+  loading: 'waitsLoading',
+  'not-delivering': 'notDelivering',
+} as const satisfies Record<Waiting['state'], string>
+
+export function WaitingCard({ emailId, recipient }: { readonly emailId: string; readonly recipient: string }): View {
   const domain = recipient.slice(recipient.lastIndexOf('@') + 1)
   const account = chosenAccount.value
   const { value } = useResource(
-    (signal) =>
-      api.get<{ readonly delivering: boolean; readonly lanes: readonly Lane[] }>('/queue', { query: { account, domain }, signal }),
-    [account, domain],
+    (signal) => api.get<{ readonly why: Waiting | null }>(`/messages/${encodeURIComponent(emailId)}`, { query: { account }, signal }),
+    [account, emailId],
     { every: 5_000 },
   )
-  const lane = value?.lanes[0]
+  const why = value?.why ?? null
   return html`<section class="card">
     <header>
       <h2>${t('waits')}</h2>
       <a class="button small" href=${pathTo('/queue', { domain })}>${domain}</a>
     </header>
-    ${value?.delivering === false ? html`<p>${t('notDelivering')}</p>` : null}
     ${
-      lane === undefined
-        ? html`<p class="muted">${value === null ? ' ' : t('waitsNothing')}</p>`
+      why === null
+        ? html`<p class="muted">${value === null ? ' ' : t('waitsElsewhere')}</p>`
         : html`<p>
-              ${t('waitsLane', { domain, state: lane.state })} ${lane.reason} · ${t('nextSending')}:
-              <${Moment} at=${lane.nextSendingAt} relative=${true} fallback=${t('onlyReply')} />
+              ${t(STATE_TEXTS[why.state], { n: why.attempts })} ${why.reason}
+              ${
+                why.state === 'held' || why.state === 'deferred'
+                  ? html`· ${t('nextSending')}: <${Moment} at=${why.nextSendingAt} relative=${true} fallback=${t('onlyReply')} />`
+                  : null
+              }
             </p>
-            <p class="muted">${t('laneWaiting', { n: lane.waiting })}</p>
-            ${lane.evidence.slice(0, 3).map(({ at, code, text }) => html`<div key=${at} class="code" tabindex="0" role="group" aria-label=${t('reply')}><${ForeignText} text=${text} fallback=${code} /></div>`)}`
+            ${why.waiting === null ? null : html`<p class="muted">${t('laneWaiting', { n: why.waiting })}</p>`}
+            ${why.evidence.slice(0, 3).map(({ at, code, text }) => html`<div key=${at} class="code" tabindex="0" role="group" aria-label=${t('reply')}><${ForeignText} text=${text} fallback=${code} /></div>`)}`
     }
   </section>`
 }

@@ -19,6 +19,7 @@ import { createQueueApi } from '../../service/deliver/queue-api.ts'
 import { parseTimeOption, requireAccount } from '../arguments.ts'
 import type { DefineCommand } from '../command.ts'
 import { runStoreCommand } from '../command-runner.ts'
+import { defineWhyCommand, whyCommand } from './why.ts'
 import { formatColumns, toSingleLine } from '../output.ts'
 
 const optionsSchema = z.object({
@@ -67,7 +68,7 @@ const changeCommand = defineStoreCommand(
   },
 )
 
-export const QUEUE_STORE_COMMANDS = [listCommand, changeCommand] as const
+export const QUEUE_STORE_COMMANDS = [listCommand, changeCommand, whyCommand] as const
 
 export const queueCommand: DefineCommand = (command) => {
   const define = (name: string, operation: keyof typeof OPERATIONS, summary: string): Command =>
@@ -90,6 +91,7 @@ export const queueCommand: DefineCommand = (command) => {
       parseDomain(options)
       return runStoreCommand(self, listCommand, options)
     })
+  defineWhyCommand(command)
   defineForLanes('pause', 'pause', 'pause, for at most 15 days')
     .option('--until <time>', 'when it ends (ISO 8601); default: in 15 days')
     .option('--after-15-days <keep|delete>', 'what happens to the mail after 15 days without --until', 'keep')

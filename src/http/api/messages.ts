@@ -19,6 +19,7 @@ import { eventSchema, statusFilter, statusName, toIsoTimestamp, toEventView } fr
 import type { HttpServer } from '../server/http-server.ts'
 import { domainName, operatorQuery, reasonSchema, strictObject } from '../server/schemas.ts'
 import { createRegistrationBody, toRegistration } from './intake/registration-body.ts'
+import { toWaitingView, waitingView } from './waiting-view.ts'
 
 const registrationResponse = z.object({
   messageId: z.string(),
@@ -80,6 +81,7 @@ const messageView = z.object({
 const messageTimelineView = z.object({
   ...messageView.shape,
   events: z.array(eventSchema),
+  why: waitingView.nullable().describe('Why it waits in the delivery queue; null if it does not'),
 })
 
 type MessageRouteDependencies = {
@@ -117,7 +119,7 @@ function addTimelineRoute(server: HttpServer, { messages, authorizer }: MessageR
     if (found === null) throw new Fault('not_found', 'no message has this emailId')
     const events = found.facts.toSorted((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
     const billable = !events.some((fact) => fact.kind === 'failed' && !fact.data.billable)
-    return { ...toMessageView(found.row, billable), events: events.map(toEventView) }
+    return { ...toMessageView(found.row, billable), events: events.map(toEventView), why: toWaitingView(account, found.waiting) }
   })
 }
 

@@ -126,7 +126,7 @@ export function createHttpServices(context: Context, verifier: SignatureVerifier
     register: createRegister(context),
     trackHtml: createTrackHtml(context),
     reportAttempts: createReportAttempts(context),
-    messages: createMessageService({ read, listRead: replica.read }),
+    messages: createMessageService({ read, listRead: replica.read, now: context.now }),
     messageReports: createMessageReportService(context),
     overview: createOverviewService(context),
     suppressions: createSuppressionService(context),

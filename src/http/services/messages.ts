@@ -7,6 +7,8 @@ import { copyHandleOf } from '../../correlate/api-handle.ts'
 import type { EmailType } from '../../ledger/facts/delivery-facts.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
+import type { WaitingReason } from '../../queue/observe/waiting-reason.ts'
+import { findWaitingReason } from '../../service/deliver/observe/waiting-message.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { readTimelineByEmailId } from '../../store/facts/facts.ts'
 import { findUnbilledIds } from '../../store/facts/unbilled.ts'
@@ -47,8 +49,11 @@ export type StatusQuery = {
 }
 
 export type MessageService = {
-  /** One delivery with its facts; null if the account has no such delivery. */
-  readonly find: (account: number, emailId: string) => Promise<{ readonly row: DeliveryRow; readonly facts: readonly Fact[] } | null>
+  /** One delivery with its facts, and why it waits in our queue (null: it does not); null if the account has no such delivery. */
+  readonly find: (
+    account: number,
+    emailId: string,
+  ) => Promise<{ readonly row: DeliveryRow; readonly facts: readonly Fact[]; readonly waiting: WaitingReason | null } | null>
   /** A page of deliveries, newest first. `total` is null unless the query asks for it. Faults: bad_request (an invalid cursor). */
   readonly list: (account: number, query: StatusQuery) => Promise<CursorPage<DeliveryRow> & { readonly total: number | null }>
   /** The delivery IDs among these rows that are not billed. */
@@ -56,17 +61,21 @@ export type MessageService = {
 }
 
 /** `listRead` may be some seconds behind: a client asks for one message right after it has sent it. */
-type MessageReaders = { readonly read: DatabaseReader; readonly listRead: DatabaseReader }
+type MessageReaders = { readonly read: DatabaseReader; readonly listRead: DatabaseReader; readonly now: () => number }
+
+const STATUS_SENDING = 18
 
 /** Creates the service on its readers. */
-export function createMessageService({ read, listRead }: MessageReaders): MessageService {
+export function createMessageService({ read, listRead, now }: MessageReaders): MessageService {
   return {
     find: async (account, emailId) => {
       const [[row], facts] = await Promise.all([
         findDeliveriesByEmailIds(read, account, [emailId]),
         readTimelineByEmailId(read, account, emailId),
       ])
-      return row === undefined ? null : { row, facts }
+      if (row === undefined) return null
+      const waiting = row.status === STATUS_SENDING ? await findWaitingReason(read, { account, deliveryId: row.deliveryId }, now()) : null
+      return { row, facts, waiting }
     },
     list: async (account, query) => {
       const after = await resolveCursor(listRead, account, query.after)

@@ -87,7 +87,9 @@ test.each([
 
 test('stored XSS: the text of a bounce is sent as JSON, which no browser renders', async () => {
   const { send } = await makeBench({
-    messages: { find: () => Promise.resolve({ row: { ...ROW, sendLog: HOSTILE, subject: HOSTILE, from: HOSTILE }, facts: [] }) },
+    messages: {
+      find: () => Promise.resolve({ row: { ...ROW, sendLog: HOSTILE, subject: HOSTILE, from: HOSTILE }, facts: [], waiting: null }),
+    },
     inbox: { list: () => Promise.resolve({ rows: [{ ...ITEM, from: HOSTILE, subject: HOSTILE, summary: HOSTILE }], next: null }) },
   })
   for (const url of [`/v1/messages/${encodeURIComponent(ROW.emailId ?? '')}`, '/v1/inbox']) {

@@ -16,6 +16,7 @@ import type { Engine } from '../../../src/store/engine/engine.ts'
 import { findFactsBySubject } from '../../../src/store/facts/facts.ts'
 import { markDispatchedForOperator, listQueuedMessagesForOperator } from '../../../src/store/queue/queued-mail.ts'
 import { addQueueCommand, findQueueCommand } from '../../../src/store/queue/commands.ts'
+import { findWaitingReason } from '../../../src/service/deliver/observe/waiting-message.ts'
 import { createDeliverer } from '../../../src/service/deliver/deliverer.ts'
 import { eraseAddress } from '../../../src/service/admin/erase.ts'
 import { signMailTokens } from '../../../src/service/submit/mail-tokens.ts'
@@ -430,6 +431,24 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     }
     await waitUntil(async () => (await waiting()) === 0)
     expect(seen).toHaveLength(10)
+  })
+
+  test('why a message waits: deferred by the retry schedule, held by a key; nothing for one that ended', async () => {
+    const answers: Readonly<Record<string, SmtpOutcome>> = {
+      'full.example.net': refusedOutcome(452, '4.2.2 mailbox is over quota'),
+      'listed.example.net': refusedOutcome(554, '5.7.1 Blocked using zen.spamhaus.org'),
+    }
+    run(({ domain }) => answers[domain] ?? ACCEPTED, { pools: { '*': ['192.0.2.1'] } })
+    const ids = await queueMails(context, ['ann@full.example.net', 'ann@listed.example.net', 'ann@open.example.net'])
+    const why = async (deliveryId = '') => findWaitingReason(engine.read, { account: 1, deliveryId }, context.now())
+    await waitUntil(async () => (await why(ids[0]))?.state === 'deferred')
+    expect(await why(ids[0])).toMatchObject({ attempts: 1, key: null })
+    await waitUntil(async () => (await why(ids[1])) === null)
+    const [held] = await queueMails(context, ['bob@listed.example.net'])
+    await waitUntil(async () => (await why(held))?.state === 'held')
+    expect(await why(held)).toMatchObject({ key: 'ip|192.0.2.1|listed.example.net', class: 'ip-blocklist' })
+    await waitUntil(async () => (await why(ids[2])) === null)
+    expect(await findWaitingReason(engine.read, { account: 2, deliveryId: ids[0] ?? '' }, context.now())).toBeNull()
   })
 
   test('a node that cannot renew its lease begins nothing when it may have expired, and another takes over', async () => {

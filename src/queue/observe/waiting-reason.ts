@@ -1,0 +1,102 @@
+/**
+ * waiting-reason - why one message waits, from its row and the status of its lane
+ *
+ * The message's own reasons come first (it is being sent, its retry is not due), then what holds its lane. Pure; time is an argument.
+ *
+ * See also: queue/observe/lane-view (the lane), service/deliver/observe/waiting-message (reads both), docs/QUEUE.md.
+ */
+import type { EvidenceReply } from '../message.ts'
+import type { LaneStatus } from './lane-view.ts'
+
+/**
+ * `sending`: an attempt is in progress; `deferred`: until its retry; `held`: a closed key holds its lane; `due`: it waits for its lane's share; `loading`: no node has it in
+ * memory yet; `not-delivering`: no node delivers.
+ */
+export const WAITING_STATES = ['sending', 'deferred', 'held', 'due', 'loading', 'not-delivering'] as const
+
+/** The row of a queued message. */
+type WaitingMessage = {
+  readonly acceptedAt: number
+  readonly dueAt: number
+  readonly attempts: number
+  readonly dispatchedAt: number | null
+  readonly refusedBy: readonly string[]
+}
+
+export type WaitingReason = {
+  readonly state: (typeof WAITING_STATES)[number]
+  /** One sentence for people. */
+  readonly text: string
+  /** What holds its lane, in the user's words; null: nothing does. */
+  readonly reason: string | null
+  readonly key: string | null
+  readonly class: string | null
+  /** Null: at once, or when a result or a person opens the key. */
+  readonly nextSendingAt: number | null
+  readonly attempts: number
+  /** Egress IPs that were refused. */
+  readonly refusedBy: readonly string[]
+  /** Messages of its lane that wait; null: not known. */
+  readonly waiting: number | null
+  readonly evidence: readonly EvidenceReply[]
+}
+
+const TEXTS = {
+  sending: 'An attempt is in progress.',
+  loading: 'It was just accepted, or moves between nodes: its lane is not known yet.',
+  'not-delivering': 'No node delivers at present: check delivery.mode and the daemons.',
+} as const
+
+/** Explains why a message waits. `lane` null: no node has the lane in memory. */
+export function explainWaiting(
+  message: WaitingMessage,
+  lane: LaneStatus | null,
+  { isDelivering, now }: { readonly isDelivering: boolean; readonly now: number },
+): WaitingReason {
+  const base = {
+    reason: lane?.reason ?? null,
+    key: lane?.key ?? null,
+    class: lane?.class ?? null,
+    nextSendingAt: null,
+    attempts: message.attempts,
+    refusedBy: message.refusedBy,
+    waiting: lane?.waiting ?? null,
+    evidence: lane?.evidence ?? [],
+  }
+  if (!isDelivering) return { ...base, state: 'not-delivering', text: TEXTS['not-delivering'] }
+  if (message.dispatchedAt !== null) return { ...base, state: 'sending', text: TEXTS.sending }
+  const heldUntil = holdOf(lane)
+  const isDeferred = message.dueAt > now && (heldUntil === null || message.dueAt >= heldUntil)
+  if (isDeferred) return { ...base, state: 'deferred', text: deferredText(message), nextSendingAt: message.dueAt }
+  if (lane === null) return { ...base, state: 'loading', text: TEXTS.loading }
+  if (heldUntil !== null)
+    return { ...base, state: 'held', text: heldText(lane, heldUntil), nextSendingAt: heldUntil === Infinity ? null : heldUntil }
+  return { ...base, state: 'due', text: dueText(lane) }
+}
+
+/** When the key opens that holds the lane; Infinity: nobody knows. Null: the lane may send. */
+function holdOf(lane: LaneStatus | null): number | null {
+  if (lane === null || lane.key === null) return null
+  const isHeld =
+    lane.isStopped || lane.state === 'manual' || lane.state === 'probing' || (lane.state === 'limited' && lane.nextSendingAt !== null)
+  return isHeld ? (lane.nextSendingAt ?? Infinity) : null
+}
+
+const deferredText = ({ attempts, dueAt }: WaitingMessage): string =>
+  attempts === 0
+    ? `It is not to be sent before ${new Date(dueAt).toISOString()}.`
+    : `It was deferred after ${attempts === 1 ? 'one attempt' : `${attempts} attempts`} and is tried again at ${new Date(dueAt).toISOString()}.`
+
+function heldText({ reason, state, class: name }: LaneStatus, until: number): string {
+  const cause = `${reason ?? 'A limit'}${name === null ? '' : ` (${name})`} holds its lane`
+  if (state === 'probing') return `${cause}: a few messages of the lane test whether the receiver accepts mail again.`
+  return until === Infinity ? `${cause} until a reply or a person opens it.` : `${cause} until ${new Date(until).toISOString()}.`
+}
+
+function dueText({ waiting, perMinuteInForce, reason }: LaneStatus): string {
+  const pace =
+    perMinuteInForce === null || perMinuteInForce === undefined
+      ? ''
+      : `, which may send ${Number(perMinuteInForce.toFixed(1))} a minute now${reason === null ? '' : ` (${reason})`}`
+  return `It is due and waits for its share: ${waiting} ${waiting === 1 ? 'message waits' : 'messages wait'} in its lane${pace}.`
+}
