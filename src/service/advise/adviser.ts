@@ -10,6 +10,7 @@
  * See also: queue/advice/advice-machine, store/queue/advice, service/advise/reported-outcomes, store/engine/lease.
  */
 import { randomUUID } from 'node:crypto'
+import { isItemFault } from '../../errors.ts'
 import type { FactOf } from '../../ledger/facts/fact.ts'
 import { factKey } from '../../ledger/project/state.ts'
 import type { FactMoment } from '../../ledger/facts/new-fact.ts'
@@ -77,17 +78,11 @@ type AdviserState = {
 
 /** Creates the adviser. It does nothing until `tick` or `start` is called. */
 export function createAdviser(context: Context, policy: BackoffPolicy): Adviser {
-  const state: AdviserState = {
-    context,
-    policy,
-    holder: randomUUID(),
-    lease: null,
-    accounts: createAccountMachines(policy, 0),
-    pending: null,
-    busyAt: context.elapsed(),
-  }
+  const unknown = { lease: null, accounts: createAccountMachines(policy, 0), pending: null }
+  const state: AdviserState = { context, policy, holder: randomUUID(), busyAt: context.elapsed(), ...unknown }
   let current: Promise<boolean> | null = null
   let timer: NodeJS.Timeout | undefined
+  let isClosing = false
   const tick = async (): Promise<boolean> => {
     current ??= runTick(state)
       .catch((error: unknown) => {
@@ -99,12 +94,16 @@ export function createAdviser(context: Context, policy: BackoffPolicy): Adviser 
       })
     return current
   }
+  const readAll = async (): Promise<void> => {
+    for (let isMore = true; isMore && !isClosing;) isMore = await tick()
+  }
   return {
     tick,
     start: () => {
-      timer ??= setInterval(() => void tick(), TICK_INTERVAL_MS).unref()
+      timer ??= setInterval(() => void readAll(), TICK_INTERVAL_MS).unref()
     },
     close: async () => {
+      isClosing = true
       clearInterval(timer)
       await current
       await release(state).catch((error: unknown) =>
@@ -116,16 +115,16 @@ export function createAdviser(context: Context, policy: BackoffPolicy): Adviser 
 
 async function runTick(state: AdviserState): Promise<boolean> {
   const { context } = state
-  if (state.pending !== null) await writePending(state, state.pending)
+  if (state.pending !== null) await writeOrSkip(state, state.pending)
   const inputs = await listAdviceInputsForOperator(context.engine.read, INPUTS_PER_TICK)
   if (!(await ensureLease(state, inputs.length > 0))) return false
   const now = context.now()
-  const transitions = [...advanceAll(state.accounts, now), ...inputs.flatMap((row) => applyInput(state.accounts, row, now))]
+  const transitions = [...advanceAll(state.accounts, now), ...inputs.flatMap((row) => applyInput(state, row, now))]
   const changes = state.accounts.collectChanges(now)
   if (inputs.length > 0 || changes.rows.length > 0) state.busyAt = context.elapsed()
   if (inputs.length + transitions.length + changes.rows.length + changes.removed.length > 0) {
     state.pending = { inputs, transitions, changes }
-    await writePending(state, state.pending)
+    await writeOrSkip(state, state.pending)
   }
   context.telemetry.setGauge('bounced_advice_keys', state.lease === null ? 0 : state.accounts.countLimited())
   return inputs.length === INPUTS_PER_TICK
@@ -135,19 +134,40 @@ async function runTick(state: AdviserState): Promise<boolean> {
 const advanceAll = (accounts: AccountMachines, now: number): NotedTransition[] =>
   [...accounts.machines()].flatMap(([account, machine]) => noted(accounts, account, advanceMachine(machine, now)))
 
-function applyInput(accounts: AccountMachines, row: AdviceInputRow, now: number): NotedTransition[] {
-  const { account } = row
+/** A row that cannot be read teaches nothing, and is removed with the others. */
+function applyInput({ accounts, context }: AdviserState, row: AdviceInputRow, now: number): NotedTransition[] {
+  const { account, id } = row
   const machine = accounts.machineOf(account)
-  const input = readInputRow(row)
-  const events =
-    'recover' in input
-      ? recoverAdvice(machine, input.recover.key, input.recover.how, now)
-      : input.outcomes.flatMap((outcome) => applyOutcome(machine, outcome, now))
-  return noted(accounts, account, events)
+  try {
+    const input = readInputRow(row)
+    const events =
+      'recover' in input
+        ? recoverAdvice(machine, input.recover.key, input.recover.how, now)
+        : input.outcomes.flatMap((outcome) => applyOutcome(machine, outcome, now))
+    return noted(accounts, account, events)
+  } catch (error) {
+    context.telemetry.log.error({ err: error, account, id }, 'reported outcomes could not be read; they change no advice')
+    return []
+  }
 }
 
 const noted = (accounts: AccountMachines, account: number, events: readonly KeyTransition[]): NotedTransition[] =>
   events.map((event) => ({ account, event, domains: accounts.machineOf(account).domains.get(event.key) ?? [] }))
+
+/** Where the store refuses what the changes hold, their inputs are skipped: they would keep all others back. Faults: store_busy, and the like. */
+async function writeOrSkip(state: AdviserState, pending: Pending): Promise<void> {
+  const { context } = state
+  try {
+    await writePending(state, pending)
+  } catch (error) {
+    if (!isItemFault(error)) throw error
+    const { inputs } = pending
+    context.telemetry.log.error({ err: error, inputs: inputs.map(({ id }) => id) }, 'advice cannot be stored; its outcomes are skipped')
+    await context.engine.tx((db) => removeAdviceInputsForOperator(db, inputs))
+    state.pending = null
+    forget(state)
+  }
+}
 
 /** Writes changes in one transaction. If the lease is lost, this node forgets what it knew, and the next holder reads the same outcomes. */
 async function writePending(state: AdviserState, { inputs, transitions, changes }: Pending): Promise<void> {

@@ -7,6 +7,7 @@ import type { Context } from '../../../src/service/context.ts'
 import { createRegister } from '../../../src/service/submit/register.ts'
 import { createReportAttempts, type ReportedAttempt } from '../../../src/service/submit/reported-attempts.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
+import { addAdviceInputsForOperator } from '../../../src/store/queue/advice.ts'
 import { makeContext, openTestContext, type Clock } from '../../support/context.ts'
 import { engines } from '../../support/engines.ts'
 
@@ -181,6 +182,20 @@ describe.each(engines)('$kind', ({ open }) => {
     await api.recover({ ...request, account: 1 })
     await adviser.tick()
     expect((await list(1, 0)).advice).toMatchObject([{ state: expect.stringMatching(/active|throttled/) }])
+    await adviser.close()
+  })
+
+  test('a row that cannot be read is removed, and keeps no other back', async () => {
+    await engine.tx((db) =>
+      addAdviceInputsForOperator(db, [
+        { account: 1, id: '018f0000-0000-7000-8000-000000000001', at: START - 1, data: '{"outcomes":[{}]}' },
+        { account: 1, id: '018f0000-0000-7000-8000-000000000002', at: START - 1, data: 'no JSON' },
+      ]),
+    )
+    await refuse(1)
+    const adviser = createAdviser(context, policy)
+    await adviser.tick()
+    expect([(await list()).advice.length, await countInputs()]).toEqual([1, 0])
     await adviser.close()
   })
 
