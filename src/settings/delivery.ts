@@ -31,6 +31,11 @@ export const deliverySettings = z.strictObject({
     'Host name in EHLO',
     'the host name of the machine; receivers expect forward and reverse DNS of the name and the address to match',
   ),
+  egressEhlo: setting(
+    z.array(z.string().regex(/^[\da-fA-F.:]+=[A-Za-z0-9._-]+$/, 'must be ADDRESS=NAME, such as 192.0.2.1=out1.example.com')).default([]),
+    'Host name in EHLO of single egress addresses: ADDRESS=NAME',
+    'none: all addresses use ehlo; receivers compare the name with the PTR record of the address',
+  ),
   policy: setting(
     nonEmptyText.default('default'),
     'Backoff policy: default, spec, never, fixed, or a policy file (TOML)',

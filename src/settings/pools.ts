@@ -1,5 +1,5 @@
 /**
- * pools - reads the egress IPs of each account from the settings
+ * pools - reads the egress IPs of each account, and the EHLO name of each IP, from the settings
  *
  * Pure. See also: settings/delivery, queue/queue-state (pools).
  */
@@ -25,3 +25,12 @@ export function egressPoolsOf({ mode, egressIps, accountEgressIps }: PoolSetting
 
 /** Returns the egress IPs of all pools. */
 export const egressIpsOf = (settings: PoolSettings): ReadonlySet<string> => new Set(Object.values(egressPoolsOf(settings)).flat())
+
+/** Returns the EHLO name of an egress IP: its own, or the one of all. */
+export function ehloNamesOf(
+  { egressEhlo }: Pick<z.output<typeof deliverySettings>, 'egressEhlo'>,
+  ehlo: string,
+): (egressIp: string) => string {
+  const names = new Map(egressEhlo.map((entry) => [entry.slice(0, entry.indexOf('=')).toLowerCase(), entry.slice(entry.indexOf('=') + 1)]))
+  return (egressIp) => names.get(egressIp.toLowerCase()) ?? ehlo
+}

@@ -26,7 +26,7 @@ import { type BackoffPolicy, BACKOFF_POLICIES } from '../../queue/backoff/policy
 import { readPolicyFile } from '../../queue/backoff/policy-file.ts'
 import { RETRY_SCHEDULES, type DeliveryRetrySchedule } from '../../queue/schedule/retry.ts'
 import { speedUpPolicy, speedUpRetrySchedule } from '../../queue/backoff/policy-speed.ts'
-import { egressIpsOf, egressPoolsOf } from '../../settings/pools.ts'
+import { egressIpsOf, egressPoolsOf, ehloNamesOf } from '../../settings/pools.ts'
 import type { Settings } from '../../settings/schema.ts'
 import { countQueuedMessagesForOperator } from '../../store/queue/queued-mail.ts'
 import { createDeliverer } from '../../service/deliver/deliverer.ts'
@@ -114,7 +114,7 @@ export function createDeliveryService({ context, vault }: Runtime, settings: Set
   const transport = createSmtpTransport({
     router: route,
     addressesOf,
-    ehloName: ehlo,
+    ehloName: ehloNamesOf(deliverySettings, ehlo),
     allowPrivate: deliverySettings.allowPrivate,
     timeouts: smtpTimeoutsOf(deliverySettings),
     poolLimits: connectionReuseOf(deliverySettings),
