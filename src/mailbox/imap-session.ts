@@ -116,11 +116,15 @@ export function readMailboxSecret({ password, passwordFile, tokenFile }: Mailbox
 async function openFolder(client: ImapFlow, folder: string, { isReadOnly = false }: OpenOptions): Promise<ImapSession> {
   const opened = await client.mailboxOpen(folder, { readOnly: isReadOnly })
   const byUid = { uid: true }
+  // Mails may arrive between the end of a list and the beginning of the wait.
+  const news = { hasArrived: false }
+  client.on('exists', () => (news.hasArrived = true))
   return {
     uidValidity: opened.uidValidity > 0n ? String(opened.uidValidity) : null,
     uidNext: opened.uidNext > 0 ? opened.uidNext : null,
     mailCount: opened.exists,
     listUids: async (from) => {
+      news.hasArrived = false
       const found = await client.search({ uid: `${from}:*` }, byUid)
       if (found === false) throw new Error('the server refused to list the mails of the folder')
       return found ?? []
@@ -132,13 +136,7 @@ async function openFolder(client: ImapFlow, folder: string, { isReadOnly = false
       const listed = found.flatMap(({ uid, size = 0 }) => (wanted.has(uid) ? [{ uid, size }] : []))
       return listed.toSorted((a, b) => a.uid - b.uid)
     },
-    fetchMail: async (uid, maxBytes) => {
-      const source = { start: 0, maxLength: maxBytes }
-      const found = await client.fetchOne(String(uid), { uid: true, internalDate: true, source }, byUid).catch(falseWhereRefused)
-      if (found === false || found.source === undefined) return null
-      const date = found.internalDate === undefined ? NaN : new Date(found.internalDate).getTime()
-      return { raw: found.source, internalDate: Number.isNaN(date) ? null : date }
-    },
+    fetchMail: (uid, maxBytes) => fetchMail(client, uid, maxBytes),
     move: async (uids, target) => {
       if (uids.length === 0) return
       const moved = await client.messageMove(uids.join(','), target, byUid)
@@ -149,9 +147,17 @@ async function openFolder(client: ImapFlow, folder: string, { isReadOnly = false
       if (!(await client.messageFlagsAdd(uids.join(','), ['\\Seen'], byUid))) throw new Error('the server refused to flag mails as seen')
     },
     ensureFolder: async (name) => void (await client.mailboxCreate(name)),
-    waitForMail: (ms, signal) => waitForMail(client, ms, signal),
+    waitForMail: (ms, signal) => (news.hasArrived ? Promise.resolve() : waitForMail(client, ms, signal)),
     close: () => client.close(),
   }
+}
+
+async function fetchMail(client: ImapFlow, uid: number, maxBytes: number): Promise<FetchedMail | null> {
+  const source = { start: 0, maxLength: maxBytes }
+  const found = await client.fetchOne(String(uid), { uid: true, internalDate: true, source }, { uid: true }).catch(falseWhereRefused)
+  if (found === false || found.source === undefined) return null
+  const date = found.internalDate === undefined ? NaN : new Date(found.internalDate).getTime()
+  return { raw: found.source, internalDate: Number.isNaN(date) ? null : date }
 }
 
 /** A NO is about the mail: it is gone, or the server cannot read it. Anything else is about the session. */

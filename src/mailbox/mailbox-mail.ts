@@ -13,14 +13,17 @@ import { TRUNCATED_MAIL_BYTES, type IncomingMail } from '../service/receive/inco
 import { normaliseLineEndings } from '../smtp-server/line-endings.ts'
 import type { FetchedMail } from './imap-session.ts'
 
-/** How much of a mail is fetched, by its size: all of it, or as much as of a mail that is too large by SMTP. */
-export const bytesToFetch = (size: number, maxMailBytes: number): number => (size > maxMailBytes ? TRUNCATED_MAIL_BYTES : size)
+/**
+ * How much of a mail is asked for: all of it, or as much as is kept of a mail that is too large. `size` is what the server says, and some servers say less
+ * than they send, so it limits nothing: one byte more than is kept whole shows that a mail is larger.
+ */
+export const bytesToFetch = (size: number, maxMailBytes: number): number => (size > maxMailBytes ? TRUNCATED_MAIL_BYTES : maxMailBytes + 1)
 
 /** IMAP dates have whole seconds. The end of the second is used, so that no bounce is older than the mail that it is about. */
 const DATE_PRECISION_MS = 999
 
 type MailboxMailOptions = {
-  /** The size on the server, which may be larger than what was fetched. */
+  /** The size that the server states. */
   readonly size: number
   readonly maxMailBytes: number
   /** Our domains: an address at one of them is preferred as the recipient. */
@@ -30,9 +33,11 @@ type MailboxMailOptions = {
 }
 
 /** Converts a fetched mail. Total. The same bytes give the same digest in every session. */
-export function incomingMailOf({ raw, internalDate }: FetchedMail, options: MailboxMailOptions): IncomingMail {
-  const { size, maxMailBytes, domains, sessionId, now } = options
+export function incomingMailOf({ raw: fetched, internalDate }: FetchedMail, options: MailboxMailOptions): IncomingMail {
+  const { maxMailBytes, domains, sessionId, now } = options
+  const size = Math.max(options.size, fetched.length)
   const truncated = size > maxMailBytes
+  const raw = truncated ? fetched.subarray(0, TRUNCATED_MAIL_BYTES) : fetched
   const { from, to } = recoverEnvelope(raw, domains)
   return {
     raw: normaliseLineEndings(raw),

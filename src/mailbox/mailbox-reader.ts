@@ -103,6 +103,9 @@ async function runSession(options: MailboxOptions, dependencies: ReaderDependenc
 
 type Reading = { readonly options: MailboxOptions; readonly dependencies: ReaderDependencies; readonly signal: AbortSignal }
 
+/** A server that hands out none of so many mails is out of order; reading waits until it is repaired. */
+const MAX_RETRIES = 1_000
+
 /** UIDs whose sizes are asked for at once. */
 const MAX_LISTED = 500
 
@@ -118,7 +121,7 @@ async function drain(session: ImapSession, from: MailboxPosition, reading: Readi
     position = withoutGone(position, part, present)
     let rest = listed
     while (rest.length > 0 && !signal.aborted) {
-      const count = sliceLength(rest.map(({ size }) => bytesToFetch(size, dependencies.maxMailBytes)))
+      const count = sliceLength(rest.map(({ size }) => Math.min(size, dependencies.maxMailBytes)))
       position = await readSlice(session, position, { ...reading, mails: rest.slice(0, count) })
       rest = rest.slice(count)
     }
@@ -154,6 +157,7 @@ async function readSlice(session: ImapSession, position: MailboxPosition, slice:
   const left = new Set(missing.length === 0 ? [] : (await session.listMails(missing)).map(({ uid }) => uid))
   const outcomeOf = (uid: number): 'done' | 'failed' | 'gone' => (!missing.includes(uid) ? 'done' : left.has(uid) ? 'failed' : 'gone')
   const next = advancePosition(position, new Map(mails.map(({ uid }) => [uid, outcomeOf(uid)])))
+  if (next.retryUids.length > MAX_RETRIES) throw new Error(`the server does not hand out ${MAX_RETRIES} mails and more`)
   await dependencies.journal.save(next)
   return next
 }
