@@ -29,6 +29,7 @@ import { toInputRow } from '../advise/reported-outcomes.ts'
 import { type AttemptRecord, recordExternalAttempt } from '../submit/record-attempt.ts'
 import { transact, type LedgerTransaction } from '../transact.ts'
 import { createDeliveryFinder, ownSenderOf } from './delivery-finder.ts'
+import { entriesInScope, entriesToStore } from './queue-scope.ts'
 
 type LogBatch = {
   readonly lines: readonly LogOutcome[]
@@ -61,7 +62,10 @@ export async function recordLines(context: Context, batch: LogBatch): Promise<Re
   }
   const { counts, facts } = await transact(context, needs, async (transaction) => {
     const recorded = joined.outcomes.map((outcome) => recordOutcome(context, snapshot, transaction, outcome))
-    await saveFollowedMessagesForOperator(transaction.db, joined)
+    await saveFollowedMessagesForOperator(transaction.db, {
+      changed: entriesToStore(joined.changed, batch.account),
+      removed: entriesToStore(joined.removed, batch.account),
+    })
     await feedAdvice(context, transaction, recorded)
     if (batch.log !== null && !(await saveFollowedLogForOperator(transaction.db, batch.log)))
       throw new Fault('conflict', `${batch.log.source}: another process follows this log`)
@@ -84,11 +88,13 @@ function hideForeignSender(line: LogOutcome, { domains }: Context): LogOutcome {
 
 async function joinInStore(context: Context, db: Database, batch: LogBatch, snapshot: AccountSnapshot): Promise<JoinResult> {
   const { lines, host, isOwnRelay } = batch
-  const entries = await findFollowedMessagesForOperator(
+  const { account } = batch
+  const stored = await findFollowedMessagesForOperator(
     db,
     lines.flatMap(({ queueId, queuedAs }) => (queuedAs === null ? queueId : [queueId, queuedAs])),
   )
-  const find = await createDeliveryFinder(db, { snapshot, domains: context.domains, account: batch.account, lines, entries })
+  const entries = entriesInScope(stored, account)
+  const find = await createDeliveryFinder(db, { snapshot, domains: context.domains, account, lines, entries })
   return joinLines({ lines, entries, find, isOwnRelay, host, now: context.now() })
 }
 

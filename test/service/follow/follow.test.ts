@@ -4,6 +4,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { hashAddress } from '../../../src/correlate/address-hash.ts'
 import type { LogFormat } from '../../../src/mta-log/log-formats.ts'
+import { createRecordLogRecords } from '../../../src/service/follow/log-hook.ts'
 import { readLines, type LogText } from '../../../src/service/follow/read-lines.ts'
 import { createReceiver } from '../../../src/service/receive/receive.ts'
 import { rebuild } from '../../../src/service/admin/rebuild.ts'
@@ -304,6 +305,43 @@ describe.each(engines)('on $kind', ({ open }) => {
     await submit(d, ndr(d, { mta: 'mx.example.org' }))
     expect(await statusOf(d)).toEqual([4, 406, true, 'not-exist'])
     expect((await rebuild(context, { check: true, onProgress: () => undefined })).differences).toEqual([])
+  })
+
+  test('the hook of one account neither ends nor forgets the mail of another, whose queue id is no secret', async () => {
+    const { context, register, read, statusOf, clock } = await bench()
+    const [victim, second] = await register(['victim@example.org', 'second@example.org'])
+    if (victim === undefined || second === undefined) throw new Error('not registered')
+    clock.now = START + 60_000
+    const hook = createRecordLogRecords(context, [])
+    const record = (type: string, code: number, over: object = {}): object => ({
+      type,
+      id: 'd7ef132b5d7711eea8c8000c29c33806',
+      recipient: 'victim@example.org',
+      timestamp: (START + 30_000) / 1_000,
+      response: { code, content: code === 550 ? '5.1.1 User unknown' : '4.2.2 The mailbox is over quota' },
+      ...over,
+    })
+    await hook(1, [record('TransientFailure', 452, { sender: victim.returnPath })])
+    const id = '4FFFF0001'
+    await read([...names(id, second.returnPath), line(id, to('second@example.org', DEFERRED))])
+    const other = { id, recipient: 'second@example.org' }
+    expect(
+      await hook(2, [record('Bounce', 550), record('Bounce', 550, other), record('Expiration', 550, { recipient: [] })]),
+    ).toMatchObject({
+      recorded: 0,
+      unmatched: 2,
+    })
+    expect([await statusOf(victim), await statusOf(second)]).toEqual([
+      [18, null, false, null],
+      [18, null, false, null],
+    ])
+    // Neither names the sender again: both entries are still there.
+    expect(await hook(1, [record('Bounce', 550)])).toMatchObject({ recorded: 1 })
+    await read([line(id, to('second@example.org', BOUNCED), 9)])
+    expect([await statusOf(victim), await statusOf(second)]).toEqual([
+      [4, 406, false, 'not-exist'],
+      [4, 406, false, 'not-exist'],
+    ])
   })
 
   test('an outdated reader is refused, and a silent one sends no webhook', async () => {
