@@ -36,6 +36,7 @@ import type { Settings } from '../settings/schema.ts'
 import { engineLimitsOf } from '../settings/store.ts'
 import { COPY_SOURCE } from '../store/backup/copy-store.ts'
 import { readMetadataForOperator } from '../store/engine/metadata.ts'
+import { logHostOf } from '../import/log-followers.ts'
 import { openEngine } from '../store/engine/open-engine.ts'
 import type { Engine, EngineOptions } from '../store/engine/engine.ts'
 import { migrate } from '../store/engine/migrate.ts'
@@ -142,7 +143,12 @@ function createContext(
     engine,
     rules,
     shaping,
-    accountCache: createAccountCache(engine, (ring, account) => deriveTokenKey(masterKey, account, ring.index), elapsed),
+    accountCache: createAccountCache(
+      engine,
+      (ring, account) => deriveTokenKey(masterKey, account, ring.index),
+      elapsed,
+      followedHostsOf(settings),
+    ),
     domains: { returnPath: [settings.returnPathDomain], feedback: [settings.feedbackDomain], verp: settings.smtp.verpDomains },
     get publicUrl() {
       return publicUrlOf(settings, httpPort())
@@ -208,6 +214,9 @@ function replicaOf(settings: Settings, telemetry: Telemetry): Pick<EngineOptions
     throw new Fault('config_invalid', 'store.replica needs PostgreSQL: set database to the primary, or remove store.replica')
   return { replica: { url, maxLagMillis: replicaLagSeconds * 1_000, onStatus: createReplicaListener(telemetry) } }
 }
+
+/** The name of the MTA on this machine, if a log of it is followed: its first report may come before its first line. */
+const followedHostsOf = ({ follow }: Settings): readonly string[] => (follow.logs.length === 0 ? [] : [logHostOf(follow).toLowerCase()])
 
 type OpenedStore = { readonly engine: Engine; readonly masterKey: Uint8Array; readonly clock: ProcessClock }
 

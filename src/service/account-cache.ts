@@ -55,15 +55,23 @@ const MAX_AGE_MS = 1_000
 /** Derives the key of an account number from one key of the ring. */
 type DeriveTokenKey = (ring: TokenKey, account: number) => Uint8Array
 
-/** Creates the cache. It reads nothing until the first call of `snapshot`. */
-export function createAccountCache(engine: Engine, derive: DeriveTokenKey, elapsed: () => number): AccountCache {
+/**
+ * Creates the cache. It reads nothing until the first call of `snapshot`. `ownHosts`: hosts of MTAs whose logs this node follows, known before their
+ * first line was read.
+ */
+export function createAccountCache(
+  engine: Engine,
+  derive: DeriveTokenKey,
+  elapsed: () => number,
+  ownHosts: readonly string[] = [],
+): AccountCache {
   let snapshot: Promise<AccountSnapshot> | null = null
   let readAt = -Infinity
   return {
     snapshot: () => {
       if (snapshot === null || elapsed() - readAt > MAX_AGE_MS) {
         readAt = elapsed()
-        const reading = readSnapshot(engine, derive)
+        const reading = readSnapshot(engine, derive, ownHosts)
         snapshot = reading
         reading.catch(() => {
           if (snapshot === reading) snapshot = null
@@ -77,7 +85,7 @@ export function createAccountCache(engine: Engine, derive: DeriveTokenKey, elaps
   }
 }
 
-async function readSnapshot(engine: Engine, derive: DeriveTokenKey): Promise<AccountSnapshot> {
+async function readSnapshot(engine: Engine, derive: DeriveTokenKey, ownHosts: readonly string[]): Promise<AccountSnapshot> {
   const { read } = engine
   const [accounts, keys, blocks, forwardDomains, trackingDomains, followedHosts, retentionStart] = await Promise.all([
     listAccountsForOperator(read),
@@ -113,7 +121,7 @@ async function readSnapshot(engine: Engine, derive: DeriveTokenKey): Promise<Acc
     blocks: createBlockIndex(blocks),
     forwardDomains: new Map(forwardDomains.flatMap(({ domain, account }) => (isOpen(account) ? [[domain, account]] : []))),
     trackingDomains: usedDomainsOf(trackingDomains),
-    followedHosts,
+    followedHosts: [...ownHosts, ...followedHosts],
     retentionStart,
   }
 }

@@ -22,6 +22,7 @@ export const postfixProblem: string | null = !existsSync('/usr/sbin/postfix')
 export type Postfix = {
   /** The port of its SMTP listener. */
   readonly port: number
+  readonly logFile: string
   readonly log: () => string
   /** The queue ids of the mails that wait. */
   readonly queued: () => Promise<readonly string[]>
@@ -115,6 +116,7 @@ export async function startPostfix({ main = [], master = [] }: PostfixOptions = 
   }
   return {
     port,
+    logFile,
     log,
     queued: async () => {
       const { stdout } = await run('postqueue', ['-c', config, '-j'])

@@ -41,7 +41,7 @@ function addFailedFacts(input: MatchedReport, outcome: GroupOutcome, batch: Fact
   const { ledger, delivery, tie, settings, moment } = input
   const { group, verdict } = outcome
   const isRecordedOnly =
-    verdict === null || !isAboutDelivery(input, group) || hasDeliveredCopy(input.report.recipients, group) || isKnownFromLog(input)
+    verdict === null || !isAboutDelivery(input, group) || hasDeliveredCopy(input.report.recipients, group) || isKnownFromLog(input, group)
   const effect = isRecordedOnly ? null : failureEffectOf(input, group, verdict)
   // Behind a forwarder, the remote server does not belong to the recipient's domain.
   const remoteSite = effect === null || effect.forwarded ? null : outcome.site
@@ -78,9 +78,15 @@ function addFailedFacts(input: MatchedReport, outcome: GroupOutcome, batch: Fact
   )
 }
 
-/** The log of the MTA that wrote the report was read first, and has the outcome. */
-const isKnownFromLog = ({ isFromFollowedMta, delivery }: MatchedReport): boolean =>
-  isFromFollowedMta === true && (delivery.status === 4 || delivery.status === 5) && !delivery.asynchronous
+/**
+ * The log of the MTA that wrote the report has the outcome, or says it of another recipient of the same mail: a sender may give one Return-Path to a mail
+ * to many.
+ */
+function isKnownFromLog({ isFromFollowedMta, delivery }: MatchedReport, group: RecipientReport): boolean {
+  if (isFromFollowedMta !== true) return false
+  const isForOther = group.recipient !== null && delivery.addressHash !== null && !namesAddress(group, delivery.addressHash)
+  return isForOther || ((delivery.status === 4 || delivery.status === 5) && !delivery.asynchronous)
+}
 
 function failureEffectOf(
   { ledger, delivery, report, settings, moment, isFromFollowedMta }: MatchedReport,
