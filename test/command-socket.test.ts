@@ -79,6 +79,8 @@ const MAIL = {
 
 const RECLASSIFY = { files: null, since: null, account: null, undo: null, apply: false, lists: 'none', webhooks: false }
 
+const LOG_TEXT = { format: 'postfix', host: 'mx.example.com', zone: 'UTC', relays: [], columns: [], log: null, notify: false }
+
 const STEPS: readonly (readonly [command: string, input: unknown, expected: RegExp])[] = [
   ['account add', { apiUser: 'bob', trust: null }, /apiUser bob/],
   ['account add', { apiUser: 'bob', trust: null }, /conflict: .*taken/],
@@ -89,6 +91,9 @@ const STEPS: readonly (readonly [command: string, input: unknown, expected: RegE
   ['account show', { apiUser: 'bob' }, /zone +UTC/],
   ['account offline', { apiUser: 'bob' }, /number 3/],
   ['account list', {}, /bob \(offline\)/],
+  ['advise', { format: 'kumomta', sources: [] }, /^ \[0\]$/],
+  ['advise', { format: 'sendmail', sources: [] }, /bad_request: format/],
+  ['advise', { format: 'json', account: 'nobody', sources: [] }, /not_found: no account/],
   ['alerts list', { all: true }, /state/],
   ['block add', { peer: '192.0.2.0/24' }, /is blocked/],
   ['block list', {}, /1 blocks/],
@@ -104,6 +109,9 @@ const STEPS: readonly (readonly [command: string, input: unknown, expected: RegE
   ['event-source remove', { id: 'x' }, /not_found: /],
   ['export jobs list', {}, /0 exports/],
   ['export jobs act', { action: 'retry', id: '0192f000-0000-7000-8000-00000000000e' }, /not_found: there is no such export/],
+  ['follow position', { source: 'mail.log' }, /^null/],
+  ['follow lines', { ...LOG_TEXT, lines: [] }, /\{/],
+  ['follow lines', { ...LOG_TEXT, format: 'sendmail', lines: [] }, /bad_request: format/],
   ['inbound add', { domain: 'in.example.com', apiUser: 'bob' }, /is passed to bob/],
   ['inbound list', {}, /in.example.com/],
   ['inbound remove', { domain: 'in.example.com' }, /is no longer accepted/],
@@ -120,6 +128,7 @@ const STEPS: readonly (readonly [command: string, input: unknown, expected: RegE
   ['queue list', {}, /0 lanes/],
   ['queue change', { operation: 'pause', options: { account: 'bob' } }, /no node has ever delivered/],
   ['queue change', { operation: 'fly', options: {} }, /bad_request: operation: /],
+  ['queue why', { account: 'bob', emailId: 'x' }, /not_found: no message/],
   ['rebuild', { check: true }, /0 differences/],
   ['rebuild', { check: false }, /are rebuilt/],
   ['reclassify', { ...RECLASSIFY, since: 1 }, /would change[\s\S]*nothing was changed/],

@@ -119,6 +119,7 @@ const REQUESTS: Readonly<Record<string, Partial<TestRequest> & { readonly query?
   'POST /v1/dkim': { body: { domain: 'mail.example.com' } },
   'POST /v1/dkim/{domain}/rotate': { body: {} },
   'POST /v1/dkim/{domain}/{selector}/activate': { body: {} },
+  'POST /in/kumomta': { body: { type: 'Delivery', id: 'd1' } },
   'POST /v1/event-sources': { body: { esp: 'postmark' } },
   ...Object.fromEntries(
     ['ses', 'sendgrid', 'mailgun', 'postmark', 'sparkpost'].map((esp) => [`POST /in/${esp}`, { auth: null, query: '?source=0', body: {} }]),

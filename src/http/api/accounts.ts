@@ -49,7 +49,7 @@ export function addAccountListRoutes(server: HttpServer, { accounts, authorizer 
     const caller = await authorizer.requireAccountOrOperator(request)
     const found = (await accounts.list(caller?.account ?? null)).find(({ apiUsers }) => apiUsers.includes(request.params.apiUser))
     if (found === undefined) throw new Fault('not_found', 'no account has this API user')
-    return { ...toAccountView(found), settings: await accounts.getSettings(found.account) }
+    return { ...toAccountView(found), settings: await accounts.getSettings(caller?.account ?? found.account) }
   })
 }
 

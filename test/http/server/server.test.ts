@@ -32,11 +32,14 @@ describe('the limit parameter', () => {
   })
 })
 
+/** Records of another program, whose other fields are its own. */
+const FOREIGN_BODIES: ReadonlySet<string> = new Set(['POST /in/kumomta'])
+
 describe('unknown fields', () => {
   test.each(authenticated)('$name', async ({ name, operation }) => {
     const response = await bench.send(withQuery(requestOf(name), 'nonsense=1'))
     expect([response.statusCode, response.json().code]).toEqual([400, 'bad_request'])
-    if (operation.requestBody === undefined) return
+    if (operation.requestBody === undefined || FOREIGN_BODIES.has(name)) return
     const { body } = requestOf(name)
     const bad = await bench.send({ ...requestOf(name), body: { ...Object(body), nonsense: 1 } })
     expect([bad.statusCode, bad.json().code]).toEqual([400, 'bad_request'])
