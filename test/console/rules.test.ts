@@ -76,6 +76,12 @@ describe.skipIf(!hasBrowser)('the workbench', () => {
     await page.getByRole('row').nth(50).waitFor()
     await page.getByLabel('Reason').selectOption('not-exist')
     await inspect(page, 'order')
+    const id = (await page.getByRole('row').nth(7).getByRole('code').first().textContent()) ?? ''
+    await page.goto(`/console/rules?rule=${encodeURIComponent(id)}`)
+    await page.getByRole('row').filter({ hasText: id }).waitFor()
+    expect(await page.getByRole('row').count()).toBe(2)
+    await page.getByRole('link', { name: 'Clear' }).click()
+    await page.getByRole('row').nth(50).waitFor()
 
     await page.goto('/console/rules?view=other')
     await page.getByText('zorgle').first().waitFor()

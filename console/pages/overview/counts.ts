@@ -48,6 +48,8 @@ function chosenPeriod(): PeriodName {
 
 /** Without events, the figures are read again after this time. */
 const EVERY_MS = 30_000
+/** The events of all accounts together are no stream. */
+const ALL_ACCOUNTS_EVERY_MS = 10_000
 /** Many events come in bursts. */
 const AFTER_EVENT_MS = 3_000
 
@@ -56,7 +58,8 @@ let timer: ReturnType<typeof setTimeout> | undefined
 export function useStatistics(): Resource<Statistics> {
   const period = chosenPeriod()
   const query = { ...PERIODS[period], zone: shownZone(), account: chosenAccount.value }
-  const found = useResource((signal) => api.get<Statistics>('/statistics', { query, signal }), [query], { every: EVERY_MS })
+  const every = isOperator.value && query.account === '' ? ALL_ACCOUNTS_EVERY_MS : EVERY_MS
+  const found = useResource((signal) => api.get<Statistics>('/statistics', { query, signal }), [query], { every })
   useEvents(null, () => {
     if (document.hidden) return
     timer ??= setTimeout(() => {

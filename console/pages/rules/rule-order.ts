@@ -34,7 +34,7 @@ const DAYS = 7
 const PAGE = 50
 
 export function RuleOrder(): View {
-  const [provider, reason] = [queryValue('provider'), queryValue('reason')]
+  const [provider, reason, only] = [queryValue('provider'), queryValue('reason'), queryValue('rule')]
   const list = useResource(async (signal) => {
     const { rules } = await api.get<{ readonly rules: readonly Omit<ListedRule, 'position'>[] }>('/rules', {
       query: { days: DAYS },
@@ -43,14 +43,15 @@ export function RuleOrder(): View {
     return rules.map((rule, at): ListedRule => ({ ...rule, position: at + 1 }))
   }, [])
   const all = list.value ?? []
-  const rows = all.filter((rule) => (provider === '' || rule.provider === provider) && (reason === '' || rule.reason === reason))
+  const isWanted = (wanted: string, value: string): boolean => wanted === '' || wanted === value
+  const rows = all.filter((rule) => isWanted(provider, rule.provider) && isWanted(reason, rule.reason) && isWanted(only, rule.id))
   const start = Math.max(0, Number(queryValue('from', '0')) || 0)
   const pageUrl = (from: number): string | null => (from < 0 || from >= rows.length ? null : withQuery({ from: from === 0 ? null : from }))
   const pages = { first: start === 0 ? null : withQuery({ from: null }), previous: pageUrl(start - PAGE), next: pageUrl(start + PAGE) }
   // Sorting must see all rows; only an unsorted list is shown in pages.
   const isSorted = queryValue('sort') !== ''
-  const empty = html`<${EmptyState} title=${t('noRules')}><p><a href=${withQuery({ provider: null, reason: null })}>${common('clear')}</a></p></${EmptyState}>`
-  return html`<${RuleFilters} rules=${all} provider=${provider} reason=${reason} />
+  const empty = html`<${EmptyState} title=${t('noRules')}><p><a href=${withQuery({ provider: null, reason: null, rule: null })}>${common('clear')}</a></p></${EmptyState}>`
+  return html`<${RuleFilters} rules=${all} provider=${provider} reason=${reason} only=${only} />
     <${DataTable}
       caption=${t('order')}
       columns=${COLUMNS()}
@@ -61,9 +62,9 @@ export function RuleOrder(): View {
     />`
 }
 
-type FilterProps = { readonly rules: readonly ListedRule[]; readonly provider: string; readonly reason: string }
+type FilterProps = { readonly rules: readonly ListedRule[]; readonly provider: string; readonly reason: string; readonly only: string }
 
-function RuleFilters({ rules, provider, reason }: FilterProps): View {
+function RuleFilters({ rules, provider, reason, only }: FilterProps): View {
   const choices = (of: (rule: ListedRule) => string): readonly string[] => [...new Set(rules.map(of))].toSorted()
   const select = (name: 'provider' | 'reason', value: string, label: string, values: readonly string[]): View =>
     html`<div class="field">
@@ -89,6 +90,7 @@ function RuleFilters({ rules, provider, reason }: FilterProps): View {
       t('filterReason'),
       choices((rule) => rule.reason),
     )}
+    ${only === '' ? null : html`<p><code>${only}</code> <a href=${withQuery({ view: 'order', rule: null })}>${common('clear')}</a></p>`}
   </form>`
 }
 

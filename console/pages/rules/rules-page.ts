@@ -18,7 +18,8 @@ const VIEWS = { explain: ExplainView, order: RuleOrder, other: OtherReplies, fil
 const NAMES = ['explain', 'order', 'other', 'files'] as const
 
 export function RulesPage(): View {
-  const chosen = queryValue('view', 'explain')
+  // A link to one rule leads to it in the order.
+  const chosen = queryValue('view', queryValue('rule') === '' ? 'explain' : 'order')
   const name = NAMES.find((each) => each === chosen) ?? 'explain'
   const options = NAMES.map((value) => ({ value, text: t(value) }))
   return html`<${PageHead} title=${t('title')} lead=${t('lead')}>
