@@ -114,9 +114,7 @@ const MAX_CACHED_API_USERS = 10_000
 /** Authenticates by secrets, compared in constant time. A closed account cannot sign in. */
 export function createAuthenticator(reader: DatabaseReader, now: () => number): CredentialStore {
   const known = new LRUCache<string, readonly Credential[]>({ max: MAX_CACHED_API_USERS, ttl: CREDENTIAL_CACHE_MS })
-  const credentialsOf = async (apiUser: string): Promise<readonly Credential[]> => {
-    const cached = known.get(apiUser)
-    if (cached !== undefined) return cached
+  const load = async (apiUser: string): Promise<readonly Credential[]> => {
     const loaded = await loadOpenCredentials(reader, apiUser)
     // Unknown names are not cached: guessing must not evict the known ones.
     if (loaded.length > 0) known.set(apiUser, loaded)
@@ -124,8 +122,13 @@ export function createAuthenticator(reader: DatabaseReader, now: () => number): 
   }
   const find = async (apiUser: string, secret: string): Promise<Credential | null> => {
     const givenHash = digestOf(secret)
-    const matches = (await credentialsOf(apiUser)).filter(({ keyHash }) => timingSafeEqual(Buffer.from(keyHash, 'hex'), givenHash))
-    return matches.find(({ expiresAt }) => expiresAt === null || expiresAt > now()) ?? null
+    const findIn = (credentials: readonly Credential[]): Credential | undefined =>
+      credentials
+        .filter(({ keyHash }) => timingSafeEqual(Buffer.from(keyHash, 'hex'), givenHash))
+        .find(({ expiresAt }) => expiresAt === null || expiresAt > now())
+    const cached = known.get(apiUser)
+    // A secret that is not known may have been made a moment ago.
+    return (cached === undefined ? undefined : findIn(cached)) ?? findIn(await load(apiUser)) ?? null
   }
   return {
     findAccount: async (apiUser, apiKey) => {
