@@ -107,6 +107,14 @@ describe('exit status, sysexits(3)', () => {
     // what                                       arguments                       input                          status  says
     ['an unknown option', ['--quick'], MAIL, 64, '--quick'],
     ['too many recipients', Array.from({ length: 101 }, (_, n) => `r${n}@bounce.example.com`), MAIL, 64, 'limits.recipientsPerMail'],
+    [
+      'long recipients that fill a request line',
+      Array.from({ length: 100 }, (_, n) => `${'='.repeat(60)}${n}@bounce.example.com`),
+      MAIL,
+      0,
+      '',
+    ],
+    ['far too many', Array.from({ length: 1_200 }, (_, n) => `${'='.repeat(300)}${n}@bounce.example.com`), MAIL, 64, 'too many recipients'],
     ['no mail', [TO], '', 65, 'empty'],
     ['a From line alone', [TO], 'From a@example.org\n', 65, 'empty'],
     ['a mail above the limit', [TO], MAIL + 'x'.repeat(20_000), 65, 'limits.advertisedSize'],

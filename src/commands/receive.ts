@@ -11,7 +11,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { parseArgs } from 'node:util'
 import type { FAULTS } from '../errors.ts'
-import { MAILS_PATH, openSocketAddress } from '../net/daemon-socket.ts'
+import { MAILS_PATH, MAX_MAILS_QUERY, openSocketAddress } from '../net/daemon-socket.ts'
 import { readDataFolder } from '../settings/data-folder.ts'
 import type { DefineCommand } from './command.ts'
 
@@ -95,9 +95,11 @@ async function receive(folder: string, envelope: Envelope): Promise<Outcome> {
   const mail = await readMail()
   if (mail === null) return { status: EXIT.dataError, message: `the mail has more than ${MAX_BYTES} bytes` }
   if (mail.length === 0) return { status: EXIT.dataError, message: 'standard input was empty' }
+  const query = queryOf(envelope)
+  if (query.length > MAX_MAILS_QUERY) return { status: EXIT.usage, message: 'too many recipients; hand the mail over several times' }
   const { address, release } = openSocketAddress(folder)
   try {
-    return outcomeOf(await post(address, envelope, mail))
+    return outcomeOf(await post(address, query, mail))
   } finally {
     release()
   }
@@ -121,11 +123,13 @@ function withoutSeparator(mail: Buffer): Buffer {
   return mail.toString('latin1', 0, 5) === 'From ' ? mail.subarray(mail.indexOf('\n') + 1 || mail.length) : mail
 }
 
+const queryOf = ({ from, to }: Envelope): string =>
+  String(new URLSearchParams([...(from === null ? [] : [['from', from]]), ...to.map((recipient) => ['to', recipient])]))
+
 /**
  * One HTTP/1.1 request on a socket of its own. node:http would double the time of a start. Resolves to the bytes of the response.
  */
-async function post(address: string, { from, to }: Envelope, mail: Buffer): Promise<string> {
-  const query = new URLSearchParams([...(from === null ? [] : [['from', from]]), ...to.map((recipient) => ['to', recipient])])
+async function post(address: string, query: string, mail: Buffer): Promise<string> {
   const socket = connect(address)
   const signal = AbortSignal.timeout(TIMEOUT_MS)
   signal.addEventListener('abort', () => socket.destroy(new Error('the daemon did not answer in time; try again later')))

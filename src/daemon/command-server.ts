@@ -12,7 +12,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { addAbortSignal } from 'node:stream'
 import { z } from 'zod'
 import { Fault, FAULTS } from '../errors.ts'
-import { COMMANDS_PATH, MAILS_PATH, openSocketAddress, socketFileOf } from '../net/daemon-socket.ts'
+import { COMMANDS_PATH, MAILS_PATH, MAX_MAILS_QUERY, openSocketAddress, socketFileOf } from '../net/daemon-socket.ts'
 import { parseJson, type CommandFrame } from './command-socket.ts'
 import type { PipeListener } from './listeners/pipe-listener.ts'
 import type { CommandContext, CommandOutput, StoreCommand } from './store-command.ts'
@@ -41,7 +41,7 @@ export async function startCommandServer({ context, commands, receivePipedMail }
   const byName = new Map(commands.map((command) => [command.name, command]))
   const shutdown = new AbortController()
   const running = new Set<Promise<void>>()
-  const server = createServer((request, response) => {
+  const server = createServer({ maxHeaderSize: 2 * MAX_MAILS_QUERY }, (request, response) => {
     const isMail = request.url?.split('?', 1)[0] === MAILS_PATH
     const responding = isMail
       ? respondToMail({ context, receivePipedMail }, request, response)

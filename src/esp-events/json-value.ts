@@ -11,7 +11,8 @@ export type JsonRecord = Readonly<Record<string, unknown>>
 
 /** Longer than any reply that a rule needs. */
 const MAX_TEXT_LENGTH = 4_096
-const MAX_LIST_LENGTH = 10_000
+/** What a list has beyond this is not read. */
+export const MAX_LIST_LENGTH = 10_000
 
 /** The JSON value of a body; null: it is none. */
 export function parseJsonText(text: string): unknown {

@@ -16,6 +16,9 @@ export const COMMANDS_PATH = '/commands'
 /** `POST /mails?from=…&to=…` takes one mail, in the body as it is. */
 export const MAILS_PATH = '/mails'
 
+/** The longest query of `MAILS_PATH`, in characters: it names the sender and the recipients, some thousands of them. */
+export const MAX_MAILS_QUERY = 512 * 1024
+
 const SOCKET_FILE = 'bounced.sock'
 
 /** Octets of a socket's address with the NUL that ends it: 104 on macOS and the BSDs, 108 on Linux (unix(7), sun_path). */

@@ -15,7 +15,7 @@ import { requireAccount } from '../arguments.ts'
 import type { DefineCommand } from '../command.ts'
 import { runStoreCommand } from '../command-runner.ts'
 import { formatColumns } from '../output.ts'
-import { readNewPassword } from './password-input.ts'
+import { readNewSecret } from './password-input.ts'
 
 const accountSchema = z.object({ account: z.string().optional() })
 
@@ -62,7 +62,7 @@ export const eventSourceCommand: DefineCommand = (command) => {
     .argument('<esp>', ESPS.join(', '))
     .option('--topic <arn...>', 'SES: the SNS topics whose messages are taken')
     .action(async (esp: string, options: Options, self: Command) =>
-      runStoreCommand(self, addCommand, { ...options, esp, key: ESPS_WITH_KEY.includes(esp) ? await readNewPassword() : null }),
+      runStoreCommand(self, addCommand, { ...options, esp, key: ESPS_WITH_KEY.includes(esp) ? await readNewSecret('key') : null }),
     )
   define('list', 'print those of an account').action((options: Options, self: Command) =>
     runStoreCommand(self, listCommand, { ...options }),

@@ -15,7 +15,7 @@ import { createUserService, LINK_HOURS } from '../../service/users/users.ts'
 import type { DefineCommand } from '../command.ts'
 import { runStoreCommand } from '../command-runner.ts'
 import { formatColumns } from '../output.ts'
-import { readNewPassword } from './password-input.ts'
+import { readNewSecret } from './password-input.ts'
 
 const actor = 'operator'
 const nameSchema = z.object({ name: z.string() })
@@ -88,7 +88,7 @@ function parseRole(text: string): (typeof ROLE_NAMES)[number] {
 type PasswordOptions = { readonly ask?: true; readonly stdin?: true }
 
 const readPassword = async ({ ask, stdin }: PasswordOptions): Promise<string | null> =>
-  ask === true || stdin === true ? readNewPassword() : null
+  ask === true || stdin === true ? readNewSecret('password') : null
 
 export const userCommand: DefineCommand = (command) => {
   const define = (name: string, summary: string): Command => command.command(name).summary(summary).argument('<name>')

@@ -6,6 +6,7 @@
  *
  * See also: import/follow-log, commands/reading/follow-lines, docs/FOLLOW.md.
  */
+import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Option, type Command } from 'commander'
 import { logHostOf, logSourceOf } from '../../import/log-followers.ts'
@@ -55,7 +56,10 @@ async function runFollow(file: string, options: Options, self: Command): Promise
   const follow = { ...followOptionsOf(options, settings, stop.signal), store: createRemoteLogStore(session.run), onCounts: summary.add }
   try {
     if (file === '-') await followStream(follow, process.stdin)
-    else await followFile(follow, fileOptionsOf(file, options, settings, stop.signal))
+    else {
+      if (options.once !== true && !existsSync(file)) printLines(`${file} does not exist yet; waiting for it`)
+      await followFile(follow, fileOptionsOf(file, options, settings, stop.signal))
+    }
   } finally {
     await session.close()
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)

@@ -11,7 +11,7 @@ import type { Vault } from '../../config/vault.ts'
 import { Fault } from '../../errors.ts'
 import type { Esp, EspReading } from '../../esp-events/esp-event.ts'
 import { hasPassword, isSendGridSignatureGood, parseSendGridKey, readMailgunToken } from '../../esp-events/esp-signatures.ts'
-import { parseJsonText } from '../../esp-events/json-value.ts'
+import { MAX_LIST_LENGTH, parseJsonText } from '../../esp-events/json-value.ts'
 import { readMailgunEvents } from '../../esp-events/mailgun-events.ts'
 import { readPostmarkEvents } from '../../esp-events/postmark-events.ts'
 import { readSendGridEvents } from '../../esp-events/sendgrid-events.ts'
@@ -67,6 +67,8 @@ const textOf = ({ body }: EspRequest): string => Buffer.from(body).toString('utf
 function jsonOf(request: EspRequest): unknown {
   const value = parseJsonText(textOf(request))
   if (value === null) throw new Fault('bad_request', 'the body is no JSON')
+  if (Array.isArray(value) && value.length > MAX_LIST_LENGTH)
+    throw new Fault('too_large', `a request may have ${MAX_LIST_LENGTH} events at most`)
   return value
 }
 

@@ -84,6 +84,9 @@ const groupsView = z.object({
 
 const tags = ['statistics']
 
+/** The second is short for the first. */
+const PATHS = ['/v1/statistics', '/v1/stats'] as const
+
 export function addStatisticsRoutes(server: HttpServer, { overview, authorizer, now }: StatisticsRouteDependencies): void {
   const schema = {
     summary: 'Read counts over hours or days, and the period before',
@@ -91,22 +94,23 @@ export function addStatisticsRoutes(server: HttpServer, { overview, authorizer, 
     querystring: strictObject(periodQuery),
     response: { 200: statisticsView },
   }
-  server.get('/v1/statistics', { schema }, async (request) => {
-    const caller = await authorizer.requireAccountOrOperator(request)
-    const { step } = request.query
-    const windows = windowsOf(request.query, now())
-    const [first, last] = [windows[0]?.from ?? 0, windows.at(-1)?.to ?? 0]
-    const sums = await overview.sumWindows(caller?.account ?? null, [{ from: first - (last - first), to: first }, ...windows])
-    const [before = new Map<string, number>(), ...rest] = sums
-    const total = sumOf(rest)
-    return {
-      step,
-      steps: rest.map((counts, at) => ({ at: toIsoTimestamp(windows[at]?.from ?? 0), counts: toCountsView(counts) })),
-      total: toCountsView(total),
-      before: toCountsView(before),
-      subStatuses: toSubStatuses(total),
-    }
-  })
+  for (const path of PATHS)
+    server.get(path, { schema: { ...schema, hide: path !== PATHS[0] } }, async (request) => {
+      const caller = await authorizer.requireAccountOrOperator(request)
+      const { step } = request.query
+      const windows = windowsOf(request.query, now())
+      const [first, last] = [windows[0]?.from ?? 0, windows.at(-1)?.to ?? 0]
+      const sums = await overview.sumWindows(caller?.account ?? null, [{ from: first - (last - first), to: first }, ...windows])
+      const [before = new Map<string, number>(), ...rest] = sums
+      const total = sumOf(rest)
+      return {
+        step,
+        steps: rest.map((counts, at) => ({ at: toIsoTimestamp(windows[at]?.from ?? 0), counts: toCountsView(counts) })),
+        total: toCountsView(total),
+        before: toCountsView(before),
+        subStatuses: toSubStatuses(total),
+      }
+    })
   addGroupRoute(server, { overview, authorizer, now })
 }
 
