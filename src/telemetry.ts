@@ -110,6 +110,7 @@ const METRICS = {
   bounced_queue_lease_held: { kind: 'gauge', help: '1 while this node holds its lease to deliver, otherwise 0', labels: [] },
   bounced_queue_lane_groups: { kind: 'gauge', help: 'Lane groups that this node delivers', labels: [] },
   bounced_queue_attempts_total: { kind: 'counter', help: 'Attempts of the delivery queue, by outcome', labels: ['outcome'] },
+  bounced_attempt_log_lines_total: { kind: 'counter', help: 'Lines for delivery.attemptLog, by outcome', labels: ['outcome'] },
   bounced_queue_uncertain_total: {
     kind: 'counter',
     help: 'Messages in flight when their node stopped, with unknown outcome; they are sent again',

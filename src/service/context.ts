@@ -15,6 +15,7 @@ import type { Engine } from '../store/engine/engine.ts'
 import type { Telemetry } from '../telemetry.ts'
 import type { AccountCache } from './account-cache.ts'
 import type { CounterBuffer } from './alerts/counter-buffer.ts'
+import type { DeliveryAttemptLog } from './deliver/observe/attempt-log.ts'
 import type { DiskSpace } from './disk-space.ts'
 
 export type Context = {
@@ -35,6 +36,8 @@ export type Context = {
   readonly knownSites?: { readonly get: (domain: string) => string | undefined; readonly set: (domain: string, site: string) => unknown }
   /** Returns the limits of receiving sites, which a reload replaces; absent: there are none. */
   readonly shaping?: () => ShapingTable
+  /** Takes the attempts of our own delivery queue after their commit; absent: they are not logged to a file. */
+  readonly attemptLog?: DeliveryAttemptLog
   readonly telemetry: Telemetry
   readonly diskSpace: DiskSpace
   /** The certificates of the HTTPS listener of this node, which sets `current` when it opens; absent: there is none. */

@@ -112,6 +112,26 @@ export const deliverySettings = z.strictObject({
     'File with limits of receiving sites (TOML), read in front of the shipped ones; a changed file is read again',
     'none: the shipped limits; `bounced shaping show` prints what is in force',
   ),
+  attemptLog: setting(
+    nonEmptyText.optional(),
+    'File that gets one line of JSON for each attempt; each node of a machine needs a file of its own',
+    'none: the timeline of a mail and the metrics have the outcomes; the file is for log shippers and for counting by host, TLS and time',
+  ),
+  attemptLogBytes: setting(
+    positiveInteger.min(65_536).default(67_108_864),
+    'Bytes of delivery.attemptLog from which it is rotated: FILE becomes FILE.1, FILE.1 becomes FILE.2',
+    '64 MiB: some 100,000 attempts',
+  ),
+  attemptLogFiles: setting(
+    z.int().min(0).max(1_000).default(5),
+    'Rotated files of delivery.attemptLog that are kept',
+    'with the current file at most 384 MiB; older files are removed',
+  ),
+  attemptLogRecipients: setting(
+    z.boolean().default(false),
+    'Write the recipient and the whole emailId into delivery.attemptLog',
+    'false: neither retention nor the erasure of an address reaches the file, so it has domains only',
+  ),
   allowPrivate: setting(
     z.boolean().default(false),
     'Allow MX hosts in private networks',

@@ -16,10 +16,15 @@ import { clearTransaction, sendInTransaction } from './mail-transaction.ts'
 import { createSmtpWire, type SmtpWire } from './smtp-wire.ts'
 import type { SessionTrace } from './session-trace.ts'
 import type { StepTimeouts } from './step-timeouts.ts'
-import type { OutgoingMail, SmtpOutcome } from './transport.ts'
+import type { OutgoingMail, SmtpOutcome, TlsInUse } from './transport.ts'
 
 export type SmtpSession = {
   readonly mx: string
+  readonly address: string
+  /** The name in EHLO. */
+  readonly ehlo: string
+  /** Null: not encrypted. */
+  readonly tls: () => TlsInUse | null
   /** Messages that it has sent, delivered or not. */
   readonly mailCount: () => number
   readonly isOpen: () => boolean
@@ -35,7 +40,9 @@ export type SmtpSession = {
   readonly close: () => void
 }
 
-export type SessionResult = { readonly kind: 'open'; readonly session: SmtpSession } | HandshakeFailure
+export type SessionResult =
+  | { readonly kind: 'open'; readonly session: SmtpSession }
+  | (HandshakeFailure & { readonly tls: TlsInUse | null })
 
 type SessionOptions = HandshakeOptions & {
   readonly socket: Socket
@@ -50,21 +57,32 @@ const QUIT_TIMEOUT_MS = 5_000
 /** Opens a session over a connected socket, which it owns from then on. Never rejects. */
 export async function openSmtpSession({ socket, timeouts, trace, log, ...options }: SessionOptions): Promise<SessionResult> {
   const mx = options.nextHop.name
+  const address = socket.remoteAddress ?? ''
   const wire = createSmtpWire({ socket, timeouts, mx, trace, log })
   const result = await performHandshake(wire, options)
-  if (result.kind === 'ready') return { kind: 'open', session: createSession(wire, { mx, extensions: result.extensions, trace }) }
+  if (result.kind === 'ready')
+    return { kind: 'open', session: createSession(wire, { mx, address, ehlo: options.ehlo, extensions: result.extensions, trace }) }
   wire.close('the session could not be opened')
-  return result
+  return { ...result, tls: wire.tls() }
 }
 
-type OpenedSession = { readonly mx: string; readonly extensions: SmtpExtensions; readonly trace: SessionTrace }
+type OpenedSession = {
+  readonly mx: string
+  readonly address: string
+  readonly ehlo: string
+  readonly extensions: SmtpExtensions
+  readonly trace: SessionTrace
+}
 
-function createSession(wire: SmtpWire, { mx, extensions, trace }: OpenedSession): SmtpSession {
+function createSession(wire: SmtpWire, { mx, address, ehlo, extensions, trace }: OpenedSession): SmtpSession {
   let mailCount = 0
   let replies: readonly string[] = []
   const isOpen = (): boolean => wire.closeReason() === null
   return {
     mx,
+    address,
+    ehlo,
+    tls: wire.tls,
     isOpen,
     mailCount: () => mailCount,
     hasReplies: () => replies.length > 0,

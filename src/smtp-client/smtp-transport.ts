@@ -142,6 +142,8 @@ async function sendInSession(state: TransportState, { key, session }: PooledSess
   const isReused = session.mailCount() > 0
   const { log } = state.options
   log?.debug({ deliveryId: mail.deliveryId, mx: session.mx, egressIp: mail.egressIp, isReused }, 'message goes out over a connection')
+  const { mx: host, address, ehlo } = session
+  if (isReused) mail.onConnection?.({ host, address, ehlo, tls: session.tls(), isReused, connectMs: null })
   state.activeSessions.add(session)
   const outcome = await session.send(mail)
   const { kind } = outcome
@@ -241,6 +243,8 @@ async function openWithTlsFallback(state: TransportState, mail: OutgoingMail, { 
   return openConnection(state, mail, { nextHop, address, isWithoutTls: true })
 }
 
+const msSince = (startedAt: number): number => Math.round(performance.now() - startedAt)
+
 async function openConnection(
   state: TransportState,
   mail: OutgoingMail,
@@ -250,21 +254,25 @@ async function openConnection(
   const { nextHop, address, isWithoutTls } = target
   const { name, port, proxy } = nextHop
   const { egressIp } = mail
+  const startedAt = performance.now()
   const trace = createSessionTrace(options.trace, { sessionId: `client-${++state.connectionCount}`, peer: address, mail })
   const dialResult = await dial({ name, address, port, egressIp, proxy, timeoutMs: timeouts.connectMs })
   if (dialResult.kind === 'failed') {
     const { text } = dialResult.outcome
     trace.publish('client.unreachable', () => ({ mx: name, address, port, egressIp, text }))
-    return { ...dialResult, canRetryWithoutTls: false }
+    mail.onConnection?.({ host: name, address, ehlo: null, tls: null, isReused: false, connectMs: msSince(startedAt) })
+    return { ...dialResult, canRetryWithoutTls: false, tls: null }
   }
   const { socket } = dialResult
   trace.publish('client.connected', () => ({ mx: name, address, port, egressIp, localAddress: socket.localAddress ?? null, isWithoutTls }))
   const ehloName = typeof options.ehloName === 'string' ? options.ehloName : options.ehloName(egressIp)
   const opened = await openSmtpSession({ nextHop, socket, ehlo: ehloName, timeouts, isWithoutTls, trace, log: options.log })
+  const tls = opened.kind === 'open' ? opened.session.tls() : opened.tls
+  mail.onConnection?.({ host: name, address, ehlo: ehloName, tls, isReused: false, connectMs: msSince(startedAt) })
   // The transport was closed while only this function held the session.
   if (opened.kind === 'open' && state.isClosed) {
     opened.session.close()
-    return { kind: 'failed', outcome: TRANSPORT_CLOSED, canRetryWithoutTls: false }
+    return { kind: 'failed', outcome: TRANSPORT_CLOSED, canRetryWithoutTls: false, tls }
   }
   return opened
 }

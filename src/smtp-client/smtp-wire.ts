@@ -17,6 +17,7 @@ import { REPLY_CODE } from './reply-outcome.ts'
 import { createReplyReader, type ReplyReader } from './reply-reader.ts'
 import { maskSmtpReply, type SessionTrace } from './session-trace.ts'
 import { createStepTimer, type SmtpStep, type StepTimeouts, type StepTimer } from './step-timeouts.ts'
+import type { TlsInUse } from './transport.ts'
 
 type CloseReason = { readonly isTimeout: boolean; readonly text: string }
 
@@ -24,6 +25,8 @@ export type SmtpWire = {
   /** Null: it is open. */
   readonly closeReason: () => CloseReason | null
   readonly isSecure: () => boolean
+  /** Null: not encrypted. */
+  readonly tls: () => TlsInUse | null
   /** Writes commands at once. Each is a line without its line end and has one reply due. */
   readonly send: (...commands: readonly string[]) => void
   /** Answers a challenge of AUTH: the same, but no part of the line is a verb that may be logged. */
@@ -60,7 +63,7 @@ type WireState = {
   readonly timer: StepTimer
   socket: Socket
   reader: ReplyReader
-  isSecure: boolean
+  tls: TlsInUse | null
   closeReason: CloseReason | null
   /** Verbs whose replies have not been read yet, in order. `unread` holds those that have arrived. */
   due: string[]
@@ -87,7 +90,7 @@ export function createSmtpWire(options: WireOptions): SmtpWire {
     timer,
     socket,
     reader: createReplyReader(),
-    isSecure: false,
+    tls: null,
     closeReason: null,
     due: ['greeting'],
     unread: [],
@@ -99,7 +102,8 @@ export function createSmtpWire(options: WireOptions): SmtpWire {
   attach(state)
   return {
     closeReason: () => state.closeReason,
-    isSecure: () => state.isSecure,
+    isSecure: () => state.tls !== null,
+    tls: () => state.tls,
     send: (...commands) => sendLines(state, commands, COMMAND_LINES),
     sendResponse: (response) => sendLines(state, [response], AUTH_RESPONSES),
     readReply: (step) => readReply(state, step),
@@ -248,15 +252,12 @@ async function startTls(state: WireState, options: ConnectionOptions, step: Smtp
     state.reader = createReplyReader()
     attach(state)
     secureSocket.once('secureConnect', () => {
-      state.isSecure = true
-      state.options.trace.publish('client.secured', () => ({
-        protocol: secureSocket.getProtocol(),
-        cipher: secureSocket.getCipher().name,
-        isVerified: secureSocket.authorized,
-      }))
+      const tls = { version: secureSocket.getProtocol(), cipher: secureSocket.getCipher().name, verified: secureSocket.authorized }
+      state.tls = tls
+      state.options.trace.publish('client.secured', () => ({ protocol: tls.version, cipher: tls.cipher, isVerified: tls.verified }))
       state.resume()
     })
-    while (!state.isSecure && state.closeReason === null) await untilResumed(state)
+    while (state.tls === null && state.closeReason === null) await untilResumed(state)
   } catch (error) {
     endWire(state, { isTimeout: false, text: error instanceof Error ? error.message : 'TLS could not begin' })
   }

@@ -30,6 +30,25 @@ export type OutgoingMail = {
   readonly envelopeId?: string | null
   /** For logs and the trace. It is not sent. */
   readonly deliveryId?: string | null
+  /** Called for each connection that is tried or reused; the last one is that of the outcome. */
+  readonly onConnection?: (connection: AttemptConnection) => void
+}
+
+/** The encryption of a connection. `verified`: the certificate is valid for the host. */
+export type TlsInUse = { readonly version: string | null; readonly cipher: string; readonly verified: boolean }
+
+/** A connection of an attempt, open or not. */
+export type AttemptConnection = {
+  readonly host: string
+  readonly address: string
+  /** The name in EHLO; null: the host did not accept the connection. */
+  readonly ehlo: string | null
+  /** Null: not encrypted. */
+  readonly tls: TlsInUse | null
+  /** It has carried an earlier message. */
+  readonly isReused: boolean
+  /** Milliseconds until it accepted mail, or failed; null: reused. */
+  readonly connectMs: number | null
 }
 
 /** The phase of the session in which a reply came. `route`: no session, because DNS refuses the domain (no such domain, null MX). */

@@ -3,7 +3,7 @@ import { afterEach, expect, test } from 'vitest'
 import type { AddressResult } from '../../src/net/mx.ts'
 import { createSmarthostRouter } from '../../src/smtp-client/routing.ts'
 import { createSmtpTransport } from '../../src/smtp-client/smtp-transport.ts'
-import type { SmtpOutcome, OutgoingMail, RoutingResult, NextHop, Transport } from '../../src/smtp-client/transport.ts'
+import type { AttemptConnection, SmtpOutcome, OutgoingMail, RoutingResult, NextHop, Transport } from '../../src/smtp-client/transport.ts'
 import { CLOSE, type ScriptedPeer, type PeerScript, startScriptedPeer } from '../support/peer.ts'
 
 const cleanUps: (() => Promise<void>)[] = []
@@ -227,6 +227,28 @@ test.each<[string, Partial<NextHop>, PeerScript, string]>([
 ])('TLS and login: %s', async (_, more, script, want) => {
   const peer = await peerOf(script)
   expect(short(await transportTo([hopAt(peer.port, more)]).send(mail))).toBe(want)
+})
+
+test('the connection of an attempt is reported: unreachable, encrypted, reused', async () => {
+  const [gone, good] = [await peerOf({}), await peerOf({ EHLO: '250-mx\r\n250 STARTTLS', STARTTLS: '220 go', RCPT: '550 5.1.1 no' })]
+  await gone.close()
+  const transport = transportTo([hopAt(gone.port), hopAt(good.port, { name: 'mx2.example' })])
+  const connections: AttemptConnection[] = []
+  const onConnection = (connection: AttemptConnection): void => void connections.push(connection)
+  await settled(good, transport.send({ ...mail, onConnection }))
+  await transport.send({ ...mail, onConnection })
+  const address = '127.0.0.1'
+  const encrypted = {
+    host: 'mx2.example',
+    address,
+    ehlo: 'out.example.com',
+    tls: { version: 'TLSv1.3', cipher: expect.stringMatching(/^TLS_/), verified: false },
+  }
+  expect(connections).toEqual([
+    { host: 'mx.example', address, ehlo: null, tls: null, isReused: false, connectMs: expect.any(Number) },
+    { ...encrypted, isReused: false, connectMs: expect.any(Number) },
+    { ...encrypted, isReused: true, connectMs: null },
+  ])
 })
 
 test('a host that must not be used is left out; without any other, nothing is sent', async () => {

@@ -30,6 +30,7 @@ import { egressIpsOf, egressPoolsOf, ehloNamesOf } from '../../settings/pools.ts
 import type { Settings } from '../../settings/schema.ts'
 import { countQueuedMessagesForOperator } from '../../store/queue/queued-mail.ts'
 import { createDeliverer } from '../../service/deliver/deliverer.ts'
+import { createDeliveryAttemptLog } from '../../service/deliver/observe/attempt-log.ts'
 import { readDeliveryStatus } from '../../service/deliver/queue-api.ts'
 import { createRenderer } from '../../service/deliver/render.ts'
 import type { Context } from '../../service/context.ts'
@@ -103,9 +104,10 @@ export async function openNetworkEnvironment(
 }
 
 /** Creates the service; nothing is sent before `start`. Faults: config_invalid. */
-export function createDeliveryService({ context, vault }: Runtime, settings: Settings, network: NetworkEnvironment): DeliveryService {
+export function createDeliveryService(runtime: Runtime, settings: Settings, network: NetworkEnvironment): DeliveryService {
   const { delivery: deliverySettings } = settings
-  if (deliverySettings.mode === 'off') return createIdleDeliveryService(context)
+  if (deliverySettings.mode === 'off') return createIdleDeliveryService(runtime.context)
+  const context = withAttemptLog(runtime.context, deliverySettings)
   if (deliverySettings.mode !== 'simulated') reportUnassignedIps(context, deliverySettings)
   const { route, addressesOf, resolveDestination } = ROUTING_BY_MODE[deliverySettings.mode](context, deliverySettings, network)
   const ehlo = deliverySettings.ehlo ?? hostname()
@@ -124,7 +126,7 @@ export function createDeliveryService({ context, vault }: Runtime, settings: Set
   const deliverer = createDeliverer(context, {
     transport,
     resolveDestination,
-    render: createRenderer(context, createSigningKeyCache(context.engine, vault)),
+    render: createRenderer(context, createSigningKeyCache(context.engine, runtime.vault)),
     policy: speedUpPolicy(loadPolicy(deliverySettings.policy), speedFactor),
     retry: speedUpRetrySchedule(retryScheduleOf(deliverySettings), speedFactor),
     pools: egressPoolsOf(deliverySettings),
@@ -137,7 +139,20 @@ export function createDeliveryService({ context, vault }: Runtime, settings: Set
     uncertainMs: deliverySettings.uncertainSeconds * 1_000,
     closeTimeoutMs: settings.limits.closeSeconds * 1_000,
   })
-  return { start: deliverer.start, nudge: deliverer.nudge, transport, close: () => deliverer.close().then(transport.close) }
+  return { start: deliverer.start, nudge: deliverer.nudge, transport, close: () => closeInOrder(deliverer, transport, context.attemptLog) }
+}
+
+/** The connections end after the attempts, and the log when it has all of them. */
+async function closeInOrder(...parts: readonly ({ readonly close: () => Promise<void> } | undefined)[]): Promise<void> {
+  for (const part of parts) await part?.close()
+}
+
+/** The context of a deliverer that logs its attempts, if the settings ask for it. */
+function withAttemptLog(context: Context, deliverySettings: DeliverySettings): Context {
+  const { attemptLog: path, attemptLogBytes: maxBytes, attemptLogFiles: keptFiles, attemptLogRecipients: withRecipients } = deliverySettings
+  if (path === undefined) return context
+  const attemptLog = createDeliveryAttemptLog({ path: resolve(path), maxBytes, keptFiles, withRecipients, telemetry: context.telemetry })
+  return { ...context, attemptLog }
 }
 
 /** The name of this node among those that share a store. */

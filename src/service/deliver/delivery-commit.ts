@@ -67,7 +67,7 @@ export type CommittedBatch = {
  * Writes a batch, all or nothing, and logs its alarms after the commit. Faults: store_busy; any other error concerns the content of the batch.
  */
 export async function commitBatch(context: Context, snapshot: AccountSnapshot, batch: DeliveryBatch): Promise<CommittedBatch> {
-  const { committed, ledger } = await transact(context, batchNeedsOf(context, snapshot, batch), async (transaction) => {
+  const { committed, ledger, updates } = await transact(context, batchNeedsOf(context, snapshot, batch), async (transaction) => {
     const { db, ledgerState } = transaction
     const isLeaseHeld = await holdsLease(db, batch.lease)
     const held = isLeaseHeld ? batch : outcomesOnly(batch)
@@ -86,9 +86,10 @@ export async function commitBatch(context: Context, snapshot: AccountSnapshot, b
     ])
     const mark = { at: held.dispatchedAt, markedBy: held.markedBy, groups: held.groups }
     const dispatched = held.refsToMark.length === 0 ? [] : await markDispatchedForOperator(db, held.refsToMark, mark)
-    return { result: { committed: { dispatched, isLeaseHeld, newMessages, facts }, ledger: ledgerState } }
+    return { result: { committed: { dispatched, isLeaseHeld, newMessages, facts }, ledger: ledgerState, updates: held.updates } }
   })
   traceUpdates(context.telemetry, batch.updates, ledger)
+  context.attemptLog?.record(updates, ledger)
   return committed
 }
 

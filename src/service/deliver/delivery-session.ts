@@ -235,7 +235,7 @@ export const canBegin = (session: SessionView, { isRecalled }: PendingAttempt, e
 export function settleAttempt(
   session: DeliverySession,
   attempt: PendingAttempt,
-  { result, readingFor, otherSite }: SettledAttempt,
+  { result, readingFor, otherSite, transfer }: SettledAttempt,
   now: number,
 ): { readonly end: FinalOutcome | null; readonly dueAt: number; readonly events: readonly QueueEvent[] } {
   const { dispatch, ref, dispatchedAt, phase } = attempt
@@ -252,7 +252,7 @@ export function settleAttempt(
   const retry = retryStateOf(session, dispatch, ownEvent?.kind === 'mail.deferred' ? ownEvent.dueAt : now)
   if (attemptReading !== null) {
     const feedback = { mailId, to: { ...dispatch, ...otherSite }, result, dispatchedAt }
-    session.updates.push({ kind: 'attempted', ref, attemptReading, at: now, dispatchedAt, end, retry, feedback })
+    session.updates.push({ kind: 'attempted', ref, attemptReading, transfer, at: now, dispatchedAt, end, retry, feedback })
   } else if (phase !== 'awaiting-mark') session.updates.push({ kind: 'unsent', ref, domain: dispatch.domain, dispatchedAt, retry })
   return { end, dueAt: retry.dueAt, events: events.filter((event) => event !== ownEvent) }
 }

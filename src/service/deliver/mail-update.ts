@@ -8,7 +8,21 @@ import type { RecordedAttempt } from '../../ledger/decide/attempt-reading.ts'
 import type { LateResult } from '../../queue/backoff/late-result.ts'
 import type { AffectedAccount, QueueNotification } from '../../queue/observe/affected-accounts.ts'
 import type { BlockingKey, FinalOutcome } from '../../queue/message.ts'
+import type { AttemptConnection, SmtpPhase } from '../../smtp-client/transport.ts'
 import type { QueuedMessageRef } from '../../store/queue/queued-mail.ts'
+
+/** How the message of an attempt went over the network. */
+export type AttemptTransfer = {
+  /** Epoch ms. */
+  readonly startedAt: number
+  readonly totalMs: number
+  /** Of the message. */
+  readonly bytes: number
+  /** Null: without a reply. */
+  readonly phase: SmtpPhase | null
+  /** The last connection; null: none was tried. */
+  readonly connection: AttemptConnection | null
+}
 
 /** The row of a message that stays in the queue. */
 export type RetryState = { readonly dueAt: number; readonly attempts: number; readonly refusedBy: readonly string[] }
@@ -20,6 +34,8 @@ export type MailUpdate =
       readonly kind: 'attempted'
       readonly ref: QueuedMessageRef
       readonly attemptReading: RecordedAttempt
+      /** Absent or null: nothing was sent, or nobody knows how. */
+      readonly transfer?: AttemptTransfer | null
       readonly at: number
       readonly dispatchedAt: number
       readonly end: FinalOutcome | null

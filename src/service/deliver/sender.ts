@@ -12,12 +12,13 @@ import { Fault } from '../../errors.ts'
 import type { Dispatch } from '../../queue/message.ts'
 import type { ResolvedDestination } from '../../queue/schedule/reroute.ts'
 import type { SiteConnectionLimits } from '../../queue/shaping/limits-in-force.ts'
-import type { SmtpOutcome, Transport } from '../../smtp-client/transport.ts'
+import type { AttemptConnection, OutgoingMail, SmtpOutcome, Transport } from '../../smtp-client/transport.ts'
 import { findQueuedBody } from '../../store/queue/queued-bodies.ts'
 import { type QueuedMessage } from '../../store/queue/queued-mail.ts'
 import type { Context } from '../context.ts'
 import { createByteSemaphore } from './byte-semaphore.ts'
 import { createMessageBuilder, type BuiltMessage, type BuildMessage } from './message-builder.ts'
+import type { AttemptTransfer } from './mail-update.ts'
 import type { ResolveDestination } from './queue-loader.ts'
 import type { MessageRenderer } from './render.ts'
 import { traceDispatch } from './observe/trace-attempt.ts'
@@ -32,7 +33,7 @@ type MailSenderOptions = {
 
 /** `unsent`: the attempt must not begin, or its domain has moved; `unbuilt`: there is no message to send. */
 export type SendOutcome =
-  | { readonly kind: 'sent'; readonly outcome: SmtpOutcome }
+  | { readonly kind: 'sent'; readonly outcome: SmtpOutcome; readonly transfer: AttemptTransfer }
   | { readonly kind: 'unsent' }
   | { readonly kind: 'unbuilt' }
 
@@ -79,7 +80,7 @@ async function sendMail(state: SenderState, { dispatch, mail, begin, mayUse, lim
     traceDispatch(state.context.telemetry, dispatch)
     const { from, to, raw } = built.message
     const { egressIp, probe: isProbe } = dispatch
-    const outcome = await state.transport.send({
+    const sent = await sendMeasured(state, {
       egressIp,
       domain: mail.domain,
       mailFrom: from,
@@ -91,10 +92,20 @@ async function sendMail(state: SenderState, { dispatch, mail, begin, mayUse, lim
       envelopeId: from.slice(0, from.indexOf('@')),
       deliveryId: mail.deliveryId,
     })
-    return { sent: { kind: 'sent', outcome }, destination }
+    return { sent, destination }
   } finally {
     built?.releaseBytes()
   }
+}
+
+/** Sends a message, and observes its connection and its time. */
+async function sendMeasured({ context, transport }: SenderState, mail: OutgoingMail): Promise<SendOutcome> {
+  let connection: AttemptConnection | null = null
+  const [startedAt, begin] = [context.now(), context.elapsed()]
+  const outcome = await transport.send({ ...mail, onConnection: (each) => (connection = each) })
+  const totalMs = Math.round(context.elapsed() - begin)
+  const phase = outcome.kind === 'reply' ? outcome.phase : null
+  return { kind: 'sent', outcome, transfer: { startedAt, totalMs, bytes: mail.raw.length, phase, connection } }
 }
 
 /** Without a usable answer from DNS, the earlier destination stays valid. */
