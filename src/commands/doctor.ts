@@ -16,6 +16,7 @@ import { lookUpDomain, type DomainLookupOptions } from '../net/domain-lookup.ts'
 import { Fault } from '../errors.ts'
 import { cnameProblemOf } from '../tracking/domain-state.ts'
 import { toALabels } from '../mail/mime/idna.ts'
+import { namedEgressIpsOf } from '../settings/pools.ts'
 import type { Settings } from '../settings/schema.ts'
 import { loadConfigFor, type DefineCommand } from './command.ts'
 import { loadSenderAccount } from './sender-account.ts'
@@ -61,7 +62,7 @@ async function diagnose(
   const { dns, tls, smtp, delivery } = settings
   const usedLookUp =
     lookUp ?? createDnsLookup({ servers: dns.servers, timeoutMs: dns.timeoutSeconds * 1_000, cacheMs: 60_000, cacheSize: 1_000 })
-  const egressIps = [...new Set([...delivery.egressIps, ...ip])]
+  const egressIps = [...new Set([...namedEgressIpsOf(delivery), ...ip])]
   const { cert, key } = tls
   const examination: DomainLookupOptions = {
     domain,

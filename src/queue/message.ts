@@ -23,6 +23,8 @@ export type QueueMessage = Destination & {
   readonly attempts: number
   /** Not to be sent before; 0: at once. */
   readonly dueAt: number
+  /** The name of its label; absent: it has none. */
+  readonly labelName?: string
   /** Egress IPs that were refused before it was enqueued. */
   readonly refusedBy?: readonly string[]
 }

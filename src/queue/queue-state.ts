@@ -15,6 +15,7 @@ import type { ConcurrencyLimit } from './backoff/concurrency-limiter.ts'
 import type { BackoffPolicy } from './backoff/policy.ts'
 import type { AdaptiveRate, TokenBucket } from './backoff/rate-limiter.ts'
 import type { SlidingCount } from './backoff/sliding-count.ts'
+import { createEgressPools, type EgressPools, type PoolRule, type PoolTable } from './egress-pool.ts'
 import type { AttemptResult, Dispatch, EvidenceReply, MailId, QueueMessage } from './message.ts'
 import { emptyThroughput, type Throughput } from './observe/throughput.ts'
 import type { Fifo } from './schedule/fifo.ts'
@@ -38,8 +39,8 @@ export type QueueEntry = {
   refusedBy: readonly string[]
 }
 
-/** One egress IP of a stream, and the keys that it adds. */
-export type EgressPath = { readonly egressIp: string; readonly keys: readonly BackoffKeyId[] }
+/** One egress IP of a stream, the keys that it adds, and its place in the rotation (queue/schedule/egress-rotation). */
+export type EgressPath = { readonly egressIp: string; readonly keys: readonly BackoffKeyId[]; readonly weight: number; credit: number }
 
 /** The holders of connection slots that a stream counts for (queue/schedule/fair-share). */
 export type FairShareKeys = { readonly hosts: BackoffKeyId; readonly account: BackoffKeyId; readonly unproven: BackoffKeyId }
@@ -60,7 +61,6 @@ export type MessageStream = {
   blockedBy: readonly BackoffKeyId[]
   /** The key with a limited budget that woke it. As long as it does not stop, it sends one message a round, and so shares the budget. */
   wokenBy: BackoffKeyId | null
-  nextPathIndex: number
 }
 
 export type Lane = {
@@ -136,12 +136,13 @@ export type InFlightAttempt = {
   readonly answeredBy?: { readonly site: string; readonly gateway: boolean; readonly isCounted: boolean }
 }
 
-/** What a queue is made from. `pools`: the egress IPs of an account by its number; `*` for all others. */
+/** What a queue is made from. */
 export type QueueOptions = {
   readonly policy: BackoffPolicy
   readonly retrySchedule?: DeliveryRetrySchedule
   readonly seed: number
-  readonly pools: Readonly<Record<string, readonly string[]>>
+  readonly pools: PoolTable
+  readonly poolRules?: readonly PoolRule[]
   /** The most simultaneous attempts from one IP to one site; absent: no limit. */
   readonly connectionsPerSite?: number
   /** The most simultaneous attempts in all, shared out by queue/schedule/fair-share; absent: not shared out. */
@@ -156,7 +157,7 @@ export type QueueState = {
   readonly policy: BackoffPolicy
   readonly retrySchedule: DeliveryRetrySchedule
   readonly seed: number
-  readonly pools: Readonly<Record<string, readonly string[]>>
+  readonly pools: EgressPools
   /** Null: no limit. */
   readonly connectionsPerSite: number | null
   readonly maxInFlight: number | null
@@ -204,7 +205,7 @@ export function createQueueState(options: QueueOptions, retrySchedule: DeliveryR
     policy: options.policy,
     retrySchedule,
     seed: options.seed,
-    pools: options.pools,
+    pools: createEgressPools(options.pools, options.poolRules),
     connectionsPerSite: options.connectionsPerSite ?? null,
     maxInFlight: options.maxInFlight ?? null,
     shaping: options.shaping ?? null,

@@ -4,27 +4,36 @@
  * See also: settings/schema (all settings), daemon/delivery/delivery-setup (uses them), docs/DELIVERY.md.
  */
 import { z } from 'zod'
+import { egressIpSchema, poolProblemsOf, poolRuleSchema, poolSchema } from './pools.ts'
 import { positiveInteger, setting, nonEmptyText } from './setting.ts'
 
 const seconds = z.number().min(0.1).max(3_600)
 
-const ipAddress = z.union([z.ipv4(), z.ipv6()])
-
-export const deliverySettings = z.strictObject({
+const unchecked = z.strictObject({
   mode: setting(
     z.enum(['off', 'mx', 'smarthost', 'simulated']).default('off'),
     'How accepted mail is delivered: off (it stays queued), mx (to the MX hosts of each domain), smarthost, or simulated (to simulated providers on loopback; nothing leaves the machine)',
     'off: if your own MTA delivers and you only report results here, an upgrade must not start sending',
   ),
   egressIps: setting(
-    z.array(ipAddress).default([]),
-    'Local addresses that mail is sent from, in rotation',
+    z.array(egressIpSchema).default([]),
+    'Local addresses that mail is sent from, in rotation; { ip = ADDRESS, weight = 3 } sends three times as much, weight 0 only while no other is open',
     'none: the system chooses, and all mail counts as sent from one address',
   ),
   accountEgressIps: setting(
     z.array(z.string().regex(/^\d+=[\da-fA-F.:]+$/, 'must be ACCOUNT=ADDRESS, such as 7=192.0.2.1')).default([]),
     'Egress addresses of single accounts: ACCOUNT=ADDRESS, once for each address; such an account uses no others',
     'none: all accounts share egressIps',
+  ),
+  pools: setting(
+    z.array(poolSchema).max(1_000).default([]),
+    'Named pools of egress addresses: [[delivery.pools]] with name and ips, as in egressIps; a JSON array in the environment',
+    'none: egressIps and accountEgressIps are the pools',
+  ),
+  poolRules: setting(
+    z.array(poolRuleSchema).max(10_000).default([]),
+    'Which pool mail leaves by: [[delivery.poolRules]] with pool and one or more of account, label and senderDomain; the most specific rule decides, and account comes before label, label before senderDomain',
+    'none: an account uses its accountEgressIps, all others egressIps',
   ),
   ehlo: setting(
     nonEmptyText.optional(),
@@ -173,4 +182,9 @@ export const deliverySettings = z.strictObject({
     'Seconds that a node which fell silent has to report the outcomes of its attempts, before another node sends their mails again',
     'a node that is frozen or cut off from the store usually returns within a minute, and nobody else knows what it has sent; after a restart under the same node name there is no wait',
   ),
+})
+
+/** Pools and their rules are checked together. */
+export const deliverySettings = unchecked.superRefine((settings, issues) => {
+  for (const { setting: name, message } of poolProblemsOf(settings)) issues.addIssue({ code: 'custom', path: [name], message })
 })

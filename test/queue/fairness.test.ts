@@ -14,6 +14,8 @@ type Crowd = {
   /** What all lanes wait for: the rate of each egress IP, the rate of the sender domain, or the connections of each IP to the site. */
   readonly limit: 'ip' | 'sender-domain' | 'connection'
   readonly ips: number
+  /** The weights of the egress IPs, repeated; 0: used while no other is open. */
+  readonly weights: readonly number[]
   readonly accounts: number
   readonly domains: number
   /** Sender domains of a lane: each has a stream of its own. With one egress IP, the second lane of an account has one more. */
@@ -28,6 +30,7 @@ type Crowd = {
 const crowds: fc.Arbitrary<Crowd> = fc.record({
   limit: fc.constantFrom('ip', 'sender-domain', 'connection'),
   ips: fc.integer({ min: 1, max: 4 }),
+  weights: fc.array(fc.integer({ min: 0, max: 5 }), { minLength: 1, maxLength: 4 }),
   accounts: fc.integer({ min: 1, max: 4 }),
   domains: fc.integer({ min: 1, max: 4 }),
   senders: fc.integer({ min: 1, max: 3 }),
@@ -43,7 +46,7 @@ function attemptsOfLanes(crowd: Crowd, forMs: number): number[] {
   const queue = createQueue({
     policy: BACKOFF_POLICIES.never,
     seed: 3,
-    pools: { '*': pool },
+    pools: { '*': pool.map((ip, i) => ({ ip, weight: crowd.weights[i % crowd.weights.length] ?? 1 })) },
     ...(crowd.limit === 'connection' ? { connectionsPerSite: crowd.connections } : {}),
   })
   const counts = new Map<string, number>()
@@ -96,6 +99,7 @@ function attemptsOfLanes(crowd: Crowd, forMs: number): number[] {
 const BASE: Crowd = {
   limit: 'ip',
   ips: 2,
+  weights: [1],
   accounts: 2,
   domains: 1,
   senders: 1,
@@ -109,6 +113,7 @@ test.each<[string, Partial<Crowd>]>([
   ['two accounts, two egress IPs', {}],
   ['two accounts, two egress IPs, one attempt at once', { capacity: 1 }],
   ['two accounts, three egress IPs', { ips: 3 }],
+  ['three egress IPs of different weights, one in reserve', { ips: 3, weights: [3, 1, 0] }],
   ['lanes with different numbers of sender domains', { accounts: 1, domains: 2, ips: 1 }],
   ['connections', { limit: 'connection', accounts: 3, connections: 2, ips: 1 }],
   [

@@ -357,7 +357,7 @@ export function play(script: Script): Played {
     queue: createQueue({
       policy,
       seed: script.seed,
-      pools: { '*': pool },
+      pools: { '*': pool.map((ip, i) => ({ ip, weight: (script.seed + i) % 4 })) },
       ...(script.slots === undefined ? {} : { maxInFlight: script.slots }),
     }),
     now: T0,

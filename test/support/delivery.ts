@@ -125,6 +125,7 @@ export async function queueMails(context: Context, recipients: readonly string[]
         domain: normaliseAddress(recipients[index] ?? '')?.domain ?? '',
         laneGroup: laneGroupOf(normaliseAddress(recipients[index] ?? '')?.domain ?? ''),
         senderDomain: 'example.org',
+        labelName: null,
         variables: {},
         keyIndex: snapshot.signingIndex,
         acceptedAt: at,

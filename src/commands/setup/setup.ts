@@ -140,7 +140,7 @@ async function installationOf(command: Command, { settings }: Config, options: O
     publicUrl: publicUrl.trim().replace(/\/+$/, ''),
     host: normaliseName(options.host ?? settings.smtp.name ?? urlHost),
     ips: options.ip,
-    egressIps: options.egressIp.length > 0 ? options.egressIp : egressIps,
+    egressIps: options.egressIp.length > 0 ? options.egressIp : egressIps.map((each) => (typeof each === 'string' ? each : each.ip)),
     senders: await sendersOf(command, options),
     trackingDomain: tracking === undefined ? null : normaliseName(tracking),
     port25: way25Of(options.port25),

@@ -130,6 +130,7 @@ export function createDeliveryService(runtime: Runtime, settings: Settings, netw
     policy: speedUpPolicy(loadPolicy(deliverySettings.policy), speedFactor),
     retry: speedUpRetrySchedule(retryScheduleOf(deliverySettings), speedFactor),
     pools: egressPoolsOf(deliverySettings),
+    poolRules: deliverySettings.poolRules,
     concurrencyLimit: deliverySettings.lines,
     siteConcurrencyLimit: deliverySettings.linesPerSite,
     shapingSpeed: speedFactor,
@@ -188,7 +189,7 @@ function reportUnassignedIps({ telemetry }: Context, deliverySettings: DeliveryS
   const localIps = new Set(Object.values(networkInterfaces()).flatMap((each = []) => each.map(({ address }) => address)))
   const unassigned = [...egressIpsOf(deliverySettings)].filter((ip) => isIP(ip) !== 0 && !localIps.has(ip))
   if (unassigned.length > 0)
-    telemetry.log.error({ egressIps: unassigned }, 'delivery.egressIps names addresses that this machine does not have')
+    telemetry.log.error({ egressIps: unassigned }, 'the pools of delivery name addresses that this machine does not have')
 }
 
 const MINUTE_MS = 60_000

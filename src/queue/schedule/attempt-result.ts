@@ -10,7 +10,8 @@
 import { deadlineFor } from './hold-time.ts'
 import { evidenceOf } from '../backoff/episode-feedback.ts'
 import { applyReportToKeys, applyResultToKeys } from '../backoff/feedback.ts'
-import { adjustWaiting, removeFromQueue, makeReady, advanceProbes, poolOf, deferUntilDue, getOrCreateStream } from './lane.ts'
+import { poolOf } from '../egress-pool.ts'
+import { adjustWaiting, removeFromQueue, makeReady, advanceProbes, deferUntilDue, getOrCreateStream } from './lane.ts'
 import type { AttemptResult, QueueEvent } from '../message.ts'
 import type { RefusedAttempt } from '../../ledger/decide/attempt-reading.ts'
 import { recordThroughput } from '../observe/throughput.ts'
@@ -109,7 +110,7 @@ function decideDisposition(queue: QueueState, { entry, attempt, result }: Applie
     return scheduleRetry(queue, entry, { isBlocked, statedDelayMs: null }, now)
   }
   const refusedBy = isIpRefusal(queue, result) ? [...entry.refusedBy, attempt.dispatch.egressIp].toSorted() : entry.refusedBy
-  const hasOther = poolOf(queue, attempt.dispatch.account).some((ip) => !refusedBy.includes(ip))
+  const hasOther = poolOf(queue.pools, entry.message).ips.some(({ ip }) => !refusedBy.includes(ip))
   if (refusedBy !== entry.refusedBy && hasOther) return { kind: 'requeue', refusedBy }
   if (!result.deferral) return { kind: 'end', end: 'failed' }
   const backoffClass = result.pause === null ? null : queue.policy.classes[result.pause]
@@ -137,7 +138,7 @@ function scheduleRetry(
   const dueAt = now + delayMs
   if (dueAt >= deadlineFor(queue, entry)) return { kind: 'end', end: 'given-up' }
   // Every egress IP has been tried: all may be tried again.
-  const isRefusedByAll = poolOf(queue, entry.message.account).every((ip) => entry.refusedBy.includes(ip))
+  const isRefusedByAll = poolOf(queue.pools, entry.message).ips.every(({ ip }) => entry.refusedBy.includes(ip))
   return { kind: 'defer', dueAt, refusedBy: isRefusedByAll ? [] : entry.refusedBy }
 }
 

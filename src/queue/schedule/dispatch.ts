@@ -27,6 +27,7 @@ import {
 } from '../queue-state.ts'
 import { shapedConnectionsOf, shapedRateOf } from '../shaping/limits-in-force.ts'
 import { startOfUtcDay } from '../backoff/warm-up.ts'
+import { rotationOrderOf, advanceRotation } from './egress-rotation.ts'
 import { firstInRing, joinRing, leaveRing, takeShare } from './lane-shares.ts'
 import { endWake, firstWaitingStream } from './waiting-streams.ts'
 
@@ -120,7 +121,7 @@ function findClosedKey(queue: QueueState, keys: readonly BackoffKeyId[], now: nu
   return last?.key ?? null
 }
 
-/** An egress IP that may be used now, in rotation. Where there is none, parks the stream and returns null. */
+/** An egress IP that may be used now, in rotation by weight. Where there is none, parks the stream and returns null. */
 function chooseEgressPath(queue: QueueState, stream: MessageStream, now: number): EgressPath | null {
   if (queue.shaping !== null) ensureLimitedState(queue, BACKOFF_KEYS.site(stream.destination), now)
   const closedKey = findClosedKey(queue, stream.keys, now) ?? findFullShare(queue, stream)
@@ -129,17 +130,16 @@ function chooseEgressPath(queue: QueueState, stream: MessageStream, now: number)
     return null
   }
   const blockedBy: BackoffKeyId[] = []
-  for (let i = 0; i < stream.egressPaths.length; i++) {
-    const index = (stream.nextPathIndex + i) % stream.egressPaths.length
-    const egressPath = stream.egressPaths[index]
-    if (egressPath === undefined) continue
+  const closedPaths: EgressPath[] = []
+  for (const egressPath of rotationOrderOf(stream.egressPaths)) {
     ensureWarmUpState(queue, stream, egressPath, now)
     ensureLimitedStates(queue, stream, egressPath, now)
     const key = findClosedKey(queue, egressPath.keys, now)
     if (key === null) {
-      stream.nextPathIndex = index + 1
+      advanceRotation(stream.egressPaths, egressPath, closedPaths)
       return egressPath
     }
+    closedPaths.push(egressPath)
     blockedBy.push(key)
   }
   parkStream(queue, stream, blockedBy, now)

@@ -12,6 +12,7 @@ import { getOrCreateKeyState, advanceKeyState, setKeyTimer } from '../backoff/ke
 import { findBlockingKey } from '../observe/blocking-key.ts'
 import { BACKOFF_KEYS, type BackoffKeyId, type Destination, egressKeys } from '../backoff/backoff-key.ts'
 import { scopesOf } from '../backoff/key-scope.ts'
+import { type EgressPool, poolOf, type PoolSelector } from '../egress-pool.ts'
 import { streamKeysOf } from '../shaping/reshape.ts'
 import type { FinalOutcome, QueueEvent } from '../message.ts'
 import { emptyThroughput } from '../observe/throughput.ts'
@@ -25,17 +26,14 @@ import {
   type MessageStream,
   type EgressPath,
 } from '../queue-state.ts'
+import { rotationOrderOf, advanceRotation } from './egress-rotation.ts'
 import { popTimer, pushTimer, type Timer } from './timer-heap.ts'
 import { joinRing, returnShare } from './lane-shares.ts'
 import { addWaitingStream, endWake, wakeFromKeys } from './waiting-streams.ts'
 
-function streamIdOf(to: Destination, refusedBy: readonly string[]): string {
-  return [to.account, to.domain, to.senderDomain, to.site, to.mxSet, ...refusedBy].join('|')
-}
-
-/** The egress IPs of an account. */
-export function poolOf(queue: QueueState, account: number): readonly string[] {
-  return queue.pools[String(account)] ?? queue.pools['*'] ?? []
+/** A label can give messages to one destination different pools. */
+function streamIdOf(to: Destination, pool: EgressPool, refusedBy: readonly string[]): string {
+  return [to.account, to.domain, to.senderDomain, to.site, to.mxSet, pool.name, ...refusedBy].join('|')
 }
 
 /** The lane of a destination, created where there is none. */
@@ -65,34 +63,28 @@ export function getOrCreateLane(queue: QueueState, to: Pick<Destination, 'accoun
   return lane
 }
 
-/** The stream for a destination and the egress IPs that were refused there, created where there is none. Fault `config_invalid`. */
-export function getOrCreateStream(queue: QueueState, to: Destination, refusedBy: readonly string[]): MessageStream {
-  const id = streamIdOf(to, refusedBy)
+/** The stream for a message and the egress IPs that were refused there, created where there is none. Fault `config_invalid`. */
+export function getOrCreateStream(queue: QueueState, to: Destination & PoolSelector, refusedBy: readonly string[]): MessageStream {
+  const pool = poolOf(queue.pools, to)
+  const id = streamIdOf(to, pool, refusedBy)
   const known = queue.streams.get(id)
   if (known !== undefined) return known
-  const pool = poolOf(queue, to.account)
-  if (pool.length === 0) throw new Fault('config_invalid', `account ${to.account} has no egress IP; name one in its pool, or under "*"`)
-  const left = pool.filter((ip) => !refusedBy.includes(ip))
+  if (pool.ips.length === 0) throw new Fault('config_invalid', `account ${to.account} has no egress IP; name one in its pool, or under "*"`)
   const { account, domain, senderDomain, site, gateway, mxSet } = to
   const plain: Destination = { account, domain, senderDomain, site, gateway, mxSet }
-  const egressPaths: EgressPath[] = (left.length === 0 ? pool : left).map((egressIp) => ({
-    egressIp,
-    keys: egressKeys({ ...plain, egressIp }, pool.length === 1),
-  }))
   const lane = getOrCreateLane(queue, to)
   const stream: MessageStream = {
     id,
     lane: lane.id,
     destination: plain,
     keys: streamKeysOf(queue, plain),
-    egressPaths,
+    egressPaths: egressPathsOf(plain, pool, refusedBy),
     fairShareKeys: fairShareKeysOf(plain),
     ready: emptyFifo(),
     waiting: 0,
     state: 'idle',
     blockedBy: [],
     wokenBy: null,
-    nextPathIndex: 0,
   }
   queue.streams.set(id, stream)
   lane.streams.add(id)
@@ -102,6 +94,21 @@ export function getOrCreateStream(queue: QueueState, to: Destination, refusedBy:
     else streams.add(id)
   }
   return stream
+}
+
+/**
+ * The egress IPs of a new stream. Its rotation begins where that of the pool stands, which then advances by one: otherwise the first IP would send all
+ * mail to domains that get one message.
+ */
+function egressPathsOf(to: Destination, { ips }: EgressPool, refusedBy: readonly string[]): readonly EgressPath[] {
+  const left = ips.filter(({ ip }) => !refusedBy.includes(ip))
+  const used = left.length === 0 ? ips : left
+  const paths = used.map(({ ip: egressIp, weight, credit }) => {
+    return { egressIp, keys: egressKeys({ ...to, egressIp }, ips.length === 1), weight, credit }
+  })
+  const [first] = rotationOrderOf(ips)
+  if (first !== undefined && used.length === ips.length) advanceRotation(ips, first, [])
+  return paths
 }
 
 /** Drops an empty stream. */

@@ -162,11 +162,11 @@ export function setLaneRate(queue: QueueState, { account, domain, perMinute }: C
 
 /** Starts or ends the warm-up of an egress IP. Fault `bad_request` for the start of one that is in no pool. */
 export function setWarmUp(queue: QueueState, { egressIp, startedAt }: CommandOf<'warm-up'>, now: number): QueueEvent[] {
-  const isPooled = Object.values(queue.pools).some((pool) => pool.includes(egressIp))
+  const isPooled = [...queue.pools.byName.values()].some(({ ips }) => ips.some(({ ip }) => ip === egressIp))
   if (startedAt !== null && !isPooled)
     throw new Fault(
       'bad_request',
-      `${egressIp} is in no pool of egress IPs, so nothing leaves by it; add it to delivery.pools, or check the address`,
+      `${egressIp} is in no pool of egress IPs, so nothing leaves by it; add it to delivery.egressIps or delivery.pools, or check the address`,
     )
   if (startedAt === null) queue.warmUps.delete(egressIp)
   else queue.warmUps.set(egressIp, startedAt)

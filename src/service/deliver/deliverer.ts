@@ -15,6 +15,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BackoffPolicy } from '../../queue/backoff/policy.ts'
+import type { PoolRule, PoolTable } from '../../queue/egress-pool.ts'
 import { createQueue } from '../../queue/queue.ts'
 import { longestDelayOf, type DeliveryRetrySchedule } from '../../queue/schedule/retry.ts'
 import type { Transport } from '../../smtp-client/transport.ts'
@@ -40,8 +41,8 @@ type DelivererOptions = {
   readonly resolveDestination: ResolveDestination
   readonly policy: BackoffPolicy
   readonly retry: DeliveryRetrySchedule
-  /** Egress IPs by account number; `*` stands for all other accounts. */
-  readonly pools: Readonly<Record<string, readonly string[]>>
+  readonly pools: PoolTable
+  readonly poolRules?: readonly PoolRule[]
   /** Messages being sent at once: of all, and from one egress IP to one site. */
   readonly concurrencyLimit: number
   readonly siteConcurrencyLimit: number
@@ -172,13 +173,25 @@ async function runSession(state: DelivererState, lease: Lease): Promise<void> {
 }
 
 function createLoop({ context, options, wakeup, sender, isFirst }: DelivererState, lease: Lease): DeliveryLoop {
-  const { policy, retry, pools, concurrencyLimit, siteConcurrencyLimit, resolveDestination, node, leaseMs, uncertainMs } = options
+  const {
+    policy,
+    retry,
+    pools,
+    poolRules = [],
+    concurrencyLimit,
+    siteConcurrencyLimit,
+    resolveDestination,
+    node,
+    leaseMs,
+    uncertainMs,
+  } = options
   const { shapingSpeed = 1 } = options
   const longestDelayMs = Math.max(longestDelayOf(retry), (context.shaping?.().longestRetryMinutes ?? 0) * 2 * MINUTE_MS)
   const queue = createQueue({
     policy,
     retrySchedule: retry,
     pools,
+    poolRules,
     connectionsPerSite: siteConcurrencyLimit,
     maxInFlight: concurrencyLimit,
     seed: lease.term,

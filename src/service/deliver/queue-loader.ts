@@ -245,7 +245,8 @@ function toQueueMessage(
   const [domain, senderDomain] = [intern(internedStrings, mail.domain), intern(internedStrings, mail.senderDomain)]
   const { site, gateway, mxSet } = destination
   const message = { id, account, domain, senderDomain, site, gateway, mxSet, acceptedAt, attempts, dueAt }
-  return refusedBy.length === 0 ? message : { ...message, refusedBy }
+  const labelled = mail.labelName === null ? message : { ...message, labelName: intern(internedStrings, mail.labelName) }
+  return refusedBy.length === 0 ? labelled : { ...labelled, refusedBy }
 }
 
 function intern(internedStrings: Map<string, string>, text: string): string {

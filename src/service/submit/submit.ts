@@ -223,6 +223,7 @@ async function enqueue(
         domain: address.domain,
         laneGroup: laneGroupOf(context.knownSites?.get(address.domain) ?? siteOf(context.rules(), { domain: address.domain }).site),
         senderDomain,
+        labelName: label,
         variables,
         keyIndex,
         acceptedAt: at,

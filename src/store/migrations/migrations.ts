@@ -16,6 +16,7 @@ import type { Migration } from './migration.ts'
 import { MTA_ADVICE } from './mta-advice.ts'
 import { OUTCOMES_BY_TIME } from './outcomes-by-time.ts'
 import { ADD_PENDING_VERIFICATIONS } from './pending-verifications.ts'
+import { QUEUED_LABEL_NAMES } from './queued-label-names.ts'
 import { RECLASSIFICATIONS_STEP } from './reclassifications.ts'
 import { RELEASED_MIGRATIONS } from './released.ts'
 import { ADD_REPORT_COPIES } from './report-copies.ts'
@@ -44,4 +45,5 @@ export const MIGRATIONS: readonly Migration[] = [
   MTA_ADVICE,
   ADD_MAILBOXES,
   FOLLOWED_LOGS_STEP,
+  QUEUED_LABEL_NAMES,
 ]

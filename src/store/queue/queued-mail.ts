@@ -22,6 +22,8 @@ export type QueuedMessage = {
   /** The recipient's domain, as A-label. */
   readonly domain: string
   readonly senderDomain: string
+  /** The name that its label had when it was accepted; null: no label. */
+  readonly labelName: string | null
   /** The group of its lane (queue/lane-group). */
   readonly laneGroup: number
   /** The variables of this recipient. */
@@ -51,6 +53,7 @@ export type QueuedMessageSummary = Pick<
   | 'domain'
   | 'laneGroup'
   | 'senderDomain'
+  | 'labelName'
   | 'acceptedAt'
   | 'dueAt'
   | 'attempts'
@@ -66,6 +69,7 @@ const summaryColumns = {
   domain: textColumn('domain', 'none'),
   laneGroup: integerColumn('lane_group'),
   senderDomain: textColumn('sender_domain', 'none'),
+  labelName: nullableColumn(textColumn('label_name', 'none')),
   acceptedAt: integerColumn('accepted_at'),
   dueAt: integerColumn('due_at'),
   attempts: integerColumn('attempts'),

@@ -198,6 +198,22 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect((await rowsOf([id ?? '']))[0]).toMatchObject({ status: 1, egressIp: '192.0.2.2' })
   })
 
+  test('rules choose the pool by label and sender domain, also for mail that waited at the start', async () => {
+    const [labelled, plain] = await queueMails(context, users(2))
+    await engine.tx((db) => db.run("update queue_mails set label_name = 'Receipt' where delivery_id = $1", [labelled ?? '']))
+    await engine.tx((db) => db.run("update queue_mails set sender_domain = 'example.net' where delivery_id = $1", [plain ?? '']))
+    run(() => ACCEPTED, {
+      pools: { '*': ['192.0.2.1'], receipts: ['192.0.2.8'], other: ['192.0.2.9'] },
+      poolRules: [
+        { label: 'receipt', pool: 'receipts' },
+        { senderDomain: 'example.net', pool: 'other' },
+      ],
+    })
+    await waitUntil(async () => (await waiting()) === 0)
+    expect((await rowsOf([labelled ?? '']))[0]).toMatchObject({ status: 1, egressIp: '192.0.2.8' })
+    expect((await rowsOf([plain ?? '']))[0]).toMatchObject({ status: 1, egressIp: '192.0.2.9' })
+  })
+
   test('an unreachable host pauses its key; the messages stay, and the backoff survives a restart', async () => {
     await queueMails(context, users(20))
     const deliverer = run(() => UNREACHABLE)

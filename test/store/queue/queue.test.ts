@@ -38,6 +38,7 @@ const mail = (n: number, more: Partial<NewQueuedMessage> = {}): NewQueuedMessage
   domain: 'example.com',
   laneGroup: 7,
   senderDomain: 'example.org',
+  labelName: n % 2 === 0 ? null : 'Spring 🌷',
   variables: { name: `Ünïcode "${n}"` },
   keyIndex: n % 2 === 0 ? null : 3,
   acceptedAt: T0 + n,

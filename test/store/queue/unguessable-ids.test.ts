@@ -23,7 +23,7 @@ describe.each(engines)('$kind', ({ open }) => {
     const { engine } = await open({ empty: true })
     await migrate(engine, T0, BEFORE)
     const messageIdHeader = `${deliveryIdOf(1)}@example.com`
-    const old = sampleDelivery({ n: 1, emailId: `${deliveryIdOf(1)}m0$user1@example.com`, messageIdHeader })
+    const old = sampleDelivery({ n: 1, emailId: `${deliveryIdOf(1)}m0$user1@example.com`, messageIdHeader, label: 'Spring 🌷' })
     await engine.tx(async (db) => {
       // The row is written by the columns of today; those that came later are taken away again.
       for (const column of LATER_COLUMNS) await db.run(`alter table deliveries add column ${column} integer not null default 0`)
@@ -44,7 +44,7 @@ describe.each(engines)('$kind', ({ open }) => {
         groups: ALL_LANE_GROUPS,
       }),
     )
-    expect(queued).toMatchObject({ deliveryId, keyIndex: null })
+    expect(queued).toMatchObject({ deliveryId, keyIndex: null, labelName: 'Spring 🌷' })
     expect(await findDeliveriesByMessageIdForOperator(engine.read, [{ account: null, messageIdHeader }])).toContainEqual({
       account,
       deliveryId,
