@@ -1,7 +1,7 @@
 /**
  * delivery.test - delivery settings take effect: DNS lookups, timeouts, kept connections, and queued mail while delivery is off
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +15,7 @@ import { DEFAULT_POOL_LIMITS } from '../src/smtp-client/connection-pool.ts'
 import { DEFAULT_STEP_TIMEOUTS } from '../src/smtp-client/step-timeouts.ts'
 import type { Settings } from '../src/settings/schema.ts'
 import { createTelemetry } from '../src/telemetry.ts'
+import { startMailbox } from './support/mailbox.ts'
 import { createZoneLookUp } from './support/zone.ts'
 
 const settingsOf = (delivery: Readonly<Record<string, string>>): Settings =>
@@ -93,6 +94,52 @@ test('delivery.greetingSeconds ends a connection to a silent server', async () =
     mute.close()
     rmSync(data, { recursive: true, force: true })
   }
+})
+
+test('delivery.attemptLog has each attempt when the daemon has stopped, and a restart continues it', async () => {
+  const mailbox = await startMailbox()
+  const data = mkdtempSync(join(tmpdir(), 'bounced-attempts-'))
+  const file = join(data, 'logs', 'attempts.jsonl')
+  const key = 'k'.repeat(40)
+  const settings = settingsOf({
+    BOUNCED_SMTP_PORT: '0',
+    BOUNCED_HTTP_PORT: '0',
+    BOUNCED_DATA: data,
+    BOUNCED_API_USER: 'shop',
+    BOUNCED_API_KEY: key,
+    BOUNCED_DELIVERY_MODE: 'smarthost',
+    BOUNCED_DELIVERY_SMARTHOST: `smtp://127.0.0.1:${mailbox.port}`,
+    BOUNCED_DELIVERY_EHLO: 'out.example.com',
+    BOUNCED_DELIVERY_TLS: 'off',
+    BOUNCED_DELIVERY_ATTEMPT_LOG: file,
+  })
+  const mail = { apiUser: 'shop', apiKey: key, from: 'news@example.com', to: 'joe.secret@example.net', subject: 'Hi', plain: 'Hi' }
+  try {
+    for (const count of [1, 2]) {
+      const app = await startApp(settings, await createTelemetry({ level: 'silent', format: 'json' }))
+      const headers = { 'content-type': 'application/json' }
+      await fetch(`http://127.0.0.1:${app.httpPort}/api/mail/send`, { method: 'POST', headers, body: JSON.stringify(mail) })
+      await expect.poll(() => mailbox.accepted.size).toBe(count)
+      await app.close()
+    }
+    const text = readFileSync(file, 'utf8')
+    const lines = text.trim().split('\n')
+    expect(lines.map((line): unknown => JSON.parse(line))).toMatchObject(
+      Array(2).fill({ domain: 'example.net', ehlo: 'out.example.com', hostIp: '127.0.0.1', code: 250, outcome: 'delivered', final: true }),
+    )
+    expect(text).not.toContain('secret')
+  } finally {
+    await mailbox.close()
+    rmSync(data, { recursive: true, force: true })
+  }
+})
+
+test.each([
+  ['BOUNCED_DELIVERY_ATTEMPT_LOG_BYTES', '100'],
+  ['BOUNCED_DELIVERY_ATTEMPT_LOG_FILES', '-1'],
+  ['BOUNCED_DELIVERY_ATTEMPT_LOG_RECIPIENTS', 'perhaps'],
+])('%s = %s is refused by its name', (name, value) => {
+  expect(() => settingsOf({ [name]: value })).toThrow(name)
 })
 
 test('with delivery off, queued mail is reported at the start: in the log, in the metrics and in the queue’s response', async () => {

@@ -57,8 +57,8 @@ export function createDeliveryAttemptLog({ telemetry, withRecipients, ...fileOpt
   return {
     record: (updates, { deliveries }) => {
       for (const update of updates) {
-        const delivery = update.kind === 'attempted' ? deliveries.get(update.ref.deliveryId) : undefined
-        if (update.kind === 'attempted') file.append(JSON.stringify(attemptLineOf(update, delivery ?? null, withRecipients)))
+        if (update.kind !== 'attempted') continue
+        file.append(JSON.stringify(attemptLineOf(update, deliveries.get(update.ref.deliveryId) ?? null, withRecipients)))
       }
     },
     close: file.close,
