@@ -127,6 +127,8 @@ const STEPS: readonly (readonly [command: string, input: unknown, expected: RegE
   ['mass-bounce release', { site: 'google', action: 'discard' }, /was not held/],
   ['queue list', {}, /0 lanes/],
   ['queue change', { operation: 'pause', options: { account: 'bob' } }, /no node has ever delivered/],
+  ['queue change', { operation: 'pause', options: { account: 'bob', label: '0' } }, /--label takes the number of a label/],
+  ['queue change', { operation: 'delete', options: { account: 'bob', label: '12' } }, /no node has ever delivered/],
   ['queue change', { operation: 'fly', options: {} }, /bad_request: operation: /],
   ['queue why', { account: 'bob', emailId: 'x' }, /not_found: no message/],
   ['rebuild', { check: true }, /0 differences/],

@@ -27,6 +27,8 @@ export type QueueMessage = Destination & {
   readonly labelName?: string
   /** Egress IPs that were refused before it was enqueued. */
   readonly refusedBy?: readonly string[]
+  /** The number of its label; absent: it has none. */
+  readonly label?: number
 }
 
 /** One attempt, to be made now. Numbers rise and are never reused. */
@@ -87,12 +89,13 @@ export type BlockingKey = { readonly key: BackoffKeyId; readonly class: BackoffC
 
 export type QueueEvent =
   | KeyTransition
-  /** A manual pause started or ended. `domain` null: all domains of the account. */
+  /** A manual pause started or ended. `domain` null: all domains of the account; `label` null: messages with any label and without one. */
   | {
       readonly kind: 'queue.manual'
       readonly at: number
       readonly account: number
       readonly domain: string | null
+      readonly label: number | null
       readonly until: number | null
       readonly ended: boolean
     }

@@ -49,6 +49,8 @@ export type MessageStream = {
   readonly id: MessageStreamId
   readonly lane: LaneId
   readonly destination: Destination
+  /** The label that all its messages have, if a person paused that label; null: messages with any label and without one. */
+  readonly label: number | null
   /** The keys that cover it whichever egress IP is used. */
   keys: readonly BackoffKeyId[]
   readonly egressPaths: readonly EgressPath[]
@@ -88,7 +90,7 @@ export type Lane = {
   readonly throughput: Throughput
 }
 
-type ManualPause = { readonly from: number; readonly until: number; readonly onEnd: 'keep' | 'delete' }
+export type ManualPause = { readonly from: number; readonly until: number; readonly onEnd: 'keep' | 'delete' }
 
 /** A time in which only a person could release a key, in epoch milliseconds. */
 export type HoldPeriod = { readonly from: number; readonly until: number }
@@ -187,6 +189,8 @@ export type QueueState = {
   /** Keys that may have opened. */
   readonly keysToWake: Set<BackoffKeyId>
   readonly timers: Timer[]
+  /** The keys of the labels that are paused now. */
+  readonly labelPauses: Set<BackoffKeyId>
   /** When the warm-up of each egress IP began. */
   readonly warmUps: Map<string, number>
   garbageCollectedAt: number
@@ -226,6 +230,7 @@ export function createQueueState(options: QueueOptions, retrySchedule: DeliveryR
     currentLane: null,
     keysToWake: new Set(),
     timers: [],
+    labelPauses: new Set(),
     warmUps: new Map(),
     garbageCollectedAt: 0,
     throughput: emptyThroughput(),

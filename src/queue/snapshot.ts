@@ -11,6 +11,7 @@ import type { BackoffKeyId } from './backoff/backoff-key.ts'
 import { endAt } from './backoff/sliding-count.ts'
 import { getOrCreateKeyState, refreshBackoffLimits, setKeyTimer } from './backoff/key-state.ts'
 import type { KeyState, QueueState } from './queue-state.ts'
+import { setManualPause } from './schedule/label-pause.ts'
 import { getOrCreateLane } from './schedule/lane.ts'
 
 /** The episodes of all keys but those of this host alone: one row per episode, plain JSON. */
@@ -47,7 +48,7 @@ export function snapshotKeyStates(queue: QueueState): KeyStateSnapshot[] {
 export function restoreKeyStates(queue: QueueState, snapshots: readonly KeyStateSnapshot[], now: number): void {
   for (const { key, manual, spans, limit, pace, breadth, warming } of snapshots) {
     const keyState = getOrCreateKeyState(queue, key, now)
-    keyState.manualPause = manual
+    setManualPause(queue, keyState, manual)
     keyState.holdPeriods = spans ?? []
     keyState.operatorRate = limit
     showLane(queue, keyState)

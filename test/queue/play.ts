@@ -4,11 +4,20 @@
  * The model knows the queue only by its functions and events.
  */
 import { applyAttemptResult, applyLaterReport } from '../../src/queue/schedule/attempt-result.ts'
-import { destinationKeys, egressKeys, type BackoffKeyId, BACKOFF_KEYS, type EgressRoute } from '../../src/queue/backoff/backoff-key.ts'
+import {
+  destinationKeys,
+  egressKeys,
+  formatKey,
+  labelKeys,
+  type BackoffKeyId,
+  BACKOFF_KEYS,
+  type EgressRoute,
+} from '../../src/queue/backoff/backoff-key.ts'
 import type { AttemptResult, Dispatch, QueueMessage, QueueEvent, KeyTransition } from '../../src/queue/message.ts'
 import type { BackoffClassName } from '../../src/queue/backoff/backoff-classes.ts'
 import { type BackoffPolicy, BACKOFF_POLICIES } from '../../src/queue/backoff/policy.ts'
 import { rerouteMessage } from '../../src/queue/schedule/reroute.ts'
+import type { OperatorCommand } from '../../src/queue/schedule/operator-commands.ts'
 import { createQueue, nextDispatchBatch, nextWakeAt, enqueue, applyCommand, type Queue } from '../../src/queue/queue.ts'
 import { seededRandom } from '../../src/queue/schedule/seeded-random.ts'
 import { loadQueue, recallAll, saveQueue } from './saving.ts'
@@ -131,6 +140,7 @@ function submit(world: World): void {
     site,
     gateway: site === 'gate',
     mxSet: `mx.${domain}`,
+    ...pick(world, [{}, { label: 1 }, { label: 2 }]),
   })
   world.all.add(id)
   world.mails.set(id, mail)
@@ -147,8 +157,7 @@ function read(world: World, events: readonly QueueEvent[], answered: Dispatch | 
       world.ended.set(event.mailId, event.end)
       if (event.end === 'given-up') checkGivenUp(world, event.mailId, event.at)
     } else if (event.kind === 'queue.manual') {
-      const key =
-        event.domain === null ? BACKOFF_KEYS.manualAll(event) : BACKOFF_KEYS.manual({ account: event.account, domain: event.domain })
+      const key = formatKey({ ...event, kind: 'manual' })
       const open = world.pauses.find((pause) => pause.key === key && pause.until === Infinity)
       if (event.ended) world.manual.delete(key)
       else world.manual.set(key, event.until ?? 0)
@@ -165,7 +174,7 @@ const LONGEST_REST = DAY
 function checkGivenUp(world: World, id: string, at: number): void {
   const mail = world.mails.get(id)
   if (mail === undefined) return
-  const keys = destinationKeys(mail)
+  const keys = [...destinationKeys(mail), ...labelKeys(mail)]
   const pauses = world.pauses.filter(({ key }) => keys.includes(key)).toSorted((a, b) => a.from - b.from)
   let [agedMs, countedUntil] = [0, mail.acceptedAt]
   for (const { from, until } of pauses) {
@@ -206,6 +215,8 @@ function classesAt(world: World, key: BackoffKeyId): KeyTransition[] {
 function checkDispatch(world: World, dispatch: Dispatch): void {
   if (world.ended.has(dispatch.mailId)) world.faults.push(`${dispatch.mailId} was sent after its end`)
   if (world.pending.some((one) => one.dispatch.mailId === dispatch.mailId)) world.faults.push(`${dispatch.mailId} is in flight twice`)
+  for (const key of labelKeys(world.mails.get(dispatch.mailId) ?? dispatch))
+    if (world.manual.has(key)) world.faults.push(`sent under the pause of a label ${key}`)
   for (const key of keysOf(dispatch)) {
     if (world.manual.has(key)) world.faults.push(`sent under the manual pause ${key}`)
     for (const event of classesAt(world, key)) {
@@ -275,6 +286,9 @@ function anyAnswer(world: World): AttemptResult {
 function command(world: World): void {
   const account = pick(world, [1, 2])
   const domain = pick(world, [null, 'small.example', 'a.big.example'])
+  const label = pick(world, [undefined, 1, 2])
+  const ofLabel = label === undefined ? {} : { label }
+  const accepted = { from: world.now - MINUTE, until: world.now }
   const how = pick(world, ['immediate', 'probe'] as const)
   const { queue, now } = world
   const runCommand = pick(world, [
@@ -285,13 +299,14 @@ function command(world: World): void {
           kind: 'pause',
           account,
           domain,
+          ...ofLabel,
           until: draw(world) < 0.5 ? null : now + Math.ceil(draw(world) * 15 * DAY),
           after15Days: pick(world, ['keep', 'delete'] as const),
         },
         now,
       ),
-    () => applyCommand(queue, { kind: 'recover', account, domain, how }, now),
-    () => applyCommand(queue, { kind: 'delete', account, domain, from: now - MINUTE, until: now }, now),
+    () => applyCommand(queue, { kind: 'recover', account, domain, ...ofLabel, how }, now),
+    () => deleteRecent(world, { kind: 'delete', account, domain, ...(label === undefined ? accepted : { label, accepted }) }),
     () => applyCommand(queue, { kind: 'rate', account, domain: 'small.example', perMinute: pick(world, [null, 5, 600]) }, now),
     () => applyCommand(queue, { kind: 'warm-up', egressIp: '192.0.2.1', startedAt: pick(world, [null, now]) }, now),
     () =>
@@ -304,6 +319,34 @@ function command(world: World): void {
     () => applyLaterReport(queue, { kind: pick(world, ['complaint', 'not-exist'] as const), account }, now),
   ])
   read(world, runCommand(), null)
+}
+
+/** Deletes messages, and checks that they are those that the command names, as many as wait. */
+function deleteRecent(world: World, order: Extract<OperatorCommand, { kind: 'delete' }>): QueueEvent[] {
+  const label = 'label' in order ? order.label : null
+  const inFlight = new Set(world.pending.map(({ dispatch }) => dispatch.mailId))
+  const { from, until } = 'label' in order ? order.accepted : order
+  const named = [...world.mails.values()].filter(
+    (mail) =>
+      mail.account === order.account &&
+      (order.domain === null || mail.domain === order.domain) &&
+      (label === null || mail.label === label) &&
+      mail.acceptedAt >= from &&
+      mail.acceptedAt < until &&
+      !world.ended.has(mail.id) &&
+      !inFlight.has(mail.id),
+  )
+  const events = applyCommand(world.queue, order, world.now)
+  const deleted = events.flatMap((event) => (event.kind === 'mail.ended' && event.end === 'deleted' ? [event.mailId] : []))
+  if (
+    deleted.toSorted().join() !==
+    named
+      .map(({ id }) => id)
+      .toSorted()
+      .join()
+  )
+    world.faults.push(`deleted ${deleted.join()}`)
+  return events
 }
 
 function stepOf(world: World): void {

@@ -9,6 +9,7 @@ const newQueue = (): Queue => createQueue({ policy: BACKOFF_POLICIES.default, se
 
 const KEY_ROWS = [
   `{"key":"manual|7|*","manual":{"from":${T0},"until":${T0 + 1_000},"onEnd":"keep"},"spans":[{"from":1,"until":2}],"limit":null,"pace":null,"breadth":null,"warming":null}`,
+  `{"key":"manual|7|*|12","manual":{"from":${T0},"until":${T0 + 1_000},"onEnd":"delete"},"spans":[],"limit":null,"pace":null,"breadth":null,"warming":null}`,
   `{"key":"lane|7|example.org","manual":null,"spans":[],"limit":6,"pace":null,"breadth":null,"warming":null}`,
   `{"key":"ip|192.0.2.1|google","manual":null,"spans":[],"limit":null,"pace":{"perMinute":60,"start":120,"epoch":0,"halvedAt":1,"from":1,"seen":0,"asked":0,"clean":0,"guessTo":0},"breadth":null,"warming":null}`,
   `{"key":"connection|192.0.2.1|google","manual":null,"spans":[],"limit":null,"pace":null,"breadth":{"most":12.5,"epoch":0,"halvedAt":1},"warming":null}`,

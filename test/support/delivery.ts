@@ -126,6 +126,7 @@ export async function queueMails(context: Context, recipients: readonly string[]
         laneGroup: laneGroupOf(normaliseAddress(recipients[index] ?? '')?.domain ?? ''),
         senderDomain: 'example.org',
         labelName: null,
+        labelId: null,
         variables: {},
         keyIndex: snapshot.signingIndex,
         acceptedAt: at,

@@ -25,6 +25,7 @@ import { formatColumns, toSingleLine } from '../output.ts'
 const optionsSchema = z.object({
   account: z.string().optional(),
   domain: z.string().optional(),
+  label: z.string().optional(),
   until: z.string().optional(),
   since: z.string().optional(),
   after15Days: z.string().optional(),
@@ -81,6 +82,31 @@ export const queueCommand: DefineCommand = (command) => {
       })
   const defineForLanes = (name: string, operation: keyof typeof OPERATIONS, summary: string): Command =>
     define(name, operation, summary).requiredOption('--account <apiUser>', 'the owner of the lanes').option('--domain <domain>', 'one lane')
+  defineListCommand(command)
+  defineWhyCommand(command)
+  defineForLanes('pause', 'pause', 'pause, for at most 15 days')
+    .option('--label <id>', 'only the mail with this label')
+    .option('--until <time>', 'when it ends (ISO 8601); default: in 15 days')
+    .option('--after-15-days <keep|delete>', 'what happens to the mail after 15 days without --until', 'keep')
+  define('recover', 'recover', 'resume the lanes of an account, or one backoff key')
+    .option('--account <apiUser>', 'the owner of the lanes')
+    .option('--domain <domain>', 'one lane')
+    .option('--label <id>', 'only the pauses of this label')
+    .option('--key <key>', 'one key, whichever lanes it holds')
+    .option('--probe', 'send five mails first')
+  defineForLanes('rate', 'rate', 'set the rate of a lane').requiredOption('--per-minute <mails|none>', 'mails a minute')
+  defineForLanes('delete', 'delete', 'delete queued mail')
+    .option('--label <id>', 'only the mail with this label')
+    .option('--since <time>', 'accepted at or after (ISO 8601)')
+    .option('--until <time>', 'accepted before')
+    .option('--all', 'all queued mail')
+  define('warm-up', 'warmUp', 'start or end the warm-up of an IP')
+    .requiredOption('--ip <address>', 'the egress IP')
+    .option('--from <time>', 'its first day; default: now')
+    .option('--end', 'the IP is warm')
+}
+
+const defineListCommand: DefineCommand = (command) => {
   command
     .command('list', { isDefault: true })
     .summary('print the lanes: state, reason, next sending time, queued mails, rates')
@@ -91,24 +117,6 @@ export const queueCommand: DefineCommand = (command) => {
       parseDomain(options)
       return runStoreCommand(self, listCommand, options)
     })
-  defineWhyCommand(command)
-  defineForLanes('pause', 'pause', 'pause, for at most 15 days')
-    .option('--until <time>', 'when it ends (ISO 8601); default: in 15 days')
-    .option('--after-15-days <keep|delete>', 'what happens to the mail after 15 days without --until', 'keep')
-  define('recover', 'recover', 'resume the lanes of an account, or one backoff key')
-    .option('--account <apiUser>', 'the owner of the lanes')
-    .option('--domain <domain>', 'one lane')
-    .option('--key <key>', 'one key, whichever lanes it holds')
-    .option('--probe', 'send five mails first')
-  defineForLanes('rate', 'rate', 'set the rate of a lane').requiredOption('--per-minute <mails|none>', 'mails a minute')
-  defineForLanes('delete', 'delete', 'delete queued mail')
-    .option('--since <time>', 'accepted at or after (ISO 8601)')
-    .option('--until <time>', 'accepted before')
-    .option('--all', 'all queued mail')
-  define('warm-up', 'warmUp', 'start or end the warm-up of an IP')
-    .requiredOption('--ip <address>', 'the egress IP')
-    .option('--from <time>', 'its first day; default: now')
-    .option('--end', 'the IP is warm')
 }
 
 const PAGE_SIZE = 500
@@ -138,7 +146,18 @@ const notDeliveringLine = (seenAt: number | null): string =>
 const formatTime = (at: number): string => new Date(at).toISOString()
 
 function laneCells({ domain, status }: LaneSnapshotRow, account: string): string[] {
-  const { state, reason, nextSendingAt, waiting, inFlight, rates, perMinute, perMinuteInForce = null, isStopped } = status
+  const {
+    state,
+    reason,
+    nextSendingAt,
+    waiting,
+    inFlight,
+    rates,
+    perMinute,
+    perMinuteInForce = null,
+    isStopped,
+    pausedLabels = [],
+  } = status
   const perSecond = [rates.in[2], rates.try[2], rates.out[2]].map((rate) => rate.toFixed(1)).join('/')
   const inFlightNote = inFlight === 0 ? '' : ` (${inFlight} in flight)`
   const nextAttempt = nextSendingAt === null ? '-' : formatTime(nextSendingAt)
@@ -152,6 +171,7 @@ function laneCells({ domain, status }: LaneSnapshotRow, account: string): string
     nextAttempt,
     `${waiting} queued${inFlightNote}`,
     `in/try/out ${perSecond}${perMinute === null ? '' : `, set to ${perMinute} a minute`}${inForceNote}`,
+    ...pausedLabels.map((each) => `label ${each.label} paused until ${formatTime(each.until)} (${each.waiting} queued)`),
   ]
 }
 
@@ -167,7 +187,8 @@ function pause(options: Options, now: number): CommandBuilder {
     throw new Fault('bad_request', '--until takes a time in the next 15 days')
   const domain = parseDomain(options)
   const end = parseEnd(after15Days)
-  return (account) => ({ kind: 'pause', account, domain, until, after15Days: end })
+  const label = parseLabel(options)
+  return (account) => ({ kind: 'pause', account, domain, ...(label === null ? {} : { label }), until, after15Days: end })
 }
 
 function parseEnd(text: string): 'keep' | 'delete' {
@@ -177,11 +198,13 @@ function parseEnd(text: string): 'keep' | 'delete' {
 
 function recover(options: Options): CommandBuilder {
   const { key } = options
+  const label = parseLabel(options)
   const how = options.probe === true ? 'probe' : 'immediate'
   if ((key === undefined) === (options.account === undefined)) throw new Fault('bad_request', 'name an --account or a --key')
+  if (key !== undefined && label !== null) throw new Fault('bad_request', '--label belongs to an --account: name no --key')
   if (key !== undefined) return () => ({ kind: 'recover-key', key, how })
   const domain = parseDomain(options)
-  return (account) => ({ kind: 'recover', account, domain, how })
+  return (account) => ({ kind: 'recover', account, domain, ...(label === null ? {} : { label }), how })
 }
 
 function rate(options: Options): CommandBuilder {
@@ -195,9 +218,11 @@ function rate(options: Options): CommandBuilder {
 function remove(options: Options, now: number): CommandBuilder {
   const [from, until] = [parseTimeOption('--since', options.since), parseTimeOption('--until', options.until)]
   const domain = parseDomain(options)
-  if (domain === null && from === null && until === null && options.all !== true)
-    throw new Fault('bad_request', 'name a --domain or a time, or pass --all')
-  return (account) => ({ kind: 'delete', account, domain, from: from ?? 0, until: until ?? now })
+  const label = parseLabel(options)
+  if ([domain, label, from, until].every((each) => each === null) && options.all !== true)
+    throw new Fault('bad_request', 'name a --domain, a --label or a time, or pass --all')
+  const accepted = { from: from ?? 0, until: until ?? now }
+  return (account) => ({ kind: 'delete', account, domain, ...(label === null ? accepted : { label, accepted }) })
 }
 
 function warmUp(options: Options, now: number): CommandBuilder {
@@ -212,4 +237,10 @@ function parseDomain({ domain }: Options): string | null {
   const known = normaliseDomain(domain)
   if (known === null) throw new Fault('bad_request', '--domain takes a domain like example.com')
   return known
+}
+
+function parseLabel({ label }: Options): number | null {
+  if (label === undefined) return null
+  if (!/^[1-9]\d{0,14}$/.test(label)) throw new Fault('bad_request', '--label takes the number of a label (GET /v1/account/labels)')
+  return Number(label)
 }

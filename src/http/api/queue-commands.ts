@@ -31,25 +31,31 @@ const how = z
   .default('immediate')
   .describe('immediate: restart at a tenth of the previous rate; probe: send five messages first')
 const domain = domainName.nullable().default(null).describe('The recipient domain; null for all domains')
+const label = z.int().positive().optional().describe('Only the messages with this label: its number, from GET /v1/account/labels')
 
 const pauseBody = strictObject({
   domain,
+  label,
   until: timestamp.nullable().default(null).describe('The end of the pause, at most 15 days ahead; null for 15 days'),
   after15Days: z.enum(['keep', 'delete']).default('keep').describe('What happens to the messages when a pause without an end expires'),
 })
-const recoverBody = strictObject({ domain, how })
+const recoverBody = strictObject({ domain, label: label.describe('Only the pauses of this label: its number'), how })
 const rateBody = strictObject({
   domain: domainName,
   perMinute: z.number().positive().max(1_000_000).nullable().describe('Messages per minute; null for no limit'),
 })
 const deleteBody = strictObject({
   domain,
+  label,
   since: timestamp.optional().describe('Accepted at or after this time'),
   until: timestamp.optional().describe('Accepted before this time'),
   all: z.literal(true).optional().describe('Required to delete all queued messages'),
-}).refine((body) => body.domain !== null || body.since !== undefined || body.until !== undefined || body.all === true, {
-  error: 'set a domain or a time, or "all": true',
-})
+}).refine(
+  ({ all, ...body }) => all === true || [body.domain ?? undefined, body.label, body.since, body.until].some((each) => each !== undefined),
+  {
+    error: 'set a domain, a label or a time, or "all": true',
+  },
+)
 const warmUpBody = strictObject({
   egressIp: z.union([z.ipv4(), z.ipv6()]),
   startedAt: timestamp.nullable().optional().describe('The first day of the warm-up; now by default; null to end the warm-up'),
@@ -104,7 +110,8 @@ function addLaneCommandRoutes(server: HttpServer, { queue, authorizer, now }: Qu
   server.post('/v1/queue/recover', { schema: recover }, (request, reply) =>
     submitCommand(request, reply, ({ account, isOperator: byOperator }) => {
       const ownLimit = byOperator === true ? {} : { onlyOwn: true as const }
-      return { kind: 'recover', account, domain: request.body.domain, how: request.body.how, ...ownLimit }
+      const { domain: to, label: of, how: mode } = request.body
+      return { kind: 'recover', account, domain: to, how: mode, ...(of === undefined ? {} : { label: of }), ...ownLimit }
     }),
   )
   const rate = { summary: 'Set the rate limit of a lane', tags, querystring, body: rateBody, response }
@@ -151,14 +158,16 @@ function toPauseCommand(account: number, body: z.output<typeof pauseBody>, now: 
   const until = body.until === null ? null : Date.parse(body.until)
   if (until !== null && until <= now) throw new Fault('bad_request', 'until: must be in the future')
   if (until !== null && until > now + MAX_MANUAL_PAUSE_MS) throw new Fault('bad_request', 'until: a pause lasts at most 15 days')
-  return { kind: 'pause', account, domain: body.domain, until, after15Days: body.after15Days }
+  const ofLabel = body.label === undefined ? {} : { label: body.label }
+  return { kind: 'pause', account, domain: body.domain, ...ofLabel, until, after15Days: body.after15Days }
 }
 
 function toDeleteCommand(account: number, body: z.output<typeof deleteBody>, now: number): OperatorCommand {
   const from = body.since === undefined ? 0 : Date.parse(body.since)
   const until = body.until === undefined ? now : Date.parse(body.until)
   if (from >= until) throw new Fault('bad_request', 'since: must be before until')
-  return { kind: 'delete', account, domain: body.domain, from, until }
+  const scope = { kind: 'delete', account, domain: body.domain } as const
+  return body.label === undefined ? { ...scope, from, until } : { ...scope, label: body.label, accepted: { from, until } }
 }
 
 /** Submits a command and sends its state. Faults: bad_request (the queue refused it). */

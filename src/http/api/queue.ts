@@ -46,6 +46,9 @@ const laneView = z.object({
     .number()
     .nullable()
     .describe('The rate in force, from backoffs, learnt rates and perMinute; 0 while the lane is stopped, null for no limit'),
+  pausedLabels: z
+    .array(z.object({ label: z.int(), key: z.string(), until: z.string(), waiting: z.int() }))
+    .describe('The labels that a person paused: their mails wait, others leave'),
   rates: z
     .object({ in: averagesView, tryOut: averagesView, out: averagesView })
     .describe('Messages per second: accepted, attempted, delivered'),
@@ -132,6 +135,7 @@ function toLaneView(
     perMinuteInForce,
     rates,
     evidence,
+    pausedLabels = [],
   } = status
   return {
     account: accountNames?.get(account) ?? null,
@@ -147,6 +151,7 @@ function toLaneView(
     inFlight,
     perMinute,
     perMinuteInForce: perMinuteInForce === undefined || perMinuteInForce === null ? null : roundRate(perMinuteInForce),
+    pausedLabels: pausedLabels.map((each) => ({ ...each, until: toIsoTimestamp(each.until) })),
     rates: { in: toAveragesView(rates.in), tryOut: toAveragesView(rates.try), out: toAveragesView(rates.out) },
     evidence: evidenceFor(viewerAccount, evidence).map(({ at, code, text }) => ({ at: toIsoTimestamp(at), code, text })),
     seenAt: toIsoTimestamp(savedAt),

@@ -86,7 +86,8 @@ export const OPERATOR_OPERATIONS: Readonly<Record<string, OperationNote>> = {
   'GET /v1/queue': { description: 'Each lane with what waits, its state and why, and when it sends next.' },
   'GET /v1/queue/series': { description: 'Mails that came in, were tried and went out, by the interval that you choose.' },
   'POST /v1/queue/pause': {
-    description: 'Without a domain, all lanes of the account. Mails keep their place.',
+    description:
+      'Without a domain, all lanes of the account. With a label, its mails alone, also those that come later. Mails keep their place.',
     body: { domain: 'qq.com' },
   },
   'POST /v1/queue/recover': { description: 'With a probe, one mail is tried first.', body: { domain: 'qq.com' } },

@@ -6,7 +6,7 @@
  *
  * The stored form is final: rows, facts, events and the API hold it. Only this file writes it and reads it.
  *
- *     ip|192.0.2.1|google   sender-domain|example.com|google   network|mx|a.example.net,b.example.net   account|7   manual|7|example.org
+ *     ip|192.0.2.1|google   sender-domain|example.com|google   network|mx|a.example.net,b.example.net   account|7   manual|7|example.org   manual|7|*|12
  *
  * Pure. See also: queue/backoff/backoff-classes (which class uses which key), queue/backoff/key-state, queue/backoff/key-scope.
  */
@@ -41,8 +41,8 @@ export type BackoffKey =
   | { readonly kind: 'network'; readonly scope: (typeof NETWORK_SCOPES)[number]; readonly name: string }
   /** `site` null: the account at all sites. */
   | { readonly kind: 'account'; readonly account: number; readonly site: string | null }
-  /** `domain` null: all domains of the account. */
-  | { readonly kind: 'manual'; readonly account: number; readonly domain: string | null }
+  /** `domain` null: all domains of the account. `label`: only messages with this label; null: all messages. */
+  | { readonly kind: 'manual'; readonly account: number; readonly domain: string | null; readonly label: number | null }
   | { readonly kind: 'lane'; readonly account: number; readonly domain: string }
   /** A holder of connection slots (queue/schedule/fair-share). In memory only. */
   | { readonly kind: 'slots'; readonly holder: (typeof SLOT_HOLDERS)[number]; readonly name: string }
@@ -77,7 +77,7 @@ const joinParts = (kind: BackoffKeyKind, ...parts: readonly string[]): BackoffKe
 /**
  * The stored form of a key.
  *
- *     formatKey({ kind: 'manual', account: 7, domain: null })   → 'manual|7|*'
+ *     formatKey({ kind: 'manual', account: 7, domain: null, label: null })   → 'manual|7|*'
  */
 export function formatKey(key: BackoffKey): BackoffKeyId {
   switch (key.kind) {
@@ -96,7 +96,7 @@ export function formatKey(key: BackoffKey): BackoffKeyId {
     case 'account':
       return key.site === null ? joinParts(key.kind, String(key.account)) : joinParts(key.kind, String(key.account), key.site)
     case 'manual':
-      return joinParts(key.kind, String(key.account), key.domain ?? ALL_DOMAINS)
+      return joinParts(key.kind, String(key.account), key.domain ?? ALL_DOMAINS, ...(key.label === null ? [] : [String(key.label)]))
     case 'lane':
       return joinParts(key.kind, String(key.account), key.domain)
     case 'slots':
@@ -104,9 +104,11 @@ export function formatKey(key: BackoffKey): BackoffKeyId {
   }
 }
 
-type ParseParts = (first: string, second: string | undefined) => BackoffKey | null
+/** `third` is undefined for all kinds but `manual`. */
+type ParseParts = (first: string, second: string | undefined, third: string | undefined) => BackoffKey | null
 
-const accountOf = (text: string): number | null => (/^(?:0|[1-9]\d{0,14})$/.test(text) ? Number(text) : null)
+/** The number of an account or of a label. */
+const numberOf = (text: string): number | null => (/^(?:0|[1-9]\d{0,14})$/.test(text) ? Number(text) : null)
 
 const parseEgressKey =
   (kind: 'ip' | 'connection' | 'warmup'): ParseParts =>
@@ -125,15 +127,16 @@ const PARSERS: Readonly<Record<BackoffKeyKind, ParseParts>> = {
     return scope === undefined || name === undefined ? null : { kind: 'network', scope, name }
   },
   account: (first, site) => {
-    const account = accountOf(first)
+    const account = numberOf(first)
     return account === null ? null : { kind: 'account', account, site: site ?? null }
   },
-  manual: (first, domain) => {
-    const account = accountOf(first)
-    return account === null || domain === undefined ? null : { kind: 'manual', account, domain: domain === ALL_DOMAINS ? null : domain }
+  manual: (first, domain, third) => {
+    const [account, label] = [numberOf(first), third === undefined ? null : numberOf(third)]
+    if (account === null || domain === undefined || (third !== undefined && label === null)) return null
+    return { kind: 'manual', account, domain: domain === ALL_DOMAINS ? null : domain, label }
   },
   lane: (first, domain) => {
-    const account = accountOf(first)
+    const account = numberOf(first)
     return account === null || domain === undefined ? null : { kind: 'lane', account, domain }
   },
   slots: (first, name) => {
@@ -146,8 +149,9 @@ const isKeyKind = (text: string): text is BackoffKeyKind => Object.hasOwn(PARSER
 
 /** A key by its stored form; null for any other text. Total. `formatKey` of the result is the text again. */
 export function parseKey(id: BackoffKeyId): BackoffKey | null {
-  const [kind = '', first, second, ...others] = id.split('|')
-  return first === undefined || others.length > 0 || !isKeyKind(kind) ? null : PARSERS[kind](first, second)
+  const [kind = '', first, second, third, ...others] = id.split('|')
+  if (first === undefined || others.length > 0 || !isKeyKind(kind) || (third !== undefined && kind !== 'manual')) return null
+  return PARSERS[kind](first, second, third)
 }
 
 /** The kind of a stored form, without reading its parts; null for any other text. */
@@ -185,8 +189,8 @@ export const BACKOFF_KEYS = {
   own: ({ egressIp }: Pick<EgressRoute, 'egressIp'>) => formatKey({ kind: 'own', egressIp }),
   account: ({ account }: Pick<Destination, 'account'>) => formatKey({ kind: 'account', account, site: null }),
   accountSite: (to: Destination) => formatKey({ kind: 'account', account: to.account, site: effectiveSite(to) }),
-  manualAll: ({ account }: Pick<Destination, 'account'>) => formatKey({ kind: 'manual', account, domain: null }),
-  manual: ({ account, domain }: Pick<Destination, 'account' | 'domain'>) => formatKey({ kind: 'manual', account, domain }),
+  manualAll: ({ account }: Pick<Destination, 'account'>) => formatKey({ kind: 'manual', account, domain: null, label: null }),
+  manual: ({ account, domain }: Pick<Destination, 'account' | 'domain'>) => formatKey({ kind: 'manual', account, domain, label: null }),
   lane: ({ account, domain }: Pick<Destination, 'account' | 'domain'>) => formatKey({ kind: 'lane', account, domain }),
 } as const
 
@@ -204,6 +208,16 @@ export function destinationKeys(to: Destination): BackoffKeyId[] {
     BACKOFF_KEYS.accountSite(to),
   ]
 }
+
+/** The manual pauses that a label adds: of the label, and of the label at the domain. */
+export const labelKeys = ({
+  account,
+  domain,
+  label,
+}: Pick<Destination, 'account' | 'domain'> & { readonly label?: number }): BackoffKeyId[] =>
+  label === undefined
+    ? []
+    : [formatKey({ kind: 'manual', account, domain, label }), formatKey({ kind: 'manual', account, domain: null, label })]
 
 /** The keys that one egress IP adds. `isOnlyIp`: the pool has no other, so that its paths are those of the host set. */
 export function egressKeys(to: EgressRoute, isOnlyIp: boolean): BackoffKeyId[] {

@@ -66,5 +66,5 @@ export const isQueueNotification = (event: QueueEvent): event is QueueNotificati
 /** The accounts to notify of an event. Records them as subscribers of its key. */
 export function findAccountsToNotify(subscribers: Subscribers, queue: QueueState, event: QueueNotification): AffectedAccount[] {
   if (event.kind !== 'queue.manual') return accountsToNotifyOfTransition(subscribers, queue, event)
-  return findAffectedAccounts(queue, formatKey({ kind: 'manual', account: event.account, domain: event.domain }))
+  return findAffectedAccounts(queue, formatKey({ kind: 'manual', account: event.account, domain: event.domain, label: event.label }))
 }

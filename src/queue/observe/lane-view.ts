@@ -14,6 +14,7 @@ import type { BackoffClassName } from '../backoff/backoff-classes.ts'
 import { averagePerSecond, type ThroughputKind } from './throughput.ts'
 import { BACKOFF_STATES } from '../backoff/backoff-state.ts'
 import type { KeyState, Lane, QueueState } from '../queue-state.ts'
+import { type PausedLabel, pausedLabelsOf } from '../schedule/label-pause.ts'
 
 /** Averages a second over the last 5, 15 and 30 seconds. */
 export type RateAverages = readonly [five: number, fifteen: number, thirty: number]
@@ -42,6 +43,8 @@ export type LaneStatus = {
   readonly perMinute: number | null
   /** What all rates together allow now: those of backoffs, learnt ones and the operator's. Null: no limit. Absent in rows of older versions. */
   readonly perMinuteInForce?: number | null
+  /** The labels that a person paused; absent: none. */
+  readonly pausedLabels?: readonly PausedLabel[]
 }
 
 /** The status of one lane. */
@@ -55,6 +58,7 @@ export function statusOfLane(queue: QueueState, lane: Lane, now: number): LaneSt
   const isStopped = isManual || (blocker !== null && episode?.state === 'paused')
   const key = blocker?.keyState.id ?? episode?.key ?? (isLimited ? lane.id : null)
   const isDeferred = blocker === null && lane.inFlight === 0 && streams.every(({ ready }) => sizeOf(ready) === 0)
+  const pausedLabels = pausedLabelsOf(queue, lane)
   const at = isDeferred ? nextRetryAt(queue, lane) : (blocker?.opensAt ?? Infinity)
   return {
     account: lane.account,
@@ -72,6 +76,7 @@ export function statusOfLane(queue: QueueState, lane: Lane, now: number): LaneSt
     evidence: episode?.evidence ?? lane.recentReplies,
     perMinute,
     perMinuteInForce: isStopped ? 0 : rateInForce(queue, lane, streams),
+    ...(pausedLabels.length === 0 ? {} : { pausedLabels }),
   }
 }
 

@@ -82,10 +82,11 @@ function transitionDataOf({ kind, at, key, class: name, n, from, to, nextSending
 function manualPauseDataOf({
   account,
   domain,
+  label,
   until,
   ended,
 }: Extract<QueueNotification, { readonly kind: 'queue.manual' }>): TransitionData {
-  const key = formatKey({ kind: 'manual', account, domain })
+  const key = formatKey({ kind: 'manual', account, domain, label })
   const move = ended ? 'manual-ended' : 'manual-paused'
   const [from, to] = ended ? ['manual', 'open'] : [null, 'manual']
   return { move, key, reason: keyReasonOf(key) ?? '', class: null, n: 0, from, to, nextSendingAt: until, by: 'operator' }

@@ -6,6 +6,7 @@
  * See also: queue/observe/lane-view (the lane), service/deliver/observe/waiting-message (reads both), docs/QUEUE.md.
  */
 import type { EvidenceReply } from '../message.ts'
+import { keyReasonOf, parseKey } from '../backoff/backoff-key.ts'
 import type { LaneStatus } from './lane-view.ts'
 
 /**
@@ -21,6 +22,7 @@ type WaitingMessage = {
   readonly attempts: number
   readonly dispatchedAt: number | null
   readonly refusedBy: readonly string[]
+  readonly labelId: number | null
 }
 
 export type WaitingReason = {
@@ -50,9 +52,10 @@ const TEXTS = {
 /** Explains why a message waits. `lane` null: no node has the lane in memory. */
 export function explainWaiting(
   message: WaitingMessage,
-  lane: LaneStatus | null,
+  status: LaneStatus | null,
   { isDelivering, now }: { readonly isDelivering: boolean; readonly now: number },
 ): WaitingReason {
+  const lane = status === null ? null : laneOfLabel(status, message.labelId)
   const base = {
     reason: lane?.reason ?? null,
     key: lane?.key ?? null,
@@ -74,6 +77,33 @@ export function explainWaiting(
   return { ...base, state: 'due', text: dueText(lane) }
 }
 
+/** The lane as messages of one label see it: the pause of their label holds them, that of another label does not. */
+function laneOfLabel(lane: LaneStatus, label: number | null): LaneStatus {
+  const [pause] = (lane.pausedLabels ?? []).filter((each) => each.label === label).toSorted((a, b) => b.until - a.until)
+  const heldUntil = isLabelPause(lane.key) ? null : holdOf(lane)
+  if (pause !== undefined && pause.until > (heldUntil ?? 0)) {
+    const { key, until: nextSendingAt } = pause
+    return { ...lane, state: 'manual', isStopped: true, key, reason: keyReasonOf(key), class: null, nextSendingAt }
+  }
+  return isLabelPause(lane.key) && lane.pausedLabels?.every((each) => each.label !== label) === true
+    ? {
+        ...lane,
+        state: 'active',
+        isStopped: false,
+        key: null,
+        reason: null,
+        class: null,
+        nextSendingAt: null,
+        perMinuteInForce: lane.perMinute,
+      }
+    : lane
+}
+
+function isLabelPause(id: string | null): boolean {
+  const key = id === null ? null : parseKey(id)
+  return key?.kind === 'manual' && key.label !== null
+}
+
 /** When the key opens that holds the lane; Infinity: nobody knows. Null: the lane may send. */
 function holdOf(lane: LaneStatus | null): number | null {
   if (lane === null || lane.key === null) return null
@@ -87,8 +117,9 @@ const deferredText = ({ attempts, dueAt }: WaitingMessage): string =>
     ? `It is not to be sent before ${new Date(dueAt).toISOString()}.`
     : `It was deferred after ${attempts === 1 ? 'one attempt' : `${attempts} attempts`} and is tried again at ${new Date(dueAt).toISOString()}.`
 
-function heldText({ reason, state, class: name }: LaneStatus, until: number): string {
-  const cause = `${reason ?? 'A limit'}${name === null ? '' : ` (${name})`} holds its lane`
+function heldText({ reason, state, key, class: name }: LaneStatus, until: number): string {
+  const held = isLabelPause(key) ? 'the messages of its label' : 'its lane'
+  const cause = `${reason ?? 'A limit'}${name === null ? '' : ` (${name})`} holds ${held}`
   if (state === 'probing') return `${cause}: a few messages of the lane test whether the receiver accepts mail again.`
   return until === Infinity ? `${cause} until a reply or a person opens it.` : `${cause} until ${new Date(until).toISOString()}.`
 }

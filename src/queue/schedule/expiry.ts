@@ -2,7 +2,8 @@
  * expiry - gives up messages whose lifetime is over
  *
  * Each lane keeps its messages in a FIFO, the oldest first, and one moment at which the front is checked: a check costs the same for any
- * number of waiting messages. A held message stays at the front and is checked again later. Mutates the queue.
+ * number of waiting messages. A held message stays at the front and is checked again later. Where a person paused a label, messages of the lane do not expire in
+ * the order in which they were accepted: all of them are checked once an hour. Mutates the queue.
  *
  * See also: queue/schedule/hold-time (when a message expires), queue/queue (calls it), queue/schedule/attempt-result (messages in flight).
  */
@@ -37,7 +38,15 @@ function oldestEntry({ entries }: QueueState, { expiryOrder }: Lane): QueueEntry
 export function trackExpiry(queue: QueueState, lane: Lane, entry: QueueEntry): void {
   if (sizeOf(lane.expiryOrder) > 2 * (lane.waiting + lane.inFlight) + REMOVED_SLACK) removeGone(queue, lane.expiryOrder)
   push(lane.expiryOrder, entry.message.id)
-  if (lane.expiryCheckAt === null) scheduleExpiryCheck(queue, lane, nextCheckAt(queue, entry, entry.message.acceptedAt))
+  if (lane.expiryCheckAt === null) scheduleExpiryCheck(queue, lane, firstCheckAt(queue, lane, entry))
+}
+
+/** Whether a label of the lane is, or was, paused alone. */
+const isMixed = ({ streams }: QueueState, lane: Lane): boolean => [...lane.streams].some((id) => (streams.get(id)?.label ?? null) !== null)
+
+function firstCheckAt(queue: QueueState, lane: Lane, entry: QueueEntry): number {
+  const { acceptedAt, site } = entry.message
+  return isMixed(queue, lane) ? acceptedAt + retryScheduleOf(queue, site).giveUpMs : nextCheckAt(queue, entry, acceptedAt)
 }
 
 function removeGone({ entries }: QueueState, fifo: Fifo<MailId>): void {
@@ -74,6 +83,7 @@ export function isExpiryCheckDue(queue: QueueState, id: string, at: number): boo
 export function expireLane(queue: QueueState, id: string, events: QueueEvent[], now: number): void {
   const lane = queue.lanes.get(id)
   if (lane === undefined || lane.expiryCheckAt === null || lane.expiryCheckAt > now) return
+  if (isMixed(queue, lane)) return expireMixedLane(queue, lane, events, now)
   for (let entry = oldestEntry(queue, lane); entry !== null; entry = oldestEntry(queue, lane)) {
     const at = nextCheckAt(queue, entry, now)
     if (at > now || entry.state === 'in-flight')
@@ -82,4 +92,15 @@ export function expireLane(queue: QueueState, id: string, events: QueueEvent[], 
     events.push(...removeFromQueue(queue, entry, 'given-up', now))
   }
   scheduleExpiryCheck(queue, lane, null)
+}
+
+/** Checks all messages of a lane, in whatever order they expire. */
+function expireMixedLane(queue: QueueState, lane: Lane, events: QueueEvent[], now: number): void {
+  for (const id of lane.expiryOrder.items.slice(lane.expiryOrder.head)) {
+    const entry = queue.entries.get(id)
+    if (entry === undefined || entry.state === 'in-flight' || nextCheckAt(queue, entry, now) > now) continue
+    events.push(...removeFromQueue(queue, entry, 'given-up', now))
+  }
+  removeGone(queue, lane.expiryOrder)
+  scheduleExpiryCheck(queue, lane, sizeOf(lane.expiryOrder) === 0 ? null : now + HELD_RECHECK_MS)
 }

@@ -7,6 +7,7 @@
  */
 import { forgetOldHoldPeriods } from './hold-time.ts'
 import { sizeOf } from './fifo.ts'
+import { hasOwnLabelPause } from './label-pause.ts'
 import { BACKOFF_KEYS } from '../backoff/backoff-key.ts'
 import { dropStream } from './lane.ts'
 import { throughputSeries } from '../observe/throughput.ts'
@@ -34,8 +35,10 @@ export function collectGarbage(queue: QueueState, now: number): void {
 }
 
 /** Whether an operator paused the lane or set its rate. The lane stays visible then. */
-const hasOperatorSettings = ({ keyStates }: QueueState, lane: Lane): boolean =>
-  (keyStates.get(lane.id)?.operatorRate ?? null) !== null || (keyStates.get(BACKOFF_KEYS.manual(lane))?.manualPause ?? null) !== null
+const hasOperatorSettings = (queue: QueueState, lane: Lane): boolean =>
+  hasOwnLabelPause(queue, lane) ||
+  (queue.keyStates.get(lane.id)?.operatorRate ?? null) !== null ||
+  (queue.keyStates.get(BACKOFF_KEYS.manual(lane))?.manualPause ?? null) !== null
 
 /** Whether a key may be dropped. An epoch is kept as long as the result of an older dispatch may come. */
 function isUnused(keyState: KeyState, { now, oldestInFlight }: { readonly now: number; readonly oldestInFlight: number }): boolean {

@@ -4,11 +4,11 @@
  * A manual pause, and a pause without a next sending time, hold messages because somebody wants it so: that time does not age a message.
  * A key keeps its past holds as periods. A held message never expires, and after the hold it gets some time to be tried.
  *
- * Within a lane, the message that was accepted first expires first, with or without holds.
+ * Within a lane, the message that was accepted first expires first, with or without holds, unless a person paused one of its labels.
  * See also: queue/schedule/expiry, queue/backoff/key-state, queue/schedule/operator-commands.
  */
 import type { BackoffEpisode } from '../backoff/backoff-episode.ts'
-import { type BackoffKeyId, destinationKeys } from '../backoff/backoff-key.ts'
+import { type BackoffKeyId, destinationKeys, labelKeys } from '../backoff/backoff-key.ts'
 import { retryScheduleOf } from '../shaping/limits-in-force.ts'
 import type { HoldPeriod, KeyState, MessageStream, QueueEntry, QueueState } from '../queue-state.ts'
 
@@ -56,7 +56,9 @@ function isStreamOnHold(queue: QueueState, { keys, egressPaths }: StreamKeys): b
 /** When a message expires, as far as is known now; Infinity while a person holds it. */
 export function deadlineFor(queue: QueueState, { message, stream: id }: Pick<QueueEntry, 'message' | 'stream'>): number {
   // The stream of a message in flight may have been dropped.
-  const streamKeys: StreamKeys = queue.streams.get(id) ?? { keys: destinationKeys(message), egressPaths: [] }
+  const { keys, egressPaths }: StreamKeys = queue.streams.get(id) ?? { keys: destinationKeys(message), egressPaths: [] }
+  // A message in flight may have left a stream that it shared with other labels.
+  const streamKeys = message.label === undefined ? { keys, egressPaths } : { keys: [...keys, ...labelKeys(message)], egressPaths }
   if (isStreamOnHold(queue, streamKeys)) return Infinity
   const { giveUpMs } = retryScheduleOf(queue, message.site)
   let [countedUntil, heldMs] = [message.acceptedAt, 0]

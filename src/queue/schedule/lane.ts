@@ -10,7 +10,7 @@ import { Fault } from '../../errors.ts'
 import { emptyFifo, push, sizeOf } from './fifo.ts'
 import { getOrCreateKeyState, advanceKeyState, setKeyTimer } from '../backoff/key-state.ts'
 import { findBlockingKey } from '../observe/blocking-key.ts'
-import { BACKOFF_KEYS, type BackoffKeyId, type Destination, egressKeys } from '../backoff/backoff-key.ts'
+import { BACKOFF_KEYS, type BackoffKeyId, type Destination, egressKeys, labelKeys } from '../backoff/backoff-key.ts'
 import { scopesOf } from '../backoff/key-scope.ts'
 import { type EgressPool, poolOf, type PoolSelector } from '../egress-pool.ts'
 import { streamKeysOf } from '../shaping/reshape.ts'
@@ -31,10 +31,17 @@ import { popTimer, pushTimer, type Timer } from './timer-heap.ts'
 import { joinRing, returnShare } from './lane-shares.ts'
 import { addWaitingStream, endWake, wakeFromKeys } from './waiting-streams.ts'
 
-/** A label can give messages to one destination different pools. */
-function streamIdOf(to: Destination, pool: EgressPool, refusedBy: readonly string[]): string {
-  return [to.account, to.domain, to.senderDomain, to.site, to.mxSet, pool.name, ...refusedBy].join('|')
+type LabelledDestination = Destination & PoolSelector & { readonly label?: number }
+
+/** A label can give messages to one destination different pools, and a pause of its own. */
+function streamIdOf(to: Destination, pool: EgressPool, refusedBy: readonly string[], label: number | null): string {
+  const id = [to.account, to.domain, to.senderDomain, to.site, to.mxSet, pool.name, ...refusedBy].join('|')
+  return label === null ? id : `${id}|label ${label}`
 }
+
+/** The label of a message if a person paused it, so that its messages need a stream of their own; else null. */
+const separateLabelOf = ({ keyStates }: QueueState, to: LabelledDestination): number | null =>
+  to.label !== undefined && labelKeys(to).some((key) => keyStates.has(key)) ? to.label : null
 
 /** The lane of a destination, created where there is none. */
 export function getOrCreateLane(queue: QueueState, to: Pick<Destination, 'account' | 'domain'>): Lane {
@@ -64,9 +71,10 @@ export function getOrCreateLane(queue: QueueState, to: Pick<Destination, 'accoun
 }
 
 /** The stream for a message and the egress IPs that were refused there, created where there is none. Fault `config_invalid`. */
-export function getOrCreateStream(queue: QueueState, to: Destination & PoolSelector, refusedBy: readonly string[]): MessageStream {
+export function getOrCreateStream(queue: QueueState, to: LabelledDestination, refusedBy: readonly string[]): MessageStream {
   const pool = poolOf(queue.pools, to)
-  const id = streamIdOf(to, pool, refusedBy)
+  const separateLabel = separateLabelOf(queue, to)
+  const id = streamIdOf(to, pool, refusedBy, separateLabel)
   const known = queue.streams.get(id)
   if (known !== undefined) return known
   if (pool.ips.length === 0) throw new Fault('config_invalid', `account ${to.account} has no egress IP; name one in its pool, or under "*"`)
@@ -77,7 +85,8 @@ export function getOrCreateStream(queue: QueueState, to: Destination & PoolSelec
     id,
     lane: lane.id,
     destination: plain,
-    keys: streamKeysOf(queue, plain),
+    label: separateLabel,
+    keys: streamKeysOf(queue, plain, separateLabel),
     egressPaths: egressPathsOf(plain, pool, refusedBy),
     fairShareKeys: fairShareKeysOf(plain),
     ready: emptyFifo(),

@@ -9,6 +9,7 @@
 import { Fault } from '../../errors.ts'
 import { findAffectedAccounts } from '../observe/affected-accounts.ts'
 import { addHoldPeriod } from './hold-time.ts'
+import { setManualPause } from './label-pause.ts'
 import {
   getOrCreateKeyState,
   advanceKeyState,
@@ -17,7 +18,7 @@ import {
   nextTransitionInput,
   countProbeCandidates,
 } from '../backoff/key-state.ts'
-import { BACKOFF_KEYS, type BackoffKeyId, formatKey, keyKindOf } from '../backoff/backoff-key.ts'
+import { BACKOFF_KEYS, type BackoffKeyId, formatKey, keyKindOf, parseKey } from '../backoff/backoff-key.ts'
 import { removeFromQueue } from './lane.ts'
 import type { QueueEvent } from '../message.ts'
 import { recoverBackoff } from '../backoff/backoff.ts'
@@ -31,28 +32,38 @@ export const MAX_MANUAL_PAUSE_MS = 15 * 86_400_000
 type RecoveryMode = 'immediate' | 'probe'
 
 export type OperatorCommand =
-  /** `until` null: 15 days, then `after15Days`. */
+  /** `until` null: 15 days, then `after15Days`. `label`: only messages with this label. */
   | {
       readonly kind: 'pause'
       readonly account: number
       readonly domain: string | null
+      readonly label?: number
       readonly until: number | null
       readonly after15Days: 'keep' | 'delete'
     }
   /**
    * Every pause that covers the account's messages to the domain (null: to all), manual pauses included. `onlyOwn`: the account itself
-   * issues the command, so keys that protect others stay closed (see {@link sharedKeys}).
+   * issues the command, so keys that protect others stay closed (see {@link sharedKeys}). `label`: only the pauses of this label.
    */
   | {
       readonly kind: 'recover'
       readonly account: number
       readonly domain: string | null
+      readonly label?: number
       readonly how: RecoveryMode
       readonly onlyOwn?: true
     }
   | { readonly kind: 'recover-key'; readonly key: BackoffKeyId; readonly how: RecoveryMode }
   /** Waiting messages that were accepted in [from, until). */
   | { readonly kind: 'delete'; readonly account: number; readonly domain: string | null; readonly from: number; readonly until: number }
+  /** Those of one label. A node of a version that does not know labels finds no time here, and deletes nothing. */
+  | {
+      readonly kind: 'delete'
+      readonly account: number
+      readonly domain: string | null
+      readonly label: number
+      readonly accepted: { readonly from: number; readonly until: number }
+    }
   /** Messages a minute of a lane; null: no limit. */
   | { readonly kind: 'rate'; readonly account: number; readonly domain: string; readonly perMinute: number | null }
   /** Starts the warm-up of an egress IP; null ends it. */
@@ -60,31 +71,35 @@ export type OperatorCommand =
 
 type CommandOf<K extends OperatorCommand['kind']> = Extract<OperatorCommand, { readonly kind: K }>
 
-const manualPauseKey = (account: number, domain: string | null): BackoffKeyId => formatKey({ kind: 'manual', account, domain })
+const manualPauseKey = (account: number, domain: string | null, label: number | null = null): BackoffKeyId =>
+  formatKey({ kind: 'manual', account, domain, label })
 
 /** Starts a manual pause, or changes the present one. Fault `bad_request` if it would end in the past or after 15 days. */
 export function startManualPause(queue: QueueState, command: CommandOf<'pause'>, now: number): QueueEvent[] {
-  const { account, domain, until } = command
+  const { account, domain, label = null, until } = command
   const end = until ?? now + MAX_MANUAL_PAUSE_MS
   if (end <= now) throw new Fault('bad_request', 'the pause would end before it starts; set a later time')
   if (end > now + MAX_MANUAL_PAUSE_MS) throw new Fault('bad_request', 'a manual pause lasts at most 15 days; set an earlier time')
-  const keyState = getOrCreateKeyState(queue, manualPauseKey(account, domain), now)
-  keyState.manualPause = { from: keyState.manualPause?.from ?? now, until: end, onEnd: until === null ? command.after15Days : 'keep' }
+  const keyState = getOrCreateKeyState(queue, manualPauseKey(account, domain, label), now)
+  const from = keyState.manualPause?.from ?? now
+  setManualPause(queue, keyState, { from, until: end, onEnd: until === null ? command.after15Days : 'keep' })
   setKeyTimer(queue, keyState, now)
-  return [{ kind: 'queue.manual', at: now, account, domain, until: end, ended: false }]
+  return [{ kind: 'queue.manual', at: now, account, domain, label, until: end, ended: false }]
 }
 
 /** Ends a manual pause, by its time or by Recover. Recover deletes nothing. */
 export function endManualPause(queue: QueueState, keyState: KeyState, now: number, by: 'time' | 'operator'): QueueEvent[] {
   const { manualPause: manual, key } = keyState
   if (manual === null || key?.kind !== 'manual') return []
-  keyState.manualPause = null
+  setManualPause(queue, keyState, null)
   addHoldPeriod(keyState, { from: manual.from, until: now })
   queue.keysToWake.add(keyState.id)
-  const scope = { account: key.account, domain: key.domain }
-  const event: QueueEvent = { kind: 'queue.manual', at: now, ...scope, until: null, ended: true }
+  const { account, domain, label } = key
+  const event: QueueEvent = { kind: 'queue.manual', at: now, account, domain, label, until: null, ended: true }
   if (by === 'operator' || manual.onEnd === 'keep') return [event]
-  return [event, ...deleteWaiting(queue, { kind: 'delete', ...scope, from: -Infinity, until: Infinity }, now)]
+  const accepted = { from: -Infinity, until: Infinity }
+  const command = label === null ? { ...accepted } : { label, accepted }
+  return [event, ...deleteWaiting(queue, { kind: 'delete', account, domain, ...command }, now)]
 }
 
 /** The lanes of an account: of one domain, or all. */
@@ -104,7 +119,17 @@ function coveringKeys(queue: QueueState, account: number, domain: string | null)
       for (const egressPath of stream?.egressPaths ?? []) for (const key of egressPath.keys) keys.add(key)
     }
   }
+  for (const { id } of labelPausesOf(queue, account, domain)) keys.add(id)
   return keys
+}
+
+/** The present pauses of an account's labels that cover messages to the domain, or to all. */
+function labelPausesOf(queue: QueueState, account: number, domain: string | null): { readonly id: BackoffKeyId; readonly label: number }[] {
+  return [...queue.labelPauses].flatMap((id) => {
+    const key = parseKey(id)
+    if (key?.kind !== 'manual' || key.label === null || key.account !== account) return []
+    return domain === null || key.domain === null || key.domain === domain ? [{ id, label: key.label }] : []
+  })
 }
 
 const isBackedOff = (queue: QueueState, key: BackoffKeyId): boolean =>
@@ -120,7 +145,12 @@ export function sharedKeys(queue: QueueState, { account, domain }: Pick<CommandO
 }
 
 /** Recovers all keys that cover the messages of an account. */
-export function recoverLanes(queue: QueueState, { account, domain, how, onlyOwn }: CommandOf<'recover'>, now: number): QueueEvent[] {
+export function recoverLanes(queue: QueueState, command: CommandOf<'recover'>, now: number): QueueEvent[] {
+  const { account, domain, label, how, onlyOwn } = command
+  if (label !== undefined) {
+    const pauses = labelPausesOf(queue, account, domain).filter((each) => each.label === label)
+    return pauses.flatMap(({ id }) => recoverKey(queue, { kind: 'recover-key', key: id, how }, now))
+  }
   const excluded = new Set(onlyOwn === true ? sharedKeys(queue, { account, domain }) : [])
   const keys = [...coveringKeys(queue, account, domain)].filter((key) => !excluded.has(key))
   return keys.flatMap((key) => recoverKey(queue, { kind: 'recover-key', key, how }, now))
@@ -140,11 +170,18 @@ export function recoverKey(queue: QueueState, { key, how }: CommandOf<'recover-k
 }
 
 /** Deletes waiting messages. Messages in flight are not affected. */
-export function deleteWaiting(queue: QueueState, { account, domain, from, until }: CommandOf<'delete'>, now: number): QueueEvent[] {
+export function deleteWaiting(queue: QueueState, command: CommandOf<'delete'>, now: number): QueueEvent[] {
+  const { account, domain } = command
+  const label = 'label' in command ? command.label : null
+  const { from, until } = 'label' in command ? command.accepted : command
   const streamIds = new Set(lanesOf(queue, account, domain).flatMap((lane) => [...lane.streams]))
   const matching = [...queue.entries.values()].filter(
     (entry) =>
-      entry.state !== 'in-flight' && streamIds.has(entry.stream) && entry.message.acceptedAt >= from && entry.message.acceptedAt < until,
+      entry.state !== 'in-flight' &&
+      streamIds.has(entry.stream) &&
+      (label === null || entry.message.label === label) &&
+      entry.message.acceptedAt >= from &&
+      entry.message.acceptedAt < until,
   )
   return matching.flatMap((entry) => removeFromQueue(queue, entry, 'deleted', now))
 }

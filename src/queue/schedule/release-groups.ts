@@ -2,10 +2,9 @@
  * release-groups - forgets the lane groups that another node has taken
  *
  * Waiting messages leave the queue as if they had never been there; messages in flight stay until their result is in. Keys of these groups are forgotten with
- * their timers. Mutates the queue. See also: queue/lane-group, service/deliver/delivery-loop.
+ * their timers; keys wider than a site stay, because they cover messages of the held groups too. Mutates the queue. See also: queue/lane-group, service/deliver/delivery-loop.
  */
-import { keyGroupOf, laneGroupOf, type HeldGroups } from '../lane-group.ts'
-import { keyKindOf } from '../backoff/backoff-key.ts'
+import { isWideKey, keyGroupOf, laneGroupOf, type HeldGroups } from '../lane-group.ts'
 import type { QueueEvent } from '../message.ts'
 import type { QueueState } from '../queue-state.ts'
 import { withdrawMessage } from './withdraw.ts'
@@ -13,7 +12,7 @@ import { withdrawMessage } from './withdraw.ts'
 /** Forgets all groups but the held ones. Returns the events of keys of the held groups. */
 export function releaseGroups(queue: QueueState, held: HeldGroups, now: number): QueueEvent[] {
   const isReleased = (site: string): boolean => !held.has(laneGroupOf(site))
-  const keys = [...queue.keyStates.keys()].filter((id) => keyKindOf(id) !== 'own' && !held.has(keyGroupOf(queue, id, null)))
+  const keys = [...queue.keyStates.keys()].filter((id) => !isWideKey(id) && !held.has(keyGroupOf(queue, id, null)))
   const leaving = [...queue.entries.values()].filter(({ message, state }) => state !== 'in-flight' && isReleased(message.site))
   const events = leaving.flatMap(({ message }) => withdrawMessage(queue, message.id, now))
   for (const id of keys) if (!isUsed(queue, id)) queue.keyStates.delete(id)

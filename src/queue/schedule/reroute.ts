@@ -7,7 +7,7 @@
 import type { Destination } from '../backoff/backoff-key.ts'
 import { adjustWaiting, makeReady, advanceProbes, getOrCreateStream } from './lane.ts'
 import type { MailId, QueueEvent } from '../message.ts'
-import type { QueueState } from '../queue-state.ts'
+import type { MessageStream, QueueEntry, QueueState } from '../queue-state.ts'
 
 /** The part of a destination that comes from DNS. */
 export type ResolvedDestination = Pick<Destination, 'site' | 'gateway' | 'mxSet'>
@@ -21,13 +21,20 @@ export function rerouteMessage(queue: QueueState, id: MailId, resolved: Resolved
   const entry = queue.entries.get(id)
   if (entry === undefined || entry.state === 'in-flight' || isSameResolution(entry.message, resolved)) return []
   const { site, gateway, mxSet } = resolved
-  const before = queue.streams.get(entry.stream)
   entry.message = { ...entry.message, site, gateway, mxSet }
+  const before = moveToItsStream(queue, entry)
+  return before === null ? [] : advanceProbes(queue, before, now)
+}
+
+/** Moves a waiting message to the stream of the keys that cover it now. Returns the stream that it has left, or null. */
+export function moveToItsStream(queue: QueueState, entry: QueueEntry): MessageStream | null {
+  const before = queue.streams.get(entry.stream)
   const after = getOrCreateStream(queue, entry.message, entry.refusedBy)
+  if (after === before) return null
   entry.stream = after.id
   adjustWaiting(queue, after, 1)
   if (entry.state === 'ready') makeReady(queue, entry)
-  if (before === undefined) return []
+  if (before === undefined) return null
   adjustWaiting(queue, before, -1)
-  return advanceProbes(queue, before, now)
+  return before
 }

@@ -14,7 +14,7 @@ import {
   type QueueNotification,
   findAccountsToNotify,
 } from '../../queue/observe/affected-accounts.ts'
-import { BACKOFF_KEYS, type BackoffKeyId } from '../../queue/backoff/backoff-key.ts'
+import { formatKey, type BackoffKeyId } from '../../queue/backoff/backoff-key.ts'
 import { laneGroupOf, type HeldGroups } from '../../queue/lane-group.ts'
 import type { Dispatch, FinalOutcome, QueueEvent } from '../../queue/message.ts'
 import type { Queue } from '../../queue/queue.ts'
@@ -163,13 +163,16 @@ function recordTransition(session: DeliverySession, event: QueueNotification): r
     session.changedKeys.add(event.key)
     return [transition]
   }
-  const { account, domain } = event
-  session.changedKeys.add(domain === null ? BACKOFF_KEYS.manualAll({ account }) : BACKOFF_KEYS.manual({ account, domain }))
+  const { account, domain, label } = event
+  session.changedKeys.add(formatKey({ kind: 'manual', account, domain, label }))
   return [transition]
 }
 
-const recallPaused = (session: DeliverySession, { account, domain }: { readonly account: number; readonly domain: string | null }): void =>
-  recallAttempts(session, ({ dispatch }) => dispatch.account === account && (domain === null || dispatch.domain === domain))
+function recallPaused(session: DeliverySession, { account, domain, label }: Extract<QueueNotification, { kind: 'queue.manual' }>): void {
+  const hasLabel = ({ mailId }: Dispatch): boolean => label === null || session.queue.entries.get(mailId)?.message.label === label
+  const isIn = ({ account: by, domain: to }: Dispatch): boolean => by === account && (domain === null || to === domain)
+  recallAttempts(session, ({ dispatch }) => isIn(dispatch) && hasLabel(dispatch))
+}
 
 /** Sets the groups that the node holds. Attempts that have not begun are recalled in groups that it does not hold any more. */
 export function setGroups(session: DeliverySession, held: HeldGroups): void {

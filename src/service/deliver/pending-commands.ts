@@ -81,7 +81,7 @@ function checkKeyExists(queue: Queue, { command }: QueueCommand): void {
 
 /** Names the keys that an account may not recover, because they protect other accounts too. Null: there are none. */
 function describeUnrecovered(queue: Queue, { command }: QueueCommand): string | null {
-  if (command.kind !== 'recover' || command.onlyOwn !== true) return null
+  if (command.kind !== 'recover' || command.onlyOwn !== true || command.label !== undefined) return null
   const reasons = new Set(sharedKeys(queue, command).map((key) => keyReasonOf(key)))
   return reasons.size === 0 ? null : `left to the operator, because they protect other accounts too: ${[...reasons].join(', ')}`
 }

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Fault } from '../../errors.ts'
 import { createAuditFact } from '../../ledger/decide/operator-action.ts'
 import type { OperatorCommand } from '../../queue/schedule/operator-commands.ts'
+import { findLabelNames } from '../../store/account/labels.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { addQueueCommand, findQueueCommand, type QueueCommand } from '../../store/queue/commands.ts'
 import {
@@ -41,7 +42,7 @@ export type QueueApi = {
   readonly deliveryStatus: () => Promise<DeliveryStatus>
   readonly listLanes: (query: LaneQuery) => Promise<readonly LaneSnapshotRow[]>
   readonly listThroughput: (query: ThroughputQuery) => Promise<readonly ThroughputPoint[]>
-  /** Stores a command and returns it once it is settled or the wait is over. Faults: conflict (no node has ever delivered), bad_request. */
+  /** Stores a command and returns it once it is settled or the wait is over. Faults: conflict (no node has ever delivered), not_found (no such label), bad_request. */
   readonly submitCommand: (request: QueueCommandRequest) => Promise<QueueCommand>
   /** A command of an account (0: of the operator), or null. */
   readonly findCommand: (account: number, commandId: string) => Promise<QueueCommand | null>
@@ -74,6 +75,7 @@ export function createQueueApi(context: Context, waitMs: number = COMMAND_WAIT_M
     submitCommand: async (request) => {
       const { delivering, seenAt } = await deliveryStatus()
       if (seenAt === null) throw new Fault('conflict', 'no node has ever delivered from this store; set delivery.mode')
+      await requireLabel(read, request.command)
       const stored = await storeCommand(context, request)
       return delivering ? waitUntilSettled(read, stored, waitMs) : stored
     },
@@ -81,9 +83,17 @@ export function createQueueApi(context: Context, waitMs: number = COMMAND_WAIT_M
   }
 }
 
+/** A wrong number must not look like a label without mail. A label that was removed may still have some. Faults: not_found. */
+async function requireLabel(read: DatabaseReader, command: OperatorCommand): Promise<void> {
+  if (!('label' in command) || command.label === undefined) return
+  const names = await findLabelNames(read, command.account, [command.label])
+  if (names.size === 0)
+    throw new Fault('not_found', `the account has no label with the number ${command.label}; GET /v1/account/labels lists them`)
+}
+
 /** Stores the command and its audit fact. */
 async function storeCommand(context: Context, { account, actor, command }: QueueCommandRequest): Promise<QueueCommand> {
-  const { kind, ...detail } = command
+  const { kind, detail } = auditedOf(command)
   return transact(context, {}, async ({ db, moment }) => {
     const { at } = moment
     const commandId = context.ids.next(at)
@@ -92,6 +102,16 @@ async function storeCommand(context: Context, { account, actor, command }: Queue
     await addQueueCommand(db, stored)
     return { result: stored, facts: [createAuditFact(account, `queue.${kind}`, { ...detail, order: commandId }, { actor, moment })] }
   })
+}
+
+/** The values of a command, flat. */
+function auditedOf({ kind, ...rest }: OperatorCommand): {
+  readonly kind: string
+  readonly detail: Readonly<Record<string, string | number | boolean | null>>
+} {
+  if (!('accepted' in rest)) return { kind, detail: rest }
+  const { accepted, ...detail } = rest
+  return { kind, detail: { ...detail, ...accepted } }
 }
 
 async function waitUntilSettled(reader: DatabaseReader, stored: QueueCommand, waitMs: number): Promise<QueueCommand> {

@@ -245,7 +245,8 @@ function toQueueMessage(
   const [domain, senderDomain] = [intern(internedStrings, mail.domain), intern(internedStrings, mail.senderDomain)]
   const { site, gateway, mxSet } = destination
   const message = { id, account, domain, senderDomain, site, gateway, mxSet, acceptedAt, attempts, dueAt }
-  const labelled = mail.labelName === null ? message : { ...message, labelName: intern(internedStrings, mail.labelName) }
+  const named = mail.labelName === null ? message : { ...message, labelName: intern(internedStrings, mail.labelName) }
+  const labelled = mail.labelId === null ? named : { ...named, label: mail.labelId }
   return refusedBy.length === 0 ? labelled : { ...labelled, refusedBy }
 }
 

@@ -153,7 +153,7 @@ async function decideSubmission(
   const request = { from, subject, label: label?.name ?? null, broadcast: null, emailType, headers: submission.userHeaders }
   const labelId = label?.id ?? null
   await decideRequests(context, snapshot, { transaction, caller, request, messageId, planned, labelId, isQueued: true, at })
-  await enqueue(db, ledgerState, { ...plan, label: label?.name ?? null, emailType, context })
+  await enqueue(db, ledgerState, { ...plan, label, emailType, context })
   return { messageId, recipients: planned.map((each) => recipientResult(ledgerState, each)) }
 }
 
@@ -199,18 +199,13 @@ async function resolveLabel(
 async function enqueue(
   db: Database,
   ledgerState: LedgerState,
-  {
-    caller,
-    submission,
-    messageId,
-    planned,
-    senderDomain,
-    at,
-    label,
-    emailType,
-    context,
-  }: SubmissionPlan & { readonly label: string | null; readonly emailType: EmailType; readonly context: Context },
+  plan: SubmissionPlan & {
+    readonly label: { readonly id: number; readonly name: string } | null
+    readonly emailType: EmailType
+    readonly context: Context
+  },
 ): Promise<void> {
+  const { caller, submission, messageId, planned, senderDomain, at, label, emailType, context } = plan
   const messages = planned.flatMap(({ deliveryId, keyIndex, address }, index): NewQueuedMessage[] => {
     if (address === null || ledgerState.deliveries.get(deliveryId)?.status !== STATUS_SENDING) return []
     const { recipient = '', variables = {} } = submission.recipients[index] ?? {}
@@ -223,7 +218,8 @@ async function enqueue(
         domain: address.domain,
         laneGroup: laneGroupOf(context.knownSites?.get(address.domain) ?? siteOf(context.rules(), { domain: address.domain }).site),
         senderDomain,
-        labelName: label,
+        labelName: label?.name ?? null,
+        labelId: label?.id ?? null,
         variables,
         keyIndex,
         acceptedAt: at,
@@ -231,7 +227,7 @@ async function enqueue(
       },
     ]
   })
-  const body: Composition = { ...submission.body, label, emailType, apiUser: caller.apiUser }
+  const body: Composition = { ...submission.body, label: label?.name ?? null, emailType, apiUser: caller.apiUser }
   await addQueuedMessages(db, caller.account, { bodyId: messageId, content: JSON.stringify(body), createdAt: at }, messages)
 }
 

@@ -17,6 +17,7 @@ import { MTA_ADVICE } from './mta-advice.ts'
 import { OUTCOMES_BY_TIME } from './outcomes-by-time.ts'
 import { ADD_PENDING_VERIFICATIONS } from './pending-verifications.ts'
 import { QUEUED_LABEL_NAMES } from './queued-label-names.ts'
+import { QUEUED_LABELS } from './queued-labels.ts'
 import { RECLASSIFICATIONS_STEP } from './reclassifications.ts'
 import { RELEASED_MIGRATIONS } from './released.ts'
 import { ADD_REPORT_COPIES } from './report-copies.ts'
@@ -46,4 +47,5 @@ export const MIGRATIONS: readonly Migration[] = [
   ADD_MAILBOXES,
   FOLLOWED_LOGS_STEP,
   QUEUED_LABEL_NAMES,
+  QUEUED_LABELS,
 ]

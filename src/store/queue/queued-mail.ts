@@ -24,6 +24,8 @@ export type QueuedMessage = {
   readonly senderDomain: string
   /** The name that its label had when it was accepted; null: no label. */
   readonly labelName: string | null
+  /** The number of its label; null: it has none, or was queued by a node of a version before 34 of the schema. */
+  readonly labelId: number | null
   /** The group of its lane (queue/lane-group). */
   readonly laneGroup: number
   /** The variables of this recipient. */
@@ -54,6 +56,7 @@ export type QueuedMessageSummary = Pick<
   | 'laneGroup'
   | 'senderDomain'
   | 'labelName'
+  | 'labelId'
   | 'acceptedAt'
   | 'dueAt'
   | 'attempts'
@@ -70,6 +73,7 @@ const summaryColumns = {
   laneGroup: integerColumn('lane_group'),
   senderDomain: textColumn('sender_domain', 'none'),
   labelName: nullableColumn(textColumn('label_name', 'none')),
+  labelId: nullableColumn(integerColumn('label_id')),
   acceptedAt: integerColumn('accepted_at'),
   dueAt: integerColumn('due_at'),
   attempts: integerColumn('attempts'),

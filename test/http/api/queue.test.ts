@@ -124,6 +124,14 @@ test.each([
     'api:alice',
   ],
   [post('delete', { domain: 'qq.com' }), { kind: 'delete', account: 1, domain: 'qq.com', from: 0, until: NOW }, 'api:alice'],
+  [post('pause', { label: 12 }), { kind: 'pause', account: 1, domain: null, label: 12, until: null, after15Days: 'keep' }, 'api:alice'],
+  [post('recover', { label: 12 }), { kind: 'recover', account: 1, domain: null, label: 12, how: 'immediate', onlyOwn: true }, 'api:alice'],
+  [
+    post('delete', { label: 12, domain: 'qq.com' }),
+    { kind: 'delete', account: 1, domain: 'qq.com', label: 12, accepted: { from: 0, until: NOW } },
+    'api:alice',
+  ],
+  [post('delete', { label: 12 }), { kind: 'delete', account: 1, domain: null, label: 12, accepted: { from: 0, until: NOW } }, 'api:alice'],
   [post('warm-up', { egressIp: '192.0.2.1' }, OPERATOR), { kind: 'warm-up', egressIp: '192.0.2.1', startedAt: NOW }, 'operator'],
 ] as const)('%j submits the command %j', async (request, command, actor) => {
   await bench.send(request)

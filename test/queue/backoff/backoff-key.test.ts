@@ -17,7 +17,12 @@ const KEYS: { readonly [K in BackoffKey['kind']]: fc.Arbitrary<Extract<BackoffKe
   'sender-domain': fc.record({ kind: fc.constant('sender-domain' as const), senderDomain: part, site: part }),
   network: fc.record({ kind: fc.constant('network' as const), scope: fc.constantFrom('dns', 'mx', 'path', 'site'), name: part }),
   account: fc.record({ kind: fc.constant('account' as const), account, site: fc.option(part, { nil: null }) }),
-  manual: fc.record({ kind: fc.constant('manual' as const), account, domain: fc.option(domain, { nil: null }) }),
+  manual: fc.record({
+    kind: fc.constant('manual' as const),
+    account,
+    domain: fc.option(domain, { nil: null }),
+    label: fc.option(account, { nil: null }),
+  }),
   lane: fc.record({ kind: fc.constant('lane' as const), account, domain: part }),
   slots: fc.record({ kind: fc.constant('slots' as const), holder: fc.constantFrom('hosts', 'account', 'unproven'), name: part }),
 }
@@ -58,8 +63,10 @@ const STORED = [
   ['network|site|google', { kind: 'network', scope: 'site', name: 'google' }],
   ['account|7', { kind: 'account', account: 7, site: null }],
   ['account|7|google', { kind: 'account', account: 7, site: 'google' }],
-  ['manual|7|*', { kind: 'manual', account: 7, domain: null }],
-  ['manual|7|example.org', { kind: 'manual', account: 7, domain: 'example.org' }],
+  ['manual|7|*', { kind: 'manual', account: 7, domain: null, label: null }],
+  ['manual|7|example.org', { kind: 'manual', account: 7, domain: 'example.org', label: null }],
+  ['manual|7|*|12', { kind: 'manual', account: 7, domain: null, label: 12 }],
+  ['manual|7|example.org|12', { kind: 'manual', account: 7, domain: 'example.org', label: 12 }],
   ['lane|7|example.org', { kind: 'lane', account: 7, domain: 'example.org' }],
 ] as const
 
@@ -67,10 +74,23 @@ test.each(STORED)('%s', (text, key) => {
   expect([parseKey(text), formatKey(key)]).toEqual([key, text])
 })
 
-test.each(['', 'ip', 'ip|', 'ip|a', 'ip|a|b|c', 'account|x', 'account|07', 'manual|7', 'network|tcp|a', 'toString|a|b', 'gate|a'])(
-  '%j is no key',
-  (text) => expect(parseKey(text)).toBeNull(),
-)
+test.each([
+  '',
+  'ip',
+  'ip|',
+  'ip|a',
+  'ip|a|b|c',
+  'account|x',
+  'account|07',
+  'manual|7',
+  'manual|7|*|x',
+  'manual|7|*|012',
+  'manual|7|*|12|1',
+  'lane|7|a|12',
+  'network|tcp|a',
+  'toString|a|b',
+  'gate|a',
+])('%j is no key', (text) => expect(parseKey(text)).toBeNull())
 
 test('a separator in a name from outside becomes an underscore', () => {
   const id = formatKey({ kind: 'lane', account: 7, domain: 'a|b' })

@@ -8,7 +8,7 @@ import { applyCommand, createQueue, enqueue, nextDispatchBatch } from '../../../
 import { applyAttemptResult } from '../../../src/queue/schedule/attempt-result.ts'
 import { HOUR, mailOf, refusal, T0 } from '../play.ts'
 
-const message = { acceptedAt: T0, dueAt: 0, attempts: 0, dispatchedAt: null, refusedBy: [] }
+const message = { acceptedAt: T0, dueAt: 0, attempts: 0, dispatchedAt: null, refusedBy: [], labelId: null }
 
 /** The status of the only lane of a queue in which something happened. */
 function laneAfter(change: (queue: ReturnType<typeof createQueue>) => void): LaneStatus {

@@ -10,11 +10,13 @@ import type { SmtpOutcome, OutgoingMail } from '../../../src/smtp-client/transpo
 import { Fault } from '../../../src/errors.ts'
 import { parseShapingFile } from '../../../src/config/shaping-files.ts'
 import { buildShapingTable } from '../../../src/queue/shaping/shaping-table.ts'
+import type { OperatorCommand } from '../../../src/queue/schedule/operator-commands.ts'
 import { RETRY_SCHEDULES } from '../../../src/queue/schedule/retry.ts'
 import { findDeliveriesByIds } from '../../../src/store/mail/deliveries.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
 import { findFactsBySubject } from '../../../src/store/facts/facts.ts'
 import { markDispatchedForOperator, listQueuedMessagesForOperator } from '../../../src/store/queue/queued-mail.ts'
+import { QUEUED_LABELS } from '../../../src/store/migrations/queued-labels.ts'
 import { addQueueCommand, findQueueCommand } from '../../../src/store/queue/commands.ts'
 import { findWaitingReason } from '../../../src/service/deliver/observe/waiting-message.ts'
 import { createDeliverer } from '../../../src/service/deliver/deliverer.ts'
@@ -359,6 +361,47 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     )
     await new Promise((resolve) => setTimeout(resolve, 300))
     expect(sent).toHaveLength(before)
+  })
+
+  test('a paused label holds its mail on each node, after a restart, and until it is deleted', async () => {
+    const domains = Array.from({ length: 12 }, (_, n) => `d${n}.example.net`)
+    const base = { account: 1, actor: 'user', createdAt: context.now(), settledAt: null, moved: 0, deleted: 0, said: null } as const
+    const give = async (command: OperatorCommand): Promise<object | null> => {
+      const commandId = context.ids.next(context.now())
+      await engine.tx((db) => addQueueCommand(db, { ...base, commandId, command, state: 'waiting' }))
+      await waitUntil(async () => (await findQueueCommand(engine.read, 1, commandId))?.state === 'done')
+      return findQueueCommand(engine.read, 1, commandId)
+    }
+    const queueLabelled = async (name: string): Promise<readonly string[]> => {
+      const ids = await queueMails(
+        context,
+        domains.map((domain) => `${name}@${domain}`),
+      )
+      // As the upgrade finds mail that was queued before it.
+      await engine.tx((db) => db.run('update deliveries set label_id = 12'))
+      for (const sql of QUEUED_LABELS.statements.slice(1)) await engine.tx((db) => db.run(sql))
+      return ids
+    }
+    const first = run(() => ACCEPTED, { node: 'a' })
+    await waitUntil(() => first.isDelivering())
+    expect(await give({ kind: 'pause', account: 1, domain: null, label: 12, until: null, after15Days: 'keep' })).toMatchObject({ moved: 1 })
+    await first.close()
+    const [held = ''] = await queueLabelled('held')
+    const nodes = ['a', 'b'].map((node) => run(() => ACCEPTED, { node, leaseMs: 5_000 }))
+    await waitUntil(() => nodes.every((each) => each.isDelivering()))
+    const free = await queueMails(context, ['free@d0.example.net', 'free@d1.example.net'])
+    await waitUntil(() => sent.length === 2)
+    expect(namesSent().toSorted()).toEqual([...free].toSorted())
+    await waitUntil(async () => (await findWaitingReason(engine.read, { account: 1, deliveryId: held }, context.now()))?.state === 'held')
+    const why = await findWaitingReason(engine.read, { account: 1, deliveryId: held }, context.now())
+    expect(why).toMatchObject({ key: 'manual|1|*|12', reason: 'Paused by user' })
+    const accepted = { from: 0, until: context.now() + 1_000_000 }
+    expect(await give({ kind: 'delete', account: 1, domain: 'd3.example.net', label: 12, accepted })).toMatchObject({ deleted: 1 })
+    expect(await give({ kind: 'delete', account: 1, domain: null, label: 12, accepted })).toMatchObject({ deleted: 11 })
+    await waitUntil(async () => (await waiting()) === 0)
+    const [row] = await rowsOf([held])
+    expect(row).toMatchObject({ status: 4 })
+    expect(sent).toHaveLength(2)
   })
 
   test('mail whose hosts belong to a site of another group is delivered by the node that holds it', async () => {

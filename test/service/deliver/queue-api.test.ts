@@ -23,6 +23,7 @@ import {
   listThroughputForOperator,
 } from '../../../src/store/queue/lane-snapshots.ts'
 import { createLaneSnapshots } from '../../../src/service/deliver/lane-snapshots.ts'
+import { ensureLabels, removeLabel } from '../../../src/store/account/labels.ts'
 import { runCommands } from '../../../src/service/deliver/pending-commands.ts'
 import { createQueueApi } from '../../../src/service/deliver/queue-api.ts'
 import { mailOf, T0 } from '../../queue/play.ts'
@@ -178,6 +179,23 @@ describe.each(engines)('queue API: $kind', ({ open }) => {
     expect(audits.map(({ data }) => JSON.parse(String(data)))).toMatchObject([
       { actor: 'api:alice', what: 'queue.recover', detail: { account: 1, domain: null, onlyOwn: true } },
       { what: 'queue.recover' },
+    ])
+  })
+
+  test('a command names a label of the account, also one that was removed; its audit has the label and the times', async () => {
+    const { engine } = await open()
+    const context = await makeContext(engine, { now: T0 })
+    await createLaneSnapshots('node').save(engine, queueOf(), T0 - 60 * SECOND)
+    const api = createQueueApi(context, 0)
+    const label = (await engine.tx((db) => ensureLabels(db, 1, ['spring'], T0))).get('spring') ?? 0
+    await engine.tx((db) => removeLabel(db, 1, label, T0))
+    const order = { kind: 'delete', domain: null, label, accepted: { from: 0, until: T0 } } as const
+    const submit = (account: number) => api.submitCommand({ account, actor: 'user', command: { ...order, account } })
+    expect(await submit(1)).toMatchObject({ state: 'waiting', command: { label } })
+    await expect(submit(2)).rejects.toMatchObject({ code: 'not_found', message: expect.stringContaining('GET /v1/account/labels') })
+    const audits = await engine.read.all("select data from events where kind = 'audit'")
+    expect(audits.map(({ data }) => JSON.parse(String(data)))).toMatchObject([
+      { what: 'queue.delete', detail: { label, from: 0, until: T0 } },
     ])
   })
 })

@@ -200,6 +200,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
     await submit(alice, { ...to('joe@example.net'), label: { id } })
     expect(await context.engine.read.one('select label_id, label from deliveries')).toEqual({ label_id: id, label: 'weekly' })
     expect(await context.engine.read.one('select label_name from queue_mails')).toEqual({ label_name: 'weekly' })
+    expect(await waiting()).toMatchObject([{ labelId: id }])
     await expect(submit(bob, { ...to('joe@example.net'), label: { id } })).rejects.toMatchObject({ code: 'not_found' })
   })
 

@@ -39,6 +39,7 @@ const mail = (n: number, more: Partial<NewQueuedMessage> = {}): NewQueuedMessage
   laneGroup: 7,
   senderDomain: 'example.org',
   labelName: n % 2 === 0 ? null : 'Spring 🌷',
+  labelId: n % 2 === 0 ? null : 12,
   variables: { name: `Ünïcode "${n}"` },
   keyIndex: n % 2 === 0 ? null : 3,
   acceptedAt: T0 + n,

@@ -28,7 +28,7 @@ export function reportTransitions({ log, trace }: Pick<Telemetry, 'log' | 'trace
   for (const transition of transitions) {
     const { event } = transition
     if (event.kind === 'queue.manual')
-      log.debug({ account: event.account, domain: event.domain, ended: event.ended }, 'manual pause changed')
+      log.debug({ account: event.account, domain: event.domain, label: event.label, ended: event.ended }, 'manual pause changed')
     else log.debug({ key: event.key, class: event.class, from: event.from, to: event.to, epoch: event.epoch }, 'backoff key changed state')
     traceTransition(trace, transition)
   }

@@ -11,8 +11,8 @@ export function traceTransition(trace: Trace, { event, affected, domains }: Noti
   trace.publish('backoff.changed', { domains }, () => {
     const waiting = affected.reduce((sum, each) => sum + each.waiting, 0)
     if (event.kind === 'queue.manual') {
-      const { account, domain, until, ended } = event
-      return { account, domain, to: ended ? 'open' : 'manual', until: isoTimeOf(until), waiting }
+      const { account, domain, label, until, ended } = event
+      return { account, domain, label, to: ended ? 'open' : 'manual', until: isoTimeOf(until), waiting }
     }
     const { key, class: name, from, to, nextSendingAt } = event
     return { key, class: name, from, to, nextSendingAt: isoTimeOf(nextSendingAt), waiting }
