@@ -83,7 +83,8 @@ type SessionRun = { readonly signal: AbortSignal; readonly onDrained: (problem: 
 
 /** One session: reads all there is, waits, reads again. Rejects when the session or the store fails. */
 async function runSession(options: MailboxOptions, dependencies: ReaderDependencies, { signal, onDrained }: SessionRun): Promise<void> {
-  const session = await openImapSession(options, { maxBytes: dependencies.maxMailBytes, signal })
+  const grace = graceAfter(signal)
+  const session = await openImapSession(options, { maxBytes: dependencies.maxMailBytes, signal: grace.signal })
   try {
     for (const folder of [options.readFolder, options.unreadFolder]) if (folder !== undefined) await session.ensureFolder(folder)
     const stored = await dependencies.journal.load()
@@ -91,17 +92,47 @@ async function runSession(options: MailboxOptions, dependencies: ReaderDependenc
     // Now, so that a server that hands out UIDs again is not mistaken for the old one later.
     if (position !== stored) await dependencies.journal.save(position)
     while (!signal.aborted) {
-      position = await drain(session, position, { options, dependencies, signal })
+      position = await drain(session, position, { options, dependencies, signal, grace })
       const { length } = position.retryUids
       await onDrained(length === 0 ? null : `the server did not hand out ${length} mails`)
       await session.waitForMail(options.pollSeconds * 1_000, signal)
     }
   } finally {
+    grace.end()
     session.close()
   }
 }
 
-type Reading = { readonly options: MailboxOptions; readonly dependencies: ReaderDependencies; readonly signal: AbortSignal }
+/** Mails that are committed are flagged and counted as read within milliseconds; a server that is silent must not hold the end of the daemon. */
+const FINISH_MS = 2_000
+
+/** `signal` aborts with the given one, but `FINISH_MS` later while mails are being committed. */
+type Grace = { readonly signal: AbortSignal; isCommitting: boolean; readonly end: () => void }
+
+function graceAfter(signal: AbortSignal): Grace {
+  const late = new AbortController()
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const abort = (): void => late.abort()
+  const onAbort = (): void => {
+    if (grace.isCommitting) timer = setTimeout(abort, FINISH_MS)
+    else abort()
+  }
+  const end = (): void => {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', onAbort)
+  }
+  const grace: Grace = { signal: late.signal, isCommitting: false, end }
+  signal.addEventListener('abort', onAbort)
+  if (signal.aborted) onAbort()
+  return grace
+}
+
+type Reading = {
+  readonly options: MailboxOptions
+  readonly dependencies: ReaderDependencies
+  readonly signal: AbortSignal
+  readonly grace: Grace
+}
 
 /** A server that hands out none of so many mails is out of order; reading waits until it is repaired. */
 const MAX_RETRIES = 1_000
@@ -122,7 +153,10 @@ async function drain(session: ImapSession, from: MailboxPosition, reading: Readi
     let rest = listed
     while (rest.length > 0 && !signal.aborted) {
       const count = sliceLength(rest.map(({ size }) => Math.min(size, dependencies.maxMailBytes)))
+      const { grace } = reading
+      grace.isCommitting = true
       position = await readSlice(session, position, { ...reading, mails: rest.slice(0, count) })
+      grace.isCommitting = false
       rest = rest.slice(count)
     }
   }
