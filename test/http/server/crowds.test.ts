@@ -86,7 +86,8 @@ const STALLED = [
   ['a request for a response that it does not read', 'GET /long HTTP/1.1\r\nHost: x\r\n\r\n'],
 ] as const
 test.each(STALLED)('under stress, a client that sends %s is disconnected after stressSeconds', async (_what, text) => {
-  const { port, closedCount } = await serve({ connections: 10, stressPercent: 40, stressSeconds: 1 })
+  // One connection is stress, so that it does not end before the last of them is disconnected.
+  const { port, closedCount } = await serve({ connections: 10, stressPercent: 10, stressSeconds: 1 })
   for (let n = 0; n < 4; n++) open(port, `127.1.2.${n + 1}`, text)
   await expect.poll(() => closedCount('stress'), { timeout: 10_000 }).toBe(4)
   expect(await get(port, '127.9.9.9')).toBe(200)
