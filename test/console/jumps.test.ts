@@ -18,6 +18,20 @@ const WATCH = `
 
 const shiftsOf = (page: Page): Promise<number> => page.evaluate(() => Number(Reflect.get(globalThis, 'shifts')))
 
+/** The shifts of a page that has been loaded: in a second, nothing moved. */
+async function settle(page: Page): Promise<number> {
+  let last = -1
+  const isStill = async (): Promise<boolean> => {
+    const now = await shiftsOf(page)
+    const same = now === last
+    last = now
+    return same
+  }
+  await page.getByText('No alert stands').waitFor()
+  await expect.poll(isStill, { interval: 1_000 }).toBe(true)
+  return last
+}
+
 /** Registers a message, and reports that a remote server refused it. */
 async function refuseOne({ api }: Daemon, recipient: string): Promise<void> {
   const made = await api('POST', '/v1/messages', { from: 'news@example.com', subject: 'Hello', recipients: [recipient] })
@@ -53,7 +67,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     const sent = page.locator('dl.figures .big').first()
     await expect.poll(() => sent.innerText()).toMatch(/^\d+$/)
     const before = Number(await sent.innerText())
-    const shiftsBefore = await shiftsOf(page)
+    const shiftsBefore = await settle(page)
     for (let i = 0; i < 5; i++) await refuseOne(daemon, `${reader}${i}@example.org`)
     await expect.poll(async () => Number(await sent.innerText())).toBe(before + 5)
     expect((await shiftsOf(page)) - shiftsBefore).toBeLessThan(MAX_SHIFT)
