@@ -15,6 +15,7 @@ import { loadConfig } from '../src/settings/load.ts'
 import { createTelemetry } from '../src/telemetry.ts'
 import { engines } from './support/engines.ts'
 import { arf, ndr } from './support/reports.ts'
+import { isRow, rowsIn, type Row } from './support/json-rows.ts'
 
 const KEY = 'e2e-key-0123456789abcdef0123456789'
 const pair = generateKeyPairSync('rsa', {
@@ -28,12 +29,6 @@ const lookUp = (name: string, type: string): Promise<string[][]> =>
     ? Promise.resolve([[`v=DKIM1; k=rsa; p=${pair.publicKey.toString('base64')}`]])
     : Promise.reject(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }))
 
-type Row = Readonly<Record<string, unknown>>
-const isRow = (value: unknown): value is Row => typeof value === 'object' && value !== null
-const rowsIn = (value: unknown, name: string): readonly Row[] => {
-  const found = isRow(value) ? value[name] : undefined
-  return Array.isArray(found) ? found.filter(isRow) : []
-}
 const tokenOf = (address: unknown): string => String(address).split('@')[0] ?? ''
 
 describe.each(engines)('$kind', ({ kind, url }) => {

@@ -6,6 +6,8 @@ import { RETURN_PATH_DOMAIN, startDaemon, type Daemon } from './support/daemon.t
 import { makeExim } from './support/exim.ts'
 import { findFreePort } from './support/postfix.ts'
 import { ownAddress, startRemoteSite } from './support/remote-site.ts'
+import type { Row } from './support/json-rows.ts'
+import { createRegisteredMails } from './support/registered-mails.ts'
 
 const WAIT = { timeout: 60_000, interval: 100 }
 
@@ -18,13 +20,6 @@ const problem =
     : exim === null
       ? 'Exim cannot be unpacked (apt-get download, as root)'
       : null
-
-type Row = Readonly<Record<string, unknown>>
-const isRow = (value: unknown): value is Row => typeof value === 'object' && value !== null
-const rowsIn = (value: unknown, name: string): readonly Row[] => {
-  const found = isRow(value) ? value[name] : undefined
-  return Array.isArray(found) ? found.filter(isRow) : []
-}
 
 describe.skipIf(problem !== null)(`the log of Exim${problem === null ? '' : `: ${problem}`}`, () => {
   let daemon: Daemon
@@ -43,8 +38,7 @@ describe.skipIf(problem !== null)(`the log of Exim${problem === null ? '' : `: $
     await site.close()
   })
 
-  const register = async (recipients: readonly string[]): Promise<readonly Row[]> =>
-    rowsIn((await daemon.api('POST', '/v1/messages', { from: 'news@example.com', subject: 'Hello', recipients })).body, 'recipients')
+  const { register, statusOf, kindsOf } = createRegisteredMails(() => daemon)
 
   const send = async (row: Row | undefined): Promise<void> =>
     exim?.send(
@@ -52,16 +46,6 @@ describe.skipIf(problem !== null)(`the log of Exim${problem === null ? '' : `: $
       [String(row?.['recipient'])],
       `From: news@example.com\nSubject: Hello\nMessage-ID: ${String(row?.['messageIdHeader'])}\n\nHello\n`,
     )
-
-  const read = async (row: Row | undefined): Promise<Row> => {
-    const { body } = await daemon.api('GET', `/v1/messages/${encodeURIComponent(String(row?.['emailId']))}`)
-    return isRow(body) ? body : {}
-  }
-  const statusOf = async (row: Row | undefined): Promise<unknown> => {
-    const { status, subStatus, asynchronousBounce, reason } = await read(row)
-    return [status, subStatus, asynchronousBounce, reason]
-  }
-  const kindsOf = async (row: Row | undefined): Promise<readonly unknown[]> => rowsIn(await read(row), 'events').map(({ kind }) => kind)
 
   test('delivered, refused, and deferred until it expired; the bounces of Exim itself move nothing', async () => {
     const rows = await register(['joe@example.org', 'no@example.org', 'full@example.org'])

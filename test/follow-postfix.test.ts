@@ -9,18 +9,13 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { childEnvironment, MASTER_KEY, RETURN_PATH_DOMAIN, startDaemon, type Daemon } from './support/daemon.ts'
 import { findFreePort, postfixProblem, startPostfix, type Postfix } from './support/postfix.ts'
 import { ownAddress, startRemoteSite } from './support/remote-site.ts'
+import type { Row } from './support/json-rows.ts'
+import { createRegisteredMails } from './support/registered-mails.ts'
 
 const CLI = join(import.meta.dirname, '..', 'src/cli.ts')
 const WAIT = { timeout: 60_000, interval: 100 }
 
 const problem = postfixProblem ?? (ownAddress === null ? 'this machine has no address but loopback' : null)
-
-type Row = Readonly<Record<string, unknown>>
-const isRow = (value: unknown): value is Row => typeof value === 'object' && value !== null
-const rowsIn = (value: unknown, name: string): readonly Row[] => {
-  const found = isRow(value) ? value[name] : undefined
-  return Array.isArray(found) ? found.filter(isRow) : []
-}
 
 describe.skipIf(problem !== null)(`the log of Postfix${problem === null ? '' : `: ${problem}`}`, () => {
   let site: Awaited<ReturnType<typeof startRemoteSite>>
@@ -50,8 +45,7 @@ describe.skipIf(problem !== null)(`the log of Postfix${problem === null ? '' : `
     await site?.close()
   })
 
-  const register = async (recipients: readonly string[]): Promise<readonly Row[]> =>
-    rowsIn((await daemon.api('POST', '/v1/messages', { from: 'news@example.com', subject: 'Hello', recipients })).body, 'recipients')
+  const { register, statusOf, kindsOf } = createRegisteredMails(() => daemon)
 
   async function send(from: Row | undefined, to: readonly string[]): Promise<void> {
     const transport = createTransport({ host: '127.0.0.1', port: postfix.port, secure: false, ignoreTLS: true })
@@ -59,16 +53,6 @@ describe.skipIf(problem !== null)(`the log of Postfix${problem === null ? '' : `
     await transport.sendMail({ envelope: { from: String(from?.['returnPath']), to: [...to] }, raw })
     transport.close()
   }
-
-  const read = async (row: Row | undefined): Promise<Row> => {
-    const { body } = await daemon.api('GET', `/v1/messages/${encodeURIComponent(String(row?.['emailId']))}`)
-    return isRow(body) ? body : {}
-  }
-  const statusOf = async (row: Row | undefined): Promise<unknown> => {
-    const { status, subStatus, asynchronousBounce, reason } = await read(row)
-    return [status, subStatus, asynchronousBounce, reason]
-  }
-  const kindsOf = async (row: Row | undefined): Promise<readonly unknown[]> => rowsIn(await read(row), 'events').map(({ kind }) => kind)
 
   test('delivered, refused, and deferred until it expired; the bounces of Postfix itself move nothing', async () => {
     const rows = await register(['joe@example.org', 'no@example.org', 'full@example.org'])

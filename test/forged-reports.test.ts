@@ -14,13 +14,7 @@ import { createTelemetry } from '../src/telemetry.ts'
 import { publishKey, signWith } from './support/dkim-signer.ts'
 import { loopReport, LOOPS } from './support/loop-reports.ts'
 import { ndr } from './support/reports.ts'
-
-type Row = Readonly<Record<string, unknown>>
-const isRow = (value: unknown): value is Row => typeof value === 'object' && value !== null && !Array.isArray(value)
-const rowsIn = (value: unknown, name: string): readonly Row[] => {
-  const found = isRow(value) ? value[name] : undefined
-  return Array.isArray(found) ? found.filter(isRow) : []
-}
+import { rowsIn } from './support/json-rows.ts'
 
 const KEY = 'an api key of the test'
 const LOOK_UP = publishKey(['arf.mail.yahoo.com', 'outlook.com', 'stranger.example'])

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { FEEDBACK_DOMAIN, makeTemporaryFolder, RETURN_PATH_DOMAIN, startDaemon, type Daemon } from './support/daemon.ts'
 import { findFreePort, postfixProblem, startPostfix, type Postfix } from './support/postfix.ts'
 import { ndr } from './support/reports.ts'
+import { rowsIn, type Row } from './support/json-rows.ts'
 
 const BIN = join(import.meta.dirname, '..', 'bin/bounced.mjs')
 
@@ -15,13 +16,6 @@ const BIN = join(import.meta.dirname, '..', 'bin/bounced.mjs')
 const NOBODY = 65_534
 
 const WAIT = { timeout: 60_000, interval: 100 }
-
-type Row = Readonly<Record<string, unknown>>
-const isRow = (value: unknown): value is Row => typeof value === 'object' && value !== null
-const rowsIn = (value: unknown, name: string): readonly Row[] => {
-  const found = isRow(value) ? value[name] : undefined
-  return Array.isArray(found) ? found.filter(isRow) : []
-}
 
 describe.skipIf(postfixProblem !== null)(`Postfix${postfixProblem === null ? '' : `: ${postfixProblem}`}`, () => {
   const data = makeTemporaryFolder()

@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openSocketAddress } from '../src/net/daemon-socket.ts'
 import { childEnvironment, startDaemon, type Daemon } from './support/daemon.ts'
 import { ndr } from './support/reports.ts'
+import { rowsIn } from './support/json-rows.ts'
 
 const BIN = join(import.meta.dirname, '..', 'bin/bounced.mjs')
 
@@ -36,13 +37,6 @@ function receive(args: readonly string[], input: string, env: Record<string, str
     encoding: 'utf8',
   })
   return { status, stderr }
-}
-
-type Row = Readonly<Record<string, unknown>>
-const isRow = (value: unknown): value is Row => typeof value === 'object' && value !== null
-const rowsIn = (value: unknown, name: string): readonly Row[] => {
-  const found = isRow(value) ? value[name] : undefined
-  return Array.isArray(found) ? found.filter(isRow) : []
 }
 
 /** Registers one mail. */

@@ -9,15 +9,9 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { makeTemporaryFolder, startDaemon, type Daemon } from '../support/daemon.ts'
 import { dovecotProblem, MAILBOX_PASSWORD, MAILBOX_USER, startDovecot, type Dovecot } from '../support/dovecot.ts'
 import { ndr } from '../support/reports.ts'
+import { rowsIn, type Row } from '../support/json-rows.ts'
 
 const WAIT = { timeout: 60_000, interval: 50 }
-
-type Row = Readonly<Record<string, unknown>>
-const isRow = (value: unknown): value is Row => typeof value === 'object' && value !== null
-const rowsIn = (value: unknown, name: string): readonly Row[] => {
-  const found = isRow(value) ? value[name] : undefined
-  return Array.isArray(found) ? found.filter(isRow) : []
-}
 
 const PERSONAL = 'From: Ann <ann@example.org>\nTo: bounces@example.com\nSubject: Lunch?\n\nAt noon.\n'
 

@@ -5,13 +5,13 @@
  */
 import { z } from 'zod'
 import { createLogStore } from '../../import/log-followers.ts'
-import { defineStoreCommand, type CommandOutput, type StoreCommand } from '../../daemon/store-command.ts'
-import { Fault } from '../../errors.ts'
+import { defineStoreCommand, type CommandOutput } from '../../daemon/store-command.ts'
 import type { LogStore } from '../../import/follow-log.ts'
 import { LOG_FORMATS, type LogFormat } from '../../mta-log/log-formats.ts'
 import type { LogReadResult } from '../../service/follow/read-lines.ts'
 import type { FollowedLog } from '../../store/mail/followed-logs.ts'
 import type { RunStoreCommand } from '../command-runner.ts'
+import { runForJson } from './json-result.ts'
 
 // Checked cast: the same names, as the tuple that zod needs.
 const formatSchema = z.enum(LOG_FORMATS as [LogFormat, ...LogFormat[]])
@@ -54,20 +54,4 @@ export function createRemoteLogStore(run: RunStoreCommand): LogStore {
         log: text.log === null ? null : { ...text.log, hosts: [...text.log.hosts] },
       })) as LogReadResult,
   }
-}
-
-async function runForJson<Input>(run: RunStoreCommand, command: StoreCommand<Input>, input: Input): Promise<unknown> {
-  const chunks: Uint8Array[] = []
-  await run(command, input, {
-    printLines: () => Promise.resolve(),
-    write: (bytes) => {
-      chunks.push(bytes)
-      return Promise.resolve()
-    },
-    setProgress: () => undefined,
-    setExitStatus: () => undefined,
-    signal: new AbortController().signal,
-  })
-  if (chunks.length === 0) throw new Fault('internal', `"${command.name}" gave no result`)
-  return JSON.parse(Buffer.concat(chunks).toString())
 }

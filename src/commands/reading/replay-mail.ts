@@ -7,11 +7,11 @@
  */
 import { z } from 'zod'
 import { defineStoreCommand, type CommandContext } from '../../daemon/store-command.ts'
-import { Fault } from '../../errors.ts'
 import type { IncomingMail } from '../../service/receive/incoming-mail.ts'
 import { createReceiver, type Receiver } from '../../service/receive/receive.ts'
 import type { ReceiveResult } from '../../service/receive/receive-result.ts'
 import type { RunStoreCommand } from '../command-runner.ts'
+import { runForJson } from './json-result.ts'
 import { createCommandVerifier } from './signature-verifier.ts'
 
 /** `raw` is base64. */
@@ -39,24 +39,8 @@ export const REPLAY_COMMANDS = [replayMail] as const
 
 /** Submits one mail by a command runner. Faults: store_busy. */
 export async function submitMail(run: RunStoreCommand, { raw, ...mail }: IncomingMail, notify: boolean): Promise<ReceiveResult> {
-  const chunks: Uint8Array[] = []
-  await run(
-    replayMail,
-    { mail: { ...mail, raw: Buffer.from(raw).toString('base64') }, notify },
-    {
-      printLines: () => Promise.resolve(),
-      write: (bytes) => {
-        chunks.push(bytes)
-        return Promise.resolve()
-      },
-      setProgress: () => undefined,
-      setExitStatus: () => undefined,
-      signal: new AbortController().signal,
-    },
-  )
-  if (chunks.length === 0) throw new Fault('internal', 'the replay of a mail gave no result')
   // Checked cast: `replayMail` above printed it.
-  return JSON.parse(Buffer.concat(chunks).toString()) as ReceiveResult
+  return (await runForJson(run, replayMail, { mail: { ...mail, raw: Buffer.from(raw).toString('base64') }, notify })) as ReceiveResult
 }
 
 type Receivers = { readonly silent: Receiver; readonly notifying: Receiver }
