@@ -89,6 +89,11 @@ const METRICS = {
   },
   bounced_log_lines_total: { kind: 'counter', help: 'Lines read from logs of MTAs, by what they were', labels: ['kind'] },
   bounced_log_outcomes_total: { kind: 'counter', help: 'Outcomes that logs of MTAs named, by result', labels: ['result'] },
+  bounced_site_attempts_total: {
+    kind: 'counter',
+    help: 'Attempts of whoever sends, by receiving site (`other`: one that the rules do not know) and outcome',
+    labels: ['site', 'outcome'],
+  },
   bounced_attempts_total: { kind: 'counter', help: 'Attempts reported by external senders, by outcome', labels: ['outcome'] },
   bounced_advice_keys: {
     kind: 'gauge',

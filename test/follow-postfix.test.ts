@@ -69,6 +69,9 @@ describe.skipIf(problem !== null)(`the log of Postfix${problem === null ? '' : `
     expect(JSON.stringify(listed.body)).not.toContain('full@example.org')
     const statistics = await daemon.api('GET', '/v1/statistics')
     expect(statistics).toMatchObject({ status: 200, body: { total: { request: 3, delivered: 1, invalid: 1, softBounce: 1 } } })
+    const metrics = await (await fetch(`http://127.0.0.1:${daemon.adminPort}/metrics`)).text()
+    for (const outcome of ['delivered', 'deferred', 'failed'])
+      expect(metrics).toMatch(new RegExp(`^bounced_site_attempts_total\\{site="other",outcome="${outcome}"\\} [1-9]`, 'm'))
   })
 
   test('one mail to many recipients, with the Return-Path of the first', async () => {

@@ -15,6 +15,7 @@ import { accountSettingsSchema, type AccountSettings, type AccountSettingsChange
 import { findAccount, saveAccountSettings } from '../../store/account/accounts.ts'
 import { listTrackingDomainsForOperator } from '../../store/account/tracking-domains.ts'
 import type { Context } from '../context.ts'
+import { isForeignAddress } from '../report-copies/plan-copy.ts'
 import { transact, type Decision, type LedgerTransaction } from '../transact.ts'
 
 export type SettingsCommand = {
@@ -29,12 +30,13 @@ export type SettingsCommand = {
 /**
  * Changes settings in one transaction and resolves to the new settings. A change that sets the present values creates no version.
  * Faults: not_found, conflict (`version` is outdated, another account has the VERP address or the tracking domain), forbidden (an account changes an operator's setting), bad_request (unknown time zone,
- * malformed domain, VERP address at another domain).
+ * malformed domain, VERP address at another domain, copies of reports to a domain of ours).
  */
 export async function changeAccountSettings(context: Context, command: SettingsCommand): Promise<AccountSettings> {
   const change = validateChange(context, command)
   await checkVerpAddressesAreFree(context, command.account, change.verpAddresses ?? [])
   await checkTrackingDomainIsFree(context, command.account, change.trackingDomain ?? '')
+  await checkCopiesLeave(context, change.reportCopies ?? 'off')
   const saved = await transact(context, {}, (transaction) => saveChange(transaction, { ...command, change }))
   context.accountCache.invalidate()
   return saved
@@ -85,6 +87,12 @@ async function checkTrackingDomainIsFree({ engine }: Context, account: number, w
   const rows = await listTrackingDomainsForOperator(engine.read)
   if (rows.some((row) => row.domain === wanted && row.account !== account && row.verifiedAt !== null))
     throw new Fault('conflict', `trackingDomain: ${wanted} serves another account: choose a name of its own`)
+}
+
+/** A copy that came back to us would be a report again. */
+async function checkCopiesLeave(context: Context, wanted: string): Promise<void> {
+  if (wanted.includes('@') && !isForeignAddress(context, await context.accountCache.snapshot(), wanted))
+    throw new Fault('bad_request', 'reportCopies: this address is at a domain whose mail comes to bounced')
 }
 
 /** Mail for other domains does not come to us as a report. */

@@ -58,11 +58,18 @@ describe.each(engines)('$kind', ({ open }) => {
       { byOperator: true, change: { verpAddresses: 'b{id}{user}={domain}@bounce.example.com'.split(',') } },
       'bad_request',
     ],
+    ['copies of reports to ourselves', { change: { reportCopies: 'Me@BOUNCE.example.com' } }, 'bad_request'],
     ['a zone that there is not', { change: { zone: 'Mars/Olympus' } }, 'bad_request'],
     ['nobody’s account', { account: 9, change: { trust: 'any' } }, 'not_found'],
   ] as const)('refused: %s', async (_, call, code) => {
     const context = await bench()
     await expect(changeAccountSettings(context, { ...ANN, ...call })).rejects.toMatchObject({ code })
+  })
+
+  test('copies of reports may leave for an address elsewhere', async () => {
+    const context = await bench()
+    const saved = await changeAccountSettings(context, { ...ANN, change: { reportCopies: 'help@example.org' } })
+    expect(saved.reportCopies).toBe('help@example.org')
   })
 
   test('the operator may change sharedList', async () => {
