@@ -9,7 +9,7 @@ import { expect, test } from 'vitest'
 
 const SCRIPT = join(import.meta.dirname, '..', '.ci', 'run')
 
-type Ended = { readonly status: number | null; readonly lastLine: string | undefined }
+type Ended = { readonly status: number | null; readonly lastLine: string | undefined; readonly output: string }
 
 /** Runs .ci/run with a shell script in place of `npm`. `onOutput` sees the output so far, and the process. */
 async function runWith(npm: string, limit = 60, onOutput: (output: string, pid: number) => void = () => undefined): Promise<Ended> {
@@ -26,7 +26,7 @@ async function runWith(npm: string, limit = 60, onOutput: (output: string, pid: 
   const status = await new Promise<number | null>((resolve) => {
     child.once('close', resolve)
   })
-  return { status, lastLine: output.trimEnd().split('\n').at(-1) }
+  return { status, lastLine: output.trimEnd().split('\n').at(-1), output }
 }
 
 const OK = 'ci*) ;;'
@@ -57,7 +57,7 @@ const cases = [
 ] as const
 
 test.concurrent.each(cases)('%s', async (_, npm, status, lastLine) => {
-  expect(await runWith(npm.join('\n'))).toEqual({ status, lastLine })
+  expect(await runWith(npm.join('\n'))).toMatchObject({ status, lastLine })
 })
 
 test.concurrent('a lane that hangs is ended by the time limit, with its child processes, and the next one has no time left', async () => {
@@ -74,4 +74,10 @@ test.concurrent('a signal ends it with a count', async () => {
     process.kill(pid, 'SIGTERM')
   })
   expect([status, lastLine]).toEqual([1, '0 passed, 1 failed, 0 skipped'])
+})
+
+test.concurrent('the tests that failed are named before the last line', async () => {
+  const lane = "test) echo 'failed: a > b'; echo '7 passed, 1 failed, 0 skipped'; exit 1 ;;"
+  const { output } = await runWith([OK, lane, SLOW].join('\n'))
+  expect(output.trimEnd().split('\n').slice(-2)).toEqual(['failed: a > b', '10 passed, 1 failed, 1 skipped'])
 })

@@ -4,14 +4,17 @@
  *     node test/run.ts test          the lane behind `npm test`; also `quick`, `slow`, `faults` and `soak`
  *     node test/run.ts lint types    only the named stages
  *
- * A stage that is a command counts as one test; a stage of vitest counts its tests. The last line is always
- * `N passed, N failed, N skipped`. The exit status is 1 if anything failed or nothing passed.
+ * A stage that is a command counts as one test; a stage of vitest counts its tests. Each test that failed is named in a line that begins
+ * with `failed: `, after all output. The last line is always `N passed, N failed, N skipped`. The exit status is 1 if anything failed or
+ * nothing passed.
  * See also: vitest.config, .ci/run, CONTRIBUTING.md.
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { delimiter, join, relative } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
+import { z } from 'zod'
 
 type Count = { readonly passed: number; readonly failed: number; readonly skipped: number }
 type Lane = 'quick' | 'test' | 'slow' | 'faults' | 'soak'
@@ -57,6 +60,7 @@ async function runStage(stage: Stage): Promise<Count> {
   const count =
     stage.counts === 'itself' ? { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: 0 } : readFigures(figures)
   const seconds = Math.round((performance.now() - startedAt) / 1_000)
+  if (stage.counts === 'itself' && status !== 0) failures.push(stage.command.join(' '))
   rows.push(`${stage.name.padEnd(8)} ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped in ${seconds} s`)
   return status !== 0 && count.failed === 0 ? { ...count, failed: 1 } : count
 }
@@ -77,30 +81,53 @@ async function runCommand(stage: Stage, more: readonly string[]): Promise<{ read
   })
 }
 
+/** What `--reporter=json` of vitest writes, as far as it is read here. */
+const FIGURES = z.object({
+  numPassedTests: z.number(),
+  numFailedTests: z.number(),
+  numPendingTests: z.number(),
+  numTodoTests: z.number(),
+  testResults: z.array(
+    z.object({
+      name: z.string(),
+      status: z.string(),
+      message: z.string(),
+      assertionResults: z.array(z.object({ status: z.string(), fullName: z.string(), failureMessages: z.array(z.string()).nullish() })),
+    }),
+  ),
+})
+
 function readFigures(file: string): Count {
   try {
-    const found: unknown = JSON.parse(readFileSync(file, 'utf8'))
-    const figure = (name: string): number => {
-      const value = typeof found === 'object' && found !== null ? Reflect.get(found, name) : 0
-      return typeof value === 'number' ? value : 0
-    }
-    return {
-      passed: figure('numPassedTests'),
-      failed: figure('numFailedTests'),
-      skipped: figure('numPendingTests') + figure('numTodoTests'),
-    }
+    const found = FIGURES.parse(JSON.parse(readFileSync(file, 'utf8')))
+    failures.push(...found.testResults.flatMap(failuresOf))
+    return { passed: found.numPassedTests, failed: found.numFailedTests, skipped: found.numPendingTests + found.numTodoTests }
   } catch {
     return { passed: 0, failed: 1, skipped: 0 }
   }
 }
 
+/** A line for each test of a file that failed, or one for a file that could not be run. */
+function failuresOf({ name, status, message, assertionResults }: z.infer<typeof FIGURES>['testResults'][number]): string[] {
+  const file = relative(root, name)
+  const tests = assertionResults.filter((each) => each.status === 'failed')
+  if (tests.length === 0 && status === 'failed') return [`${file}: ${firstLine(message)}`]
+  return tests.map(({ fullName, failureMessages }) => `${file} > ${fullName}: ${firstLine(failureMessages?.[0] ?? '')}`)
+}
+
+function firstLine(text: string): string {
+  return stripVTControlCharacters(text).split('\n', 1)[0] ?? ''
+}
+
 const wanted = process.argv.slice(2)
 const stages = STAGES.filter(({ name, lanes }) => wanted.some((each) => each === name || lanes.some((lane) => lane === each)))
 const rows: string[] = []
+const failures: string[] = []
 const counts = await Promise.all(stages.filter(({ isAlone }) => isAlone !== true).map(runStage))
 for (const stage of stages.filter(({ isAlone }) => isAlone === true)) counts.push(await runStage(stage))
 rmSync(scratch, { recursive: true, force: true })
 const total = (name: keyof Count): number => counts.reduce((sum, count) => sum + count[name], 0)
 console.log(`\n${rows.join('\n')}`)
+for (const failure of failures) console.log(`failed: ${failure}`)
 console.log(`${total('passed')} passed, ${total('failed')} failed, ${total('skipped')} skipped`)
 process.exitCode = total('failed') > 0 || total('passed') === 0 ? 1 : 0
