@@ -281,7 +281,6 @@ function maskAddress(address: string): string {
 }
 
 /** C0 and C1 controls except tab and line feed, the line and paragraph separators, and the marks that change the direction of text. */
-// oxlint-disable-next-line no-control-regex
 const UNPRINTABLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
 
 /**

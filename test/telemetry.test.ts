@@ -31,7 +31,6 @@ test.each(FIELDS)('log injection: a JSON log has one line for each call: %s', (f
 test.each(FIELDS)('terminal escapes: a pretty log contains no control characters of untrusted text: %s', (fields) => {
   const out = written('pretty', fields)
   expect(out).toContain('owned')
-  // oxlint-disable-next-line no-control-regex
   expect(out).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e]/)
 })
 

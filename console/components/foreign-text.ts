@@ -10,7 +10,6 @@ import { common } from '../texts/common-texts.ts'
 import { html, type Child, type View } from './html.ts'
 
 /** Controls but tab and line feed, and the characters that change direction or have no width. */
-// oxlint-disable-next-line no-control-regex
 const INVISIBLE = /([\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb])/u
 
 const codeOf = (character: string): string => `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`

@@ -16,7 +16,6 @@ export const MAX_LINE_LENGTH = 998
 /** The longest field after substitution, in characters. More is text in the wrong place, and costs time at each send. */
 export const MAX_SUBSTITUTED_HEADER_LENGTH = 16_384
 const HEADER_FIELD = /^([!-9;-~]{1,200})[ \t]*:/
-// oxlint-disable-next-line no-control-regex
 const CONTROL_CHARACTERS = /[\u0000-\u0008\u000a-\u001f\u007f]+/g
 
 /** The fields of a header block with CRLF line ends. A line that is neither a field nor a fold is dropped. */

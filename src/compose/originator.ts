@@ -40,7 +40,6 @@ const ENCODED_WORD =
 const BALANCED_QUOTES = /^(?:[^"\\]|"(?:[^"\\]|\\.)*")*$/su
 /** `@name` is a name, not an address. Some readers take the compatibility forms of the sign for the sign. */
 const HANDLE = /^@[^@\uff20\ufe6b]*$/u
-// oxlint-disable-next-line no-control-regex
 const CONTROL_CHARACTERS = /[\u0000-\u0008\u000a-\u001f\u007f\u2028\u2029]/
 
 /** Whether a field, by its name in lower case, names an originator. */

@@ -32,7 +32,6 @@ export type SubstitutionTemplate = {
 /** The longest text after substitution, in characters. No genuine text is longer. */
 export const MAX_SUBSTITUTED_LENGTH = 20_971_520
 
-// oxlint-disable-next-line no-control-regex
 const LINE_ENDS = /[\u0000\r\n]+/g
 
 /** The names of a submission, its sections, and where the names occur in them. */

@@ -90,5 +90,4 @@ function openSocketFor(sockets: Set<Socket>, limitMs: number): GetSocket {
 }
 
 /** The subject can contain a domain from untrusted input. */
-// oxlint-disable-next-line no-control-regex
 const toSingleLine = (text: string): string => text.replaceAll(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, 200)

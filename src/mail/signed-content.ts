@@ -54,7 +54,6 @@ function splitHeader(head: string): readonly HeaderField[] | null {
   const lines = /^From [^\s:]+ +\w/.test(first) ? rest : [first, ...rest]
   const fields: { name: string; text: string }[] = []
   for (const line of lines) {
-    // oxlint-disable-next-line no-control-regex
     if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(line)) return null
     const last = fields.at(-1)
     const name = /^([!-9;-~]+):/.exec(line)?.[1]

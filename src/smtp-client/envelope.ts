@@ -73,7 +73,6 @@ export function envelopeCommands({ mailFrom, to, raw, envelopeId }: OutgoingMail
 const joinParameters = (command: string, parameters: readonly string[]): string =>
   [command, ...parameters.filter((each) => each !== '')].join(' ')
 
-// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const isSafePath = (path: string): boolean => !/[\u0000-\u001f\u007f<>]/.test(path)
 
 const isAsciiText = (text: string): boolean => isAscii(Buffer.from(text))

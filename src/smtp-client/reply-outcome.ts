@@ -67,7 +67,6 @@ const isFinalReply = (outcome: SmtpOutcome, expected: RegExp): boolean =>
 
 /** Makes a reply fit to store and show: line feeds are the only control characters, and the length is bounded. */
 function sanitise(raw: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what it replaces
   const text = raw.replaceAll('\r\n', '\n').replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f]/g, '\ufffd')
   return text.slice(0, MAX_REPLY_LENGTH).toWellFormed()
 }

@@ -13,9 +13,7 @@ const REDIRECT_TARGET = /^https?:\/\/[!-~]+$/i
 /** Placeholders of template languages and of other senders' tools. */
 const PLACEHOLDER = /\{\{|\}\}|\{%|%\}|%%|\*\||\|\*|<%|%>|\[\[|\]\]|\$\{|@@/
 /** What URL parsers remove around a URL. */
-// oxlint-disable-next-line no-control-regex
 const OUTER_SPACE = /^[\u0000-\u0020]+|[\u0000-\u0020]+$/g
-// oxlint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001F\u007F]/
 
 /** Whether a redirect may lead here. */

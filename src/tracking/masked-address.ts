@@ -21,7 +21,6 @@ export function maskAddress(address: string): string {
 }
 
 /** Characters that end a line, or that reorder or hide text. */
-// oxlint-disable-next-line no-control-regex -- control characters are what it removes
 const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g
 
 const MAX_NAME_LENGTH = 100

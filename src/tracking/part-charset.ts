@@ -26,7 +26,6 @@ const NOT_EDITABLE: ReadonlySet<string> = new Set(['utf-7', 'utf-16le', 'utf-16b
 const ISO_2022_JP = 'iso-2022-jp'
 /** ASCII, and JIS X 0201 Roman, which differs from it in two characters that no markup and no link of ours has. */
 const ASCII_ESCAPES: ReadonlySet<string> = new Set(['\u001b(B', '\u001b(J'])
-// oxlint-disable-next-line no-control-regex
 const ESCAPE_SEQUENCE = /\u001b(?:\$[@B]|\$\([@-D]|[(.][@-Z]|N.)/g
 
 /** Null: the part cannot be edited exactly. `latin1` is the decoded part, one character for each byte. */

@@ -110,5 +110,4 @@ function utf8OrInvalid(latin1: string): string {
 }
 
 /** Browsers encode a query in the charset of the page, so a link with other letters cannot be repeated exactly. */
-// oxlint-disable-next-line no-control-regex
 const asciiOrInvalid = (latin1: string): string => (/^[\u0000-\u007f]*$/.test(latin1) ? latin1 : INVALID)

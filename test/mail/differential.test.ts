@@ -49,7 +49,6 @@ const REASONS: readonly { readonly why: string; readonly holds: (pair: Pair) => 
   },
   {
     why: 'ISO-8859-1 is read as its superset windows-1252 (WHATWG), which mailparser does not',
-    // oxlint-disable-next-line no-control-regex
     holds: ({ ours, theirs }) => ours.text.length === theirs.text.length && /[\u0080-\u009f]/.test(theirs.text + theirs.html),
   },
   {

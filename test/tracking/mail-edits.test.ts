@@ -233,7 +233,6 @@ test.each([
 ])('the footer of %j in %s says %s', (body, charset, label) => {
   const text = trackedHtml(body, ONLY_FOOTER, charset)
   expect(text).toContain(`<a href="${UNSUBSCRIBE_LINK}" style="color:#767676">${label}</a></div>`)
-  // oxlint-disable-next-line no-control-regex
   expect(text.replace(body, '')).toMatch(/^[\u0000-\u007f]*$/)
 })
 

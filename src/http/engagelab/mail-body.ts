@@ -27,7 +27,6 @@ const MAX_LABEL_LENGTH = 128
 /** The longest line of RFC 5322 §2.1.1. */
 const MAX_LINE_LENGTH = 998
 
-// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const CONTROL_CHARACTERS = /[\u0000-\u0008\u000a-\u001f\u007f\u2028\u2029]/u
 
 const isAbsent = (value: unknown): boolean =>

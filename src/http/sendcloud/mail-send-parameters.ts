@@ -14,7 +14,6 @@ import { parseBareAddress, parseAddress } from '../../mail/mime/address.ts'
 import type { SendCloudCode } from './envelope.ts'
 import { readList, readWhole, defineParameter } from './parameters.ts'
 
-// oxlint-disable-next-line no-control-regex
 const CONTROL_CHARACTERS = /[\u0000-\u0008\u000a-\u001f\u007f\u2028\u2029]/u
 
 /** The longest line of RFC 5322 §2.1.1. */

@@ -10,7 +10,6 @@ import type { Registration } from '../../../service/submit/register.ts'
 import { strictObject } from '../../server/schemas.ts'
 import { contentFields, toRegisteredContent } from '../track-html.ts'
 
-// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const CONTROL_CHARACTERS = /[\u0000-\u0008\u000a-\u001f\u007f]/
 
 /** One line, because a line break would inject a header. RFC 5322 §2.1.1 allows 998 characters. */
