@@ -114,7 +114,7 @@ const sleep = (millis: number): Promise<void> => new Promise((resolve) => setTim
 
 /** Submits one mail as a client does. Its delivery, its queue row and its body are then copied. */
 async function submitTemplate(context: Parameters<typeof createSubmit>[0]): Promise<void> {
-  const submit = createSubmit(context, { onQueued: () => undefined, recipientsPerDay: null })
+  const submit = createSubmit(context)
   await submit(
     { account: 1, apiUser: 'bench', ip: '127.0.0.1' },
     {

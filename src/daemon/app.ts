@@ -44,7 +44,7 @@ import { createReclassifier, type BackgroundReclassifier } from '../service/recl
 import { createReclassificationService } from '../service/reclassify/reclassifications.ts'
 import { createExportService } from '../service/export/exports.ts'
 import type { IncomingRouter } from '../smtp-server/incoming-router.ts'
-import { createSubmit, type Submit } from '../service/submit/submit.ts'
+import { createSubmit } from '../service/submit/submit.ts'
 
 export type App = {
   readonly smtpPort: number
@@ -191,7 +191,7 @@ async function openParts(
       outbound,
       exports: createExportService(context, settings.exports, () => void exporter.tick()),
       reclassifications: createReclassificationService(context, () => void reclassifier.tick()),
-      submit: createSubmitFrom(runtime, settings, deliveryService.nudge),
+      submit: createSubmit(context, { recipientsPerDay: settings.submission.recipientsPerDay ?? null }),
       ...createDnsServices(runtime, uncachedLookUp),
       readiness: await createReadiness({ ...context, file: databaseFileOf(settings), isOpen: () => !state.isClosing }),
       engagement: intake.engagement,
@@ -203,9 +203,6 @@ async function openParts(
   })
   return { state, network, verifier, intake, outbound, exporter, reclassifier, deliveryService, uncachedLookUp, ...listeners }
 }
-
-const createSubmitFrom = ({ context }: Runtime, { submission }: Settings, onQueued: () => void): Submit =>
-  createSubmit(context, { onQueued, recipientsPerDay: submission.recipientsPerDay ?? null })
 
 /** Services that look up records which somebody may have published a moment ago. */
 const createDnsServices = ({ context, vault }: Runtime, lookUp: DnsLookup): Pick<HttpDependencies, 'dkim' | 'trackingDomains'> => ({

@@ -141,7 +141,7 @@ const calls: readonly (readonly [string, (bench: Bench) => Promise<unknown>])[] 
       await createForwardReceiver(context).submit(makeIncomingMail(raw, 'help@in.example.com', { at: clock.now, receivedAt: clock.now }))
     },
   ],
-  ['a submission with a request id', ({ context }) => createSubmit(context, { onQueued: () => undefined })(CALLER, SUBMISSION)],
+  ['a submission with a request id', ({ context }) => createSubmit(context)(CALLER, SUBMISSION)],
   [
     'a reported attempt',
     async ({ context, mail }) => {

@@ -47,7 +47,7 @@ export const makeTrackingDomains = (context: Context): TrackingDomainService =>
 export function makeServices(context: Context, verifier: SignatureVerifier = verifyNothing): HttpServices {
   const engagement = createEngagementRecorder(context, { durable: true, waiting: 1_000, places: NO_PLACES })
   return createHttpServices(context, verifier, {
-    submit: createSubmit(context, { onQueued: () => undefined }),
+    submit: createSubmit(context),
     dkim: makeDkim(context),
     trackingDomains: makeTrackingDomains(context),
     webhooks: makeWebhooks(context),

@@ -39,8 +39,6 @@ import type { ResolveDestination } from '../../service/deliver/queue-loader.ts'
 
 export type DeliveryService = {
   readonly start: () => void
-  /** Wakes the queue: mail was accepted, or a command was given. */
-  readonly nudge: () => void
   /** The connections to other servers; null where nothing is delivered. */
   readonly transport: Transport | null
   /** Idempotent. */
@@ -140,7 +138,7 @@ export function createDeliveryService(runtime: Runtime, settings: Settings, netw
     uncertainMs: deliverySettings.uncertainSeconds * 1_000,
     closeTimeoutMs: settings.limits.closeSeconds * 1_000,
   })
-  return { start: deliverer.start, nudge: deliverer.nudge, transport, close: () => closeInOrder(deliverer, transport, context.attemptLog) }
+  return { start: deliverer.start, transport, close: () => closeInOrder(deliverer, transport, context.attemptLog) }
 }
 
 /** The connections end after the attempts, and the log when it has all of them. */
@@ -178,7 +176,6 @@ function createIdleDeliveryService({ engine, telemetry, now }: Context): Deliver
     start: () => {
       running = reportQueued().catch((error: unknown) => telemetry.log.error({ err: error }, 'queued mail could not be counted'))
     },
-    nudge: () => undefined,
     transport: null,
     close: () => running,
   }

@@ -7,7 +7,6 @@
  *
  *     const deliverer = createDeliverer(context, { transport, render, resolveDestination, … })
  *     deliverer.start()
- *     deliverer.nudge()          a message was accepted or a command stored: poll at once
  *     await deliverer.close()    then close the transport
  *
  * See also: service/deliver/delivery-loop, service/deliver/lease, service/deliver/sender, docs/DELIVERY.md.
@@ -61,8 +60,6 @@ type DelivererOptions = {
 
 type Deliverer = {
   readonly start: () => void
-  /** Makes the loop poll the store at once. Does nothing while this node has no lease. Never throws. */
-  readonly nudge: () => void
   /** Ends running attempts and releases the lease. Idempotent. */
   readonly close: () => Promise<void>
   /** Whether this node holds lane groups and has loaded all their messages. */
@@ -106,15 +103,17 @@ export function createDeliverer(context: Context, options: DelivererOptions): De
     draining: new Set(),
   }
   let running: Promise<void> | null = null
+  let stopListening = (): void => undefined
   return {
     start: () => {
       running ??= runSessions(state)
-    },
-    nudge: () => {
-      state.loop?.requestPoll()
-      wake()
+      stopListening = context.engine.hints.listen(() => {
+        state.loop?.requestPoll()
+        wake()
+      })
     },
     close: async () => {
+      stopListening()
       state.isClosing = true
       state.closeDeadline = Math.min(state.closeDeadline, performance.now() + options.closeTimeoutMs)
       wake()

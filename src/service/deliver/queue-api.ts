@@ -94,14 +94,16 @@ async function requireLabel(read: DatabaseReader, command: OperatorCommand): Pro
 /** Stores the command and its audit fact. */
 async function storeCommand(context: Context, { account, actor, command }: QueueCommandRequest): Promise<QueueCommand> {
   const { kind, detail } = auditedOf(command)
-  return transact(context, {}, async ({ db, moment }) => {
+  const stored = await transact(context, {}, async ({ db, moment }) => {
     const { at } = moment
     const commandId = context.ids.next(at)
     const unsettled = { settledAt: null, moved: 0, deleted: 0, said: null } as const
-    const stored: QueueCommand = { account, commandId, command, actor, state: 'waiting', createdAt: at, ...unsettled }
-    await addQueueCommand(db, stored)
-    return { result: stored, facts: [createAuditFact(account, `queue.${kind}`, { ...detail, order: commandId }, { actor, moment })] }
+    const result: QueueCommand = { account, commandId, command, actor, state: 'waiting', createdAt: at, ...unsettled }
+    await addQueueCommand(db, result)
+    return { result, facts: [createAuditFact(account, `queue.${kind}`, { ...detail, order: commandId }, { actor, moment })] }
   })
+  context.engine.hints.send()
+  return stored
 }
 
 /** The values of a command, flat. */

@@ -61,8 +61,6 @@ export type SubmissionResult = { readonly messageId: string; readonly recipients
 export type Submit = (caller: Caller, submission: Submission) => Promise<SubmissionResult>
 
 type SubmitOptions = {
-  /** Called after messages were queued, to wake the delivery loop. */
-  readonly onQueued: () => void
   /** The most recipients of one account in a day (UTC); null or absent: no limit. */
   readonly recipientsPerDay?: number | null
 }
@@ -74,7 +72,7 @@ export const IDEMPOTENCY_WINDOW_MS = 3_600_000
  * Creates the service. Faults of a call: forbidden (sender domain), bad_request (sender address, size with variables substituted), not_found
  * (label), quota_exceeded, store_busy.
  */
-export function createSubmit(context: Context, { onQueued, recipientsPerDay = null }: SubmitOptions): Submit {
+export function createSubmit(context: Context, { recipientsPerDay = null }: SubmitOptions = {}): Submit {
   const allocateIds = createDeliveryIdAllocator(context.engine)
   return async (caller, submission) => {
     requireDiskSpace(context)
@@ -103,7 +101,7 @@ export function createSubmit(context: Context, { onQueued, recipientsPerDay = nu
     const isRepeated = result.messageId !== messageId
     if (!isRepeated) context.telemetry.count('bounced_registrations_total', {}, planned.length)
     context.telemetry.log.debug({ account: caller.account, messageId: result.messageId, isRepeated }, 'submission committed')
-    onQueued()
+    context.engine.hints.send()
     return result
   }
 }

@@ -14,6 +14,7 @@ import type { OperatorCommand } from '../../../src/queue/schedule/operator-comma
 import { RETRY_SCHEDULES } from '../../../src/queue/schedule/retry.ts'
 import { findDeliveriesByIds } from '../../../src/store/mail/deliveries.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
+import { openEngine } from '../../../src/store/engine/open-engine.ts'
 import { findFactsBySubject } from '../../../src/store/facts/facts.ts'
 import { markDispatchedForOperator, listQueuedMessagesForOperator } from '../../../src/store/queue/queued-mail.ts'
 import { QUEUED_LABELS } from '../../../src/store/migrations/queued-labels.ts'
@@ -65,11 +66,14 @@ async function bounceLater(
 
 describe.each(engines)('deliver: $kind', ({ open }) => {
   let engine: Engine
+  let url: string
   let context: Context
   const running: Deliverer[] = []
   const sent: OutgoingMail[] = []
   beforeEach(async () => {
-    engine = (await open()).engine
+    const opened = await open()
+    engine = opened.engine
+    url = opened.url
     const clock = {
       get now() {
         return Date.now()
@@ -103,10 +107,10 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
 
   test('messages queued before and after the start are delivered once, and leave no rows behind', async () => {
     const first = await queueMails(context, users(30))
-    const deliverer = run(() => ACCEPTED)
+    run(() => ACCEPTED)
     await waitUntil(async () => (await waiting()) === 0)
     const second = await queueMails(context, users(30, 'example.com'))
-    deliverer.nudge()
+    context.engine.hints.send()
     await waitUntil(async () => (await waiting()) === 0)
     expect((await rowsOf([...first, ...second])).map((row) => row?.status)).toEqual(Array(60).fill(1))
     expect(namesSent().toSorted()).toEqual([...first, ...second].toSorted())
@@ -115,11 +119,31 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect(row).toMatchObject({ mx: 'mx.example.net', egressIp: '192.0.2.1', attempts: 1, result: 'delivered' })
   })
 
-  test('a message that another node accepted is found without a nudge', async () => {
+  test('a message that another node accepted is found without a hint', async () => {
     run(() => ACCEPTED)
     await waitUntil(() => running[0]?.isDelivering() === true)
     await queueMails(context, users(3))
     await waitUntil(async () => (await waiting()) === 0)
+    expect(sent).toHaveLength(3)
+  })
+
+  test('a hint of another node is enough: nothing waits for the next poll', async () => {
+    // On a clock for intervals that stands still, no poll is ever due.
+    const startedAt = context.elapsed()
+    context = { ...context, elapsed: () => startedAt }
+    run(() => ACCEPTED)
+    await waitUntil(() => running[0]?.isDelivering() === true)
+    await queueMails(context, users(3))
+    const other = await openEngine(url)
+    try {
+      await waitUntil(async () => {
+        if (other.kind === 'postgres') other.hints.send()
+        else engine.hints.send()
+        return (await waiting()) === 0
+      })
+    } finally {
+      await other.close()
+    }
     expect(sent).toHaveLength(3)
   })
 
@@ -155,10 +179,10 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     }
     run(() => refusedOutcome(550, '5.7.1 [192.0.2.1] is listed at zen.spamhaus.org'), { resolveDestination })
     await queueMails(context, users(1))
-    running[0]?.nudge()
+    context.engine.hints.send()
     await waitUntil(() => Promise.resolve(sent.length === 1))
     await queueMails(context, users(3, 'example.com'))
-    running[0]?.nudge()
+    context.engine.hints.send()
     await waitUntil(() => Promise.resolve(lookUps > 3))
     await waitUntil(async () => (await engine.read.all('select 1 from queue_mails where dispatched_at is null')).length === 3)
     expect(sent).toHaveLength(1)
@@ -478,10 +502,10 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     })
     await waitUntil(() => deliverer.isDelivering())
     await queueMails(context, users(10))
-    deliverer.nudge()
+    context.engine.hints.send()
     await waitUntil(() => replies.length === 1)
     tables[0] = tableOf('[site."example.net"]\nconnections_all = 2')
-    deliverer.nudge()
+    context.engine.hints.send()
     await waitUntil(() => replies.length === 2)
     expect([seen[0], seen[1]]).toEqual([{ site: 'example.net', mails: 2, newPerMinute: null }, null])
     for (let answered = 0; answered < 10;) {

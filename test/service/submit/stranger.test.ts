@@ -95,7 +95,7 @@ describe.each(engines)('$kind', ({ open }) => {
 
   /** A campaign of our own queue, a request for each recipient; each copy as it leaves. */
   async function sendCampaign(context: Context, recipients: readonly string[], messageId: string | null = null): Promise<readonly Copy[]> {
-    const submit = createSubmit(context, { onQueued: () => undefined })
+    const submit = createSubmit(context)
     const request = { body: { ...BODY, messageId }, originatorDomains: [], label: null, userHeaders: {}, requestId: null }
     for (const recipient of recipients) await submit(BY, { ...request, recipients: [{ recipient, variables: {} }] })
     const { engine } = context

@@ -53,11 +53,12 @@ describe.each(engines)('submit: $kind', ({ open }) => {
   const clock: Clock = { now: T0 }
   let context: Context
   let submit: Submit
-  let nudges = 0
+  let hints = 0
   beforeEach(async () => {
     clock.now = T0
     context = await makeContext((await open()).engine, clock, [{}, {}])
-    submit = createSubmit(context, { onQueued: () => nudges++ })
+    submit = createSubmit(context)
+    context.engine.hints.listen(() => hints++)
   })
   const waiting = () => listQueuedMessagesForOperator(context.engine.read, { groups: ALL_LANE_GROUPS, after: null, limit: 100 })
 
@@ -125,7 +126,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
 
   test('recipients are queued unless a list suppresses them or their address is malformed', async () => {
     await addUnsubscribeEntry(context, alice, 'gone@example.net', 0)
-    const before = nudges
+    const before = hints
     const done = await submit(alice, to('Joe@Example.net', 'gone@example.net', 'nobody'))
     expect(done.recipients.map(({ status, subStatus }) => [status, subStatus])).toEqual([
       [18, null],
@@ -138,7 +139,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
     expect((await waiting()).map(({ account, domain, senderDomain }) => [account, domain, senderDomain])).toEqual([
       [1, 'example.net', 'example.com'],
     ])
-    expect(nudges).toBe(before + 1)
+    expect(hints).toBe(before + 1)
     const row = await context.engine.read.one('select status, request_ip, result from deliveries where email_id = $1', [
       done.recipients[0]?.emailId ?? '',
     ])
@@ -168,7 +169,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
   test('a request id gets the same response for an hour, and its messages are sent once', async () => {
     const call = { ...to('joe@example.net'), requestId: 'r1' }
     const first = await submit(alice, call)
-    const again = createSubmit(context, { onQueued: () => undefined })
+    const again = createSubmit(context)
     expect(await again(alice, call)).toEqual(first)
     expect(await again(alice, { ...to('other@example.net'), requestId: 'r1' })).toEqual(first)
     clock.now += IDEMPOTENCY_WINDOW_MS - 1
@@ -181,7 +182,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
   })
 
   test('concurrent repetitions are one request', async () => {
-    const other = createSubmit(context, { onQueued: () => undefined })
+    const other = createSubmit(context)
     const call = { ...to('joe@example.net', 'ann@example.net'), requestId: 'at once' }
     const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => (n % 2 === 0 ? submit : other)(alice, call)))
     expect(new Set(answers.map(({ messageId }) => messageId)).size).toBe(1)
@@ -223,7 +224,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
   })
 
   test('the daily quota holds for concurrent requests, and starts anew the next day', async () => {
-    const limited = createSubmit(context, { onQueued: () => undefined, recipientsPerDay: 5 })
+    const limited = createSubmit(context, { recipientsPerDay: 5 })
     const outcomes = await Promise.all(
       Array.from({ length: 12 }, (_, n) =>
         limited(alice, to(`a${n}@example.net`, `b${n}@example.net`)).then(

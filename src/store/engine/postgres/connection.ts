@@ -39,6 +39,8 @@ type ConnectionOptions = {
   readonly connectMillis: number
   /** Called once, when the connection has ended for whatever reason. */
   readonly onEnd: () => void
+  /** Gets the payload of each notification of a channel that the connection listens to. */
+  readonly onNotified?: ((payload: string) => void) | undefined
 }
 
 /** A dead peer is noticed after this silence and nine probes of the operating system, where nothing waits for an answer. */
@@ -58,7 +60,7 @@ export function listPostgresAddresses(url: string): readonly PostgresAddress[] {
 }
 
 /** Creates a connection; its first statement opens it. */
-export function createPostgresConnection({ url, address, connectMillis, onEnd }: ConnectionOptions): PostgresConnection {
+export function createPostgresConnection({ url, address, connectMillis, onEnd, onNotified }: ConnectionOptions): PostgresConnection {
   const running = new Set<(fault: Fault) => void>()
   let socket: Socket | null = null
   let ended: Fault | null = null
@@ -78,7 +80,7 @@ export function createPostgresConnection({ url, address, connectMillis, onEnd }:
     onLost()
     throw new Error('a connection is opened once')
   }
-  const client = postgres(url, driverOptions({ address, connectMillis, onLost, openSocket }))
+  const client = postgres(url, driverOptions({ address, connectMillis, onLost, openSocket, onNotified }))
   const track = (query: () => Promise<DriverResult>): Promise<QueryResult> =>
     ended === null ? settleOrFail(query, running) : Promise.reject(ended)
   return {
@@ -118,16 +120,16 @@ function connectSocket({ host, port, path }: PostgresAddress): Socket {
   return Object.assign(socket, { host })
 }
 
-type DriverOptions = Pick<ConnectionOptions, 'address' | 'connectMillis'> & {
+type DriverOptions = Pick<ConnectionOptions, 'address' | 'connectMillis' | 'onNotified'> & {
   readonly onLost: () => void
   readonly openSocket: () => Socket
 }
 
 /**
- * `socket` is an option of the driver that its types do not name; a test notices if an upgrade drops it. No lifetime: the driver would end a
+ * `socket` and `onnotify` are options of the driver that its types do not name; tests notice if an upgrade drops them. No lifetime: the driver would end a
  * connection in the middle of a transaction that it does not know.
  */
-function driverOptions({ address, connectMillis, onLost, openSocket }: DriverOptions) {
+function driverOptions({ address, connectMillis, onLost, openSocket, onNotified }: DriverOptions) {
   return {
     host: address.host,
     port: address.port,
@@ -140,6 +142,7 @@ function driverOptions({ address, connectMillis, onLost, openSocket }: DriverOpt
     idle_timeout: 0,
     backoff: () => 0,
     onnotice: () => undefined,
+    onnotify: (_channel: string, payload: string) => onNotified?.(payload),
     onclose: onLost,
     socket: openSocket,
     types: { number8: NUMERIC_TYPES },

@@ -9,7 +9,7 @@
  *
  * Every transaction has the server's limits (store/engine/postgres/limits) and a deadline of its own. At the deadline its connection is
  * destroyed, so that nothing of it is left running here, and the server rolls it back. Transactions, reads and maintenance have connections of
- * their own, so that a read never waits for transactions, and a long scan delays neither.
+ * their own, so that a read never waits for transactions, and a long scan delays neither. So have hints.
  *
  * Every statement is prepared. Arrays are sent as literals, which the server reads by the casts in the statement.
  * See also: store/engine/postgres/transaction, store/engine/postgres/pool, store/engine/postgres/pooler-check, store/engine/engine (the contract), store/engine/sql, store/engine/sqlite (the other engine).
@@ -33,6 +33,7 @@ import {
   scanLimitsOf,
   type PostgresLimits,
 } from './limits.ts'
+import { createNotifiedHints } from './notified-hints.ts'
 import { createPostgresPool, type PostgresPool } from './pool.ts'
 import { watchReplica } from './replica.ts'
 import { runWithDeadline, transactWithRetries } from './transaction.ts'
@@ -72,12 +73,14 @@ export async function openPostgres(url: string, options: EngineOptions): Promise
   const read = createPostgresReader(createPooledExecutor(pools.reads, limits.deadline))
   const bulkRead = createPostgresReader(createPooledExecutor(pools.maintenance, scanLimits.deadline))
   const replica = openReplica(options, { read, bulkRead }, { limits, scanLimits })
-  const all = [...Object.values(pools), ...replica.pools]
+  const hints = createNotifiedHints({ connect, limits })
+  const all = [...Object.values(pools), ...replica.pools, hints]
   return {
     kind: 'postgres',
     read,
     bulkRead,
     replica: replica.reads,
+    hints,
     truncateLog: () => Promise.resolve(true),
     tx: async (work, txOptions = {}) => {
       const [pool, used] =
@@ -86,9 +89,7 @@ export async function openPostgres(url: string, options: EngineOptions): Promise
       const run = (execute: ExecuteQuery): ReturnType<typeof work> => work(createPostgresDatabase(execute, slot))
       return transactWithRetries({ pool, limits: used, options: txOptions, work: run }).finally(() => counterSlots.release(slot))
     },
-    abort: () => {
-      for (const pool of all) pool.abort(new Fault('store_busy', 'the store is closed'))
-    },
+    abort: () => all.forEach((each) => each.abort(new Fault('store_busy', 'the store is closed'))),
     close: async () => {
       replica.stop()
       await Promise.all(all.map((pool) => pool.close()))
@@ -96,6 +97,8 @@ export async function openPostgres(url: string, options: EngineOptions): Promise
     },
   }
 }
+
+type Connect = (onEnd: () => void, onNotified?: (payload: string) => void) => PostgresConnection
 
 type SessionLimits = Readonly<Record<'limits' | 'scanLimits', PostgresLimits>>
 
@@ -135,7 +138,7 @@ function limitsWithin(limits: PostgresLimits, { deadlineMillis }: TransactionOpt
 
 type Pools = { readonly transactions: PostgresPool; readonly reads: PostgresPool; readonly maintenance: PostgresPool }
 
-function createPools(connect: (onEnd: () => void) => PostgresConnection, size: number, { limits, scanLimits }: SessionLimits): Pools {
+function createPools(connect: Connect, size: number, { limits, scanLimits }: SessionLimits): Pools {
   const createPool = (connections: number, session: PostgresLimits): PostgresPool =>
     createPostgresPool({
       size: connections,
@@ -150,13 +153,13 @@ function createPools(connect: (onEnd: () => void) => PostgresConnection, size: n
 }
 
 /** Creates connections to the servers of the URL in turn, so that the next try goes to the next server. */
-function createConnector(url: string, connectMillis: number): (onEnd: () => void) => PostgresConnection {
+function createConnector(url: string, connectMillis: number): Connect {
   const addresses = listPostgresAddresses(url)
   let created = 0
-  return (onEnd) => {
+  return (onEnd, onNotified) => {
     const address = addresses[created++ % addresses.length]
     if (address === undefined) throw new Fault('config_invalid', 'the database URL names no host')
-    return createPostgresConnection({ url, address, connectMillis, onEnd })
+    return createPostgresConnection({ url, address, connectMillis, onEnd, onNotified })
   }
 }
 

@@ -1,0 +1,80 @@
+/**
+ * notified-hints - hints between nodes, by LISTEN and NOTIFY on a connection of their own
+ *
+ * A commit that notifies takes a lock of the whole database server, so that commits with a NOTIFY wait for each other. Hints are therefore sent after
+ * the commit of the work, in a transaction of their own, and at most twenty times a second. The connection is opened with the first listener; one that was
+ * lost is opened again within seconds, and the hints meanwhile are lost.
+ *
+ * https://www.postgresql.org/docs/current/sql-notify.html. See also: store/engine/work-hints.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Fault } from '../../../errors.ts'
+import { createLocalHints, type WorkHints } from '../work-hints.ts'
+import type { PostgresConnection } from './connection.ts'
+import { limitsSql, type PostgresLimits } from './limits.ts'
+import { createPostgresPool, type PostgresPool } from './pool.ts'
+import { runWithDeadline } from './transaction.ts'
+
+type HintOptions = {
+  /** Creates a connection. `onNotified` gets the payload of each notification. */
+  readonly connect: (onEnd: () => void, onNotified: (payload: string) => void) => PostgresConnection
+  readonly limits: PostgresLimits
+}
+
+type NotifiedHints = WorkHints & { readonly abort: (cause: Fault) => void; readonly close: () => Promise<void> }
+
+const CHANNEL = 'bounced_work'
+
+/** The hints of this time become one notification. */
+const GATHER_MS = 50
+
+/** How often the connection is tried. */
+const CHECK_INTERVAL_MS = 5_000
+
+export function createNotifiedHints({ connect, limits }: HintOptions): NotifiedHints {
+  const own = randomUUID()
+  const local = createLocalHints()
+  const pool = createListeningPool({ connect, limits }, (payload) => void (payload !== own && local.send()))
+  const run = (text: string): void => {
+    runWithDeadline({ pool, deadlineMillis: limits.deadline, what: 'a hint' }, (connection) => connection.executeScript(text)).catch(
+      () => undefined,
+    )
+  }
+  let gathering: NodeJS.Timeout | undefined
+  let checking: NodeJS.Timeout | undefined
+  const notify = (): void => {
+    gathering = undefined
+    run(`notify ${CHANNEL}, '${own}'`)
+  }
+  const check = (): void => run('select 1')
+  const stop = (): void => {
+    clearTimeout(gathering)
+    clearInterval(checking)
+  }
+  return {
+    send: () => {
+      local.send()
+      gathering ??= setTimeout(notify, GATHER_MS).unref()
+    },
+    listen: (listener) => {
+      if (checking === undefined) check()
+      checking ??= setInterval(check, CHECK_INTERVAL_MS).unref()
+      return local.listen(listener)
+    },
+    abort: (cause) => {
+      stop()
+      pool.abort(cause)
+    },
+    close: () => {
+      stop()
+      return pool.close()
+    },
+  }
+}
+
+const createListeningPool = ({ connect, limits }: HintOptions, onNotified: (payload: string) => void): PostgresPool =>
+  createPostgresPool({
+    size: 1,
+    create: (onEnd) => connect(onEnd, onNotified),
+    open: (connection) => connection.executeScript(`${limitsSql('session', limits)}; listen ${CHANNEL}`),
+  })
