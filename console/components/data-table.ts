@@ -28,6 +28,8 @@ export type Column<Row> = {
   readonly isHeading?: boolean
   /** Buttons and links; the title is for screen readers alone. */
   readonly isActions?: boolean
+  /** A text of any length, of which three lines are shown; the page of the row has all of it. */
+  readonly isClamped?: boolean
 }
 
 type DataTableProps<Row> = {
@@ -50,7 +52,7 @@ type DataTableProps<Row> = {
 }
 
 export function DataTable<Row>(props: DataTableProps<Row>): View {
-  const { caption, columns, rows, rowKey, empty, list, sortName = 'sort' } = props
+  const { columns, rows, empty, list, sortName = 'sort' } = props
   const isPaged = list.pages !== undefined && (list.pages.next !== null || list.pages.first !== null)
   const sorted = rows === null ? [] : sortRows(rows, columns, queryValue(sortName))
   const busy = list.isLoading ? html`<div class="busy-line"></div>` : null
@@ -66,33 +68,42 @@ export function DataTable<Row>(props: DataTableProps<Row>): View {
     ${
       rows.length === 0
         ? empty
-        : html`<table class="stacks" role="table">
-            <caption class="hidden-text">
-              ${caption}
-            </caption>
-            <thead role="rowgroup">
-              <tr role="row">
-                ${columns.map((column) => html`<${HeadCell} key=${column.key} column=${column} sortName=${sortName} isPaged=${isPaged} />`)}
-              </tr>
-            </thead>
-            <tbody role="rowgroup">
-              ${sorted.map(
-                (row) =>
-                  html`<tr role="row" key=${rowKey(row)}>
-                    ${columns.map((column) => cellOf(column, row))}
-                  </tr>`,
-              )}
-            </tbody>
-          </table>`
+        : html`<div class="table-scroll"><${Table} ...${props} rows=${sorted} isPaged=${isPaged} sortName=${sortName} /></div>`
     }
     ${rows.length === 0 && !isPaged ? null : html`<${TableFoot} count=${rows.length} pages=${list.pages} />`}
   </div>`
 }
 
-function cellOf<Row>({ key, title, cell, isNumber, isHeading, isActions }: Column<Row>, row: Row): View {
+type TableProps<Row> = Pick<DataTableProps<Row>, 'caption' | 'columns' | 'rowKey'> & {
+  readonly rows: readonly Row[]
+  readonly sortName: string
+  readonly isPaged: boolean
+}
+
+const Table = <Row>({ caption, columns, rows, rowKey, sortName, isPaged }: TableProps<Row>): View =>
+  html`<table class="stacks" role="table">
+    <caption class="hidden-text">
+      ${caption}
+    </caption>
+    <thead role="rowgroup">
+      <tr role="row">
+        ${columns.map((column) => html`<${HeadCell} key=${column.key} column=${column} sortName=${sortName} isPaged=${isPaged} />`)}
+      </tr>
+    </thead>
+    <tbody role="rowgroup">
+      ${rows.map(
+        (row) =>
+          html`<tr role="row" key=${rowKey(row)}>
+            ${columns.map((column) => cellOf(column, row))}
+          </tr>`,
+      )}
+    </tbody>
+  </table>`
+
+function cellOf<Row>({ key, title, cell, isNumber, isHeading, isActions, isClamped }: Column<Row>, row: Row): View {
   const name = [isNumber === true ? 'end' : '', isActions === true ? 'actions' : ''].join(' ').trim()
   // The cell is an element of its own: on a narrow screen the title stands before it.
-  const content = html`<div>${cell(row)}</div>`
+  const content = html`<div class=${isClamped === true ? 'clamped' : ''}>${cell(row)}</div>`
   return isHeading === true
     ? html`<th key=${key} scope="row" role="rowheader" class=${name} data-title=${title}>${content}</th>`
     : html`<td key=${key} role="cell" class=${name} data-title=${isActions === true ? '' : title}>${content}</td>`
@@ -103,7 +114,7 @@ type HeadCellProps<Row> = { readonly column: Column<Row>; readonly sortName: str
 function HeadCell<Row>({ column, sortName, isPaged }: HeadCellProps<Row>): View {
   const { key, title, sortBy, isNumber, isActions } = column
   const name = isNumber === true ? 'end' : ''
-  if (isActions === true) return html`<th scope="col" role="columnheader"><span class="hidden-text">${title}</span></th>`
+  if (isActions === true) return html`<th scope="col" role="columnheader" class="actions"><span class="hidden-text">${title}</span></th>`
   if (sortBy === undefined) return html`<th scope="col" role="columnheader" class=${name}>${title}</th>`
   const present = queryValue(sortName)
   const [isUp, isDown] = [present === key, present === `-${key}`]

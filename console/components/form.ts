@@ -127,7 +127,7 @@ export const SelectField = ({ options, ...props }: FieldProps & { readonly optio
   html`<${Field}
     ...${props}
     control=${(attributes: object) =>
-      html`<select ...${attributes}>
+      html`<select required=${props.required} ...${attributes}>
         ${options.map(({ value, text }) => html`<option key=${value} value=${value} selected=${props.form.values[props.name] === value}>${text}</option>`)}
       </select>`}
   />`

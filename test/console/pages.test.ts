@@ -47,6 +47,28 @@ const findOverflow = (page: Page): Promise<readonly string[]> =>
           .map((each) => each.outerHTML.slice(0, 200)),
   )
 
+/** Buttons and cells of tables that nobody can reach: right of a box that cuts them and does not scroll. */
+const findCutCells = (page: Page): Promise<readonly string[]> =>
+  page.evaluate(() =>
+    [...document.querySelectorAll('main :is(th, td)')]
+      .filter((cell) => {
+        const box = cell.closest('.table-box')?.getBoundingClientRect()
+        const scrolls = cell.closest('.table-scroll') !== null && !cell.matches('.actions')
+        return box !== undefined && !scrolls && cell.getBoundingClientRect().right > box.right + 1
+      })
+      .slice(0, 5)
+      .map((cell) => cell.outerHTML.slice(0, 200)),
+  )
+
+/** Rows with which one text fills the screen. On a phone each value of a row is a line. */
+const findTallRows = (page: Page): Promise<readonly string[]> =>
+  page.evaluate(() =>
+    [...document.querySelectorAll('main tbody tr')]
+      .filter((row) => innerWidth > 720 && row.getBoundingClientRect().height > innerHeight / 2)
+      .slice(0, 5)
+      .map((row) => row.outerHTML.slice(0, 200)),
+  )
+
 /** A page may ask for what does not exist; the browser logs the answer. */
 const isExpected = (line: string): boolean => /the server responded with a status of 404/.test(line)
 
@@ -54,6 +76,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
   const open = useBrowser()
   const VARIANTS = [
     ['wide', { viewport: { width: 1440, height: 900 } }],
+    ['1024 px', { viewport: { width: 1024, height: 740 } }],
     ['360 px', { viewport: { width: 360, height: 740 } }],
     ['dark', { viewport: { width: 1440, height: 900 }, colorScheme: 'dark' }],
     ['Chinese', { viewport: { width: 1440, height: 900 }, locale: 'zh-CN' }],
@@ -68,6 +91,8 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
       if (!seenBy.includes(reader)) continue
       await openPage(page, pathFor(path, emailId))
       found.push(...(await findOverflow(page)).map((each) => `${path}: too wide: ${each}`))
+      found.push(...(await findCutCells(page)).map((each) => `${path}: cut off: ${each}`))
+      found.push(...(await findTallRows(page)).map((each) => `${path}: fills the screen: ${each}`))
       found.push(...(await findAccessibilityProblems(page)).map((each) => `${path}: ${each}`))
       if ((await page.evaluate(() => Reflect.get(globalThis, 'hacked'))) !== undefined) found.push(`${path}: a text was run as a script`)
     }
@@ -81,7 +106,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     })
     afterAll(() => daemon.stop())
 
-    test.each(VARIANTS.slice(0, 2))('%s', async (_name, options) => expect(await checkPages(daemon, 'none', options)).toEqual([]))
+    test.each(VARIANTS.slice(0, 3))('%s', async (_name, options) => expect(await checkPages(daemon, 'none', options)).toEqual([]))
   })
 
   describe('a store with texts of strangers', () => {

@@ -53,7 +53,7 @@ export function AccountSettingsPage(): View {
       <div class="buttons"><button class="button">${common('search')}</button></div>
     </form>
     <${DataTable}
-      caption=${t('settings')}
+      caption=${t('settingsOf', { name })}
       columns=${columns(setChanged)}
       rows=${rows}
       list=${list}

@@ -72,7 +72,7 @@ function columns(askKey: (apiUser: string) => void): readonly Column<AccountRow>
   return [
     {
       key: 'name',
-      title: t('settings'),
+      title: t('account'),
       isHeading: true,
       sortBy: ({ name }) => name,
       cell: ({ name }) => html`<a href=${pathTo('/accounts/settings', { account: name })}><${ForeignText} text=${name} /></a>`,

@@ -88,6 +88,7 @@ function columns(): readonly Column<Message>[] {
       key: 'recipient',
       title: t('recipient'),
       isHeading: true,
+      isClamped: true,
       sortBy: ({ recipient }) => recipient,
       cell: ({ recipient, emailId }) =>
         emailId === null
@@ -106,13 +107,26 @@ function columns(): readonly Column<Message>[] {
           ? html`<span class="muted">–</span>`
           : html`${verdictWord(reason)}${subStatus === null ? null : html` <span class="muted">${subStatus}</span>`}`,
     },
+    ...aboutColumns(),
+  ]
+}
+
+function aboutColumns(): readonly Column<Message>[] {
+  return [
     {
       key: 'subject',
       title: t('subject'),
+      isClamped: true,
       sortBy: ({ subject }) => subject,
       cell: ({ subject }) => html`<${ForeignText} text=${subject} />`,
     },
-    { key: 'label', title: t('label'), sortBy: ({ label }) => label, cell: ({ label }) => html`<${ForeignText} text=${label} />` },
+    {
+      key: 'label',
+      title: t('label'),
+      isClamped: true,
+      sortBy: ({ label }) => label,
+      cell: ({ label }) => html`<${ForeignText} text=${label} />`,
+    },
     {
       key: 'sent',
       title: t('sent'),

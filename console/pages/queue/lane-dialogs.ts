@@ -1,49 +1,24 @@
 /**
  * lane-dialogs - what a person does to lanes: pause, rate, deletion; and the warm-up of an IP
  *
- * A command is recorded at once, and executed by every delivering node a moment later; the answer says which.
- *
- * See also: http/api/queue-commands, docs/QUEUE.md.
+ * See also: pages/queue/label-dialog (the mail of one label), pages/queue/lane-command, docs/QUEUE.md.
  */
-import { api } from '../../api/client.ts'
 import { ConfirmDialog, Dialog } from '../../components/dialog.ts'
-import { CheckField, Form, SelectField, TextField, useForm } from '../../components/form.ts'
+import { CheckField, Form, TextField, useForm } from '../../components/form.ts'
 import { html, type View } from '../../components/html.ts'
-import { readMoment } from '../../components/moment-input.ts'
-import { notify } from '../../components/note.ts'
+import type { LaneDialogProps } from './lane.ts'
+import { sendCommand } from './lane-command.ts'
+import { PauseFields, readOptionalMoment } from './pause-fields.ts'
 import { queueTexts as t } from './queue-texts.ts'
-
-/** `domain` null: all domains of the account. */
-export type LaneTarget = { readonly account: string; readonly domain: string | null; readonly waiting: number }
-
-type LaneDialogProps = { readonly target: LaneTarget; readonly onClose: () => void }
-
-/** Sends a command and tells whether it is executed already. Throws ApiProblem. */
-export async function sendCommand(path: string, { account, body }: { readonly account: string; readonly body: object }): Promise<void> {
-  const { state, order, note } = await api.post<{ readonly state: string; readonly order: string; readonly note: string | null }>(
-    `/queue/${path}`,
-    { query: { account }, body },
-  )
-  notify([t(state === 'done' ? 'done' : 'pending', { order }), note ?? ''].join(' ').trim())
-}
-
-/** Empty: null. Throws what the form shows if the text is no time. */
-function readOptionalMoment(text: string): string | null {
-  const at = readMoment(text)
-  if (text !== '' && at === null) throw new Error(t('invalidTime'))
-  return at
-}
 
 export function PauseDialog({ target: { account, domain }, onClose }: LaneDialogProps): View {
   const form = useForm({ until: '', after15Days: 'keep' }, async ({ until, after15Days }) => {
     await sendCommand('pause', { account, body: { domain, until: readOptionalMoment(until), after15Days } })
     onClose()
   })
-  const choices = (['keep', 'delete'] as const).map((value) => ({ value, text: t(value) }))
   return html`<${Dialog} title=${domain === null ? t('pauseAll') : t('pauseTitle', { domain })} onClose=${onClose}>
     <${Form} form=${form} action=${t('pause')} onCancel=${onClose}>
-      <${TextField} form=${form} name="until" type="datetime-local" label=${t('until')} />
-      <${SelectField} form=${form} name="after15Days" label=${t('after15Days')} options=${choices} />
+      <${PauseFields} form=${form} />
     </${Form}>
   </${Dialog}>`
 }
@@ -59,6 +34,12 @@ export function RateDialog({ target: { account, domain }, onClose }: LaneDialogP
     </${Form}>
   </${Dialog}>`
 }
+
+export const RecoverAllDialog = ({ target: { account }, onClose }: LaneDialogProps): View =>
+  html`<${ConfirmDialog} title=${t('recoverAll')} action=${t('recover')} onClose=${onClose}
+    onConfirm=${() => sendCommand('recover', { account, body: { domain: null } })}>
+    <p>${t('recoverAllText')}</p>
+  </${ConfirmDialog}>`
 
 export const DeleteDialog = ({ target: { account, domain, waiting }, onClose }: LaneDialogProps): View =>
   html`<${ConfirmDialog} title=${t('removeTitle', { domain: domain ?? '' })} action=${t('remove')} isDanger=${true} onClose=${onClose}

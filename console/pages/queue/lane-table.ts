@@ -8,13 +8,14 @@ import { Badge } from '../../components/badge.ts'
 import type { Column } from '../../components/data-table.ts'
 import { ForeignText } from '../../components/foreign-text.ts'
 import { html, type Child, type View } from '../../components/html.ts'
-import { Moment } from '../../components/moment.ts'
+import { formatMoment, Moment } from '../../components/moment.ts'
 import { notify } from '../../components/note.ts'
 import { RowMenu } from '../../components/row-menu.ts'
 import { common } from '../../texts/common-texts.ts'
-import { rateOf, type QueueLane, type Window } from './lane.ts'
-import { sendCommand } from './lane-dialogs.ts'
-import { queueTexts as t } from './queue-texts.ts'
+import { LabelName, labelName } from './label-names.ts'
+import { rateOf, type LabelHold, type QueueLane, type Window } from './lane.ts'
+import { sendCommand } from './lane-command.ts'
+import { queueTexts as t, reasonText } from './queue-texts.ts'
 
 const STATE_TONES = {
   active: 'good',
@@ -26,7 +27,7 @@ const STATE_TONES = {
   limited: 'warn',
 } as const
 
-export type LaneDialog = 'pause' | 'rate' | 'delete'
+type LaneDialog = 'pause' | 'rate' | 'delete' | 'label'
 
 type LaneTools = {
   /** The account of a reader who sees one; that of a lane otherwise. */
@@ -40,29 +41,31 @@ export function laneColumns(window: Window, showsAccount: boolean, tools: LaneTo
 }
 
 function whatColumns(showsAccount: boolean): readonly Column<QueueLane>[] {
-  const account: Column<QueueLane> = {
-    key: 'account',
-    title: t('account'),
-    sortBy: (lane) => lane.account,
-    cell: (lane) => html`<${ForeignText} text=${lane.account} />`,
-  }
   return [
     {
       key: 'domain',
       title: t('domain'),
       isHeading: true,
+      isClamped: true,
       sortBy: ({ domain }) => domain,
-      cell: ({ domain }) => html`<${ForeignText} text=${domain} />`,
+      cell: ({ domain, account }) =>
+        html`<${ForeignText} text=${domain} />${showsAccount ? html`<span class="sub"><${ForeignText} text=${account} /></span>` : null}`,
     },
-    ...(showsAccount ? [account] : []),
     {
       key: 'state',
       title: t('state'),
       sortBy: ({ state }) => state,
-      cell: ({ state }) => html`<${Badge} tone=${STATE_TONES[state]}>${t(state)}</${Badge}>`,
+      cell: (lane) => html`<${Badge} tone=${STATE_TONES[lane.state]}>${t(lane.state)}</${Badge}><${Limit} lane=${lane} />`,
     },
     { key: 'reason', title: t('reason'), sortBy: ({ reason }) => reason, cell: (lane) => html`<${Reason} lane=${lane} />` },
   ]
+}
+
+/** The rate that a person set, and the one in force if it is another. */
+function Limit({ lane: { perMinute, perMinuteInForce, stopped } }: { readonly lane: QueueLane }): View {
+  const inForce = stopped || perMinuteInForce === perMinute ? null : perMinuteInForce
+  return html`${perMinute === null ? null : html`<span class="sub nowrap">${t('limitSet', { n: perMinute })}</span>`}
+  ${inForce === null ? null : html`<span class="sub nowrap">${t('limitInForce', { n: inForce })}</span>`}`
 }
 
 function howMuchColumns(window: Window): readonly Column<QueueLane>[] {
@@ -91,13 +94,6 @@ function whenColumns(tools: LaneTools): readonly Column<QueueLane>[] {
   }
   return [
     { key: 'next', title: t('next'), sortBy: ({ nextSendingAt }) => nextSendingAt, cell: nextSending },
-    {
-      key: 'limit',
-      title: t('limit'),
-      isNumber: true,
-      sortBy: ({ perMinute }) => perMinute,
-      cell: ({ perMinute: n }) => (n === null ? '–' : t('perMinute', { n })),
-    },
     ...(may('operate') ? [actions] : []),
   ]
 }
@@ -107,46 +103,55 @@ function nextSending({ nextSendingAt, stopped, waiting }: QueueLane): Child {
   return stopped ? t('onReply') : waiting === 0 ? '–' : t('now')
 }
 
-function Reason({ lane: { reason, key, class: name, evidence } }: { readonly lane: QueueLane }): View {
-  if (reason === null && key === null && evidence.length === 0) return html`<span class="muted">–</span>`
-  return html`<div>${reason}</div>
-    ${key === null ? null : html`<div class="small muted">${t('key')} <code>${key}</code>${name === null ? null : html` · ${name}`}</div>`}
-    ${
-      evidence.length === 0
-        ? null
-        : html`<details class="small">
-            <summary>${t('said', { n: evidence.length })}</summary>
-            <ul class="plain">
-              ${evidence.map(
-                ({ at, code, text }) =>
-                  html`<li key=${at}>
-                    <${Moment} at=${at} style="second" /> ${code === null ? null : html`<strong>${code}</strong>`}
-                    <${ForeignText} text=${text} />
-                  </li>`,
-              )}
-            </ul>
-          </details>`
-    }`
+function Reason({ lane }: { readonly lane: QueueLane }): View {
+  const { reason, key, class: name, evidence, pausedLabels } = lane
+  if (reason === null && key === null && evidence.length === 0 && pausedLabels.length === 0) return html`<span class="muted">–</span>`
+  return html`<div class="why">${reason === null ? null : reasonText(reason)}</div>
+    ${key === null ? null : html`<div class="small muted">${t('key')} <code class="any-break">${key}</code>${name === null ? null : html` · ${name}`}</div>`}
+    ${pausedLabels.map((paused) => html`<div key=${paused.key} class="small"><${LabelPause} lane=${lane} paused=${paused} /></div>`)}
+    <${Evidence} evidence=${evidence} />`
+}
+
+const LabelPause = ({ lane, paused: { label, until, waiting } }: { readonly lane: QueueLane; readonly paused: LabelHold }): View =>
+  html`${t('pausedLabel', { time: formatMoment(until), n: waiting })} <${LabelName} account=${lane.account} label=${label} />`
+
+function Evidence({ evidence }: Pick<QueueLane, 'evidence'>): View {
+  if (evidence.length === 0) return null
+  return html`<details class="small">
+    <summary>${t('said', { n: evidence.length })}</summary>
+    <ul class="plain">
+      ${evidence.map(
+        ({ at, code, text }) =>
+          html`<li key=${at}>
+            <${Moment} at=${at} style="second" /> ${code === null ? null : html`<strong>${code}</strong>`}
+            <${ForeignText} text=${text} />
+          </li>`,
+      )}
+    </ul>
+  </details>`
 }
 
 function LaneActions({ lane, tools: { accountOf, open, refresh } }: { readonly lane: QueueLane; readonly tools: LaneTools }): View {
   const account = accountOf(lane)
-  const { domain, key, waiting } = lane
-  const recover = (how: 'immediate' | 'probe') => async (): Promise<void> => {
-    await sendCommand('recover', { account, body: { domain, how } })
-    refresh()
-  }
-  const recoverKey = async (): Promise<void> => {
-    await sendCommand('recover-key', { account: '', body: { key, how: 'probe' } })
-    refresh()
-  }
+  const { domain, key, waiting, pausedLabels } = lane
+  const send =
+    (path: string, body: object, of = account) =>
+    async (): Promise<void> => {
+      await sendCommand(path, { account: of, body })
+      refresh()
+    }
   const show = (dialog: LaneDialog) => (): Promise<void> => Promise.resolve(open(dialog, lane))
   const items = [
-    { text: t('recover'), run: recover('immediate') },
-    { text: t('probe'), run: recover('probe') },
-    ...(isOperator.value && key !== null ? [{ text: t('recoverKey', { key }), run: recoverKey }] : []),
+    { text: t('recover'), run: send('recover', { domain, how: 'immediate' }) },
+    { text: t('probe'), run: send('recover', { domain, how: 'probe' }) },
+    ...(isOperator.value && key !== null ? [{ text: t('recoverKey', { key }), run: send('recover-key', { key, how: 'probe' }, '') }] : []),
+    ...pausedLabels.map(({ label }) => ({
+      text: t('recoverOneLabel', { name: labelName(lane.account, label) }),
+      run: send('recover', { domain, label }),
+    })),
     { text: t('pause'), run: show('pause') },
     { text: t('rate'), run: show('rate') },
+    { text: t('oneLabel'), run: show('label') },
     ...(waiting === 0 ? [] : [{ text: t('remove'), isDanger: true, run: show('delete') }]),
   ]
   return html`<${RowMenu}

@@ -14,11 +14,13 @@ import { html, type View } from '../../components/html.ts'
 import { formatMoment } from '../../components/moment.ts'
 import { Note } from '../../components/note.ts'
 import { PageHead } from '../../components/page-head.ts'
+import { RowMenu } from '../../components/row-menu.ts'
 import { QuerySegments } from '../../components/segments.ts'
 import { common } from '../../texts/common-texts.ts'
-import { WINDOWS, type QueueLane } from './lane.ts'
-import { DeleteDialog, PauseDialog, RateDialog, WarmUpDialog, type LaneTarget } from './lane-dialogs.ts'
-import { laneColumns, type LaneDialog } from './lane-table.ts'
+import { LabelDialog } from './label-dialog.ts'
+import { WINDOWS, type LaneTarget, type QueueLane } from './lane.ts'
+import { DeleteDialog, PauseDialog, RateDialog, RecoverAllDialog, WarmUpDialog } from './lane-dialogs.ts'
+import { laneColumns } from './lane-table.ts'
 import { queueTexts as t } from './queue-texts.ts'
 import { ThroughputChart } from './throughput.ts'
 
@@ -30,9 +32,9 @@ type Lanes = {
   readonly next: string | null
 }
 
-type Open = { readonly dialog: LaneDialog; readonly target: LaneTarget } | { readonly dialog: 'warm-up' }
+type Open = { readonly dialog: keyof typeof DIALOGS; readonly target: LaneTarget } | { readonly dialog: 'warm-up' }
 
-const DIALOGS = { pause: PauseDialog, rate: RateDialog, delete: DeleteDialog } as const
+const DIALOGS = { pause: PauseDialog, rate: RateDialog, delete: DeleteDialog, label: LabelDialog, recover: RecoverAllDialog } as const
 const REFRESH_MS = 5_000
 
 export function QueuePage(): View {
@@ -57,10 +59,7 @@ export function QueuePage(): View {
   const empty = html`<${EmptyState} title=${t(domain === '' ? 'empty' : 'emptyFiltered')}>
     <p>${domain === '' ? t('emptyHelp') : html`<a href=${withQuery({ domain: null })}>${common('clear')}</a>`}</p>
   </${EmptyState}>`
-  return html`<${PageHead} title=${t('title')} lead=${t('lead')}>
-      ${may('operate') && (account !== '' || !isOperator.value) ? html`<button type="button" class="button" onClick=${() => setOpen({ dialog: 'pause', target: { account, domain: null, waiting: 0 } })}>${t('pauseAll')}</button>` : null}
-      ${may('operate') && isOperator.value ? html`<button type="button" class="button" onClick=${() => setOpen({ dialog: 'warm-up' })}>${t('warmUp')}</button>` : null}
-    </${PageHead}>
+  return html`<${PageHead} title=${t('title')} lead=${t('lead')}><${Orders} account=${account} onOpen=${setOpen} /></${PageHead}>
     <${DeliveryNote} list=${list.value} />
     <${ThroughputChart} account=${account} domain=${domain} />
     <${LaneFilters} domain=${domain} />
@@ -68,6 +67,23 @@ export function QueuePage(): View {
       rowKey=${({ account: owner, domain: name }: QueueLane) => `${owner ?? ''}/${name}`} />
     ${open === null ? null : open.dialog === 'warm-up' ? html`<${WarmUpDialog} onClose=${close} />` : html`<${DIALOGS[open.dialog]} target=${open.target} onClose=${close} />`}`
 }
+
+/** What concerns more than a lane: all domains or one label of an account, and the egress IPs of the installation. */
+function Orders({ account, onOpen }: { readonly account: string; readonly onOpen: (open: Open) => void }): View {
+  if (!may('operate')) return null
+  const target = { account, domain: null, waiting: 0 }
+  const ofAccount = (['pause', 'recover', 'label'] as const).map((dialog) => ({
+    text: t(ORDER_TEXTS[dialog]),
+    run: async () => onOpen({ dialog, target }),
+  }))
+  const items = [
+    ...(account !== '' || !isOperator.value ? ofAccount : []),
+    ...(isOperator.value ? [{ text: t('warmUp'), run: async () => onOpen({ dialog: 'warm-up' }) }] : []),
+  ]
+  return html`<${RowMenu} label=${common('actions')} items=${items} onProblem=${() => undefined} />`
+}
+
+const ORDER_TEXTS = { pause: 'pauseAll', recover: 'recoverAll', label: 'oneLabel' } as const
 
 function DeliveryNote({ list }: { readonly list: Lanes | null }): View | null {
   if (list === null || list.delivering) return null

@@ -36,7 +36,7 @@ export function ThroughputChart({ account, domain }: { readonly account: string;
     { colour: 'warn', label: t('tryOut'), values: valuesOf('tryOut') },
     { colour: 'good', label: t('out'), values: valuesOf('out') },
   ]
-  return html`<${TimeChart} title=${t('chart')} times=${times} series=${series} kind="lines" timeStyle=${step === '5s' ? 'second' : 'moment'}>
+  return html`<${TimeChart} title=${t(step === '5s' ? 'chart5s' : 'chart1m')} times=${times} series=${series} kind="lines" timeStyle=${step === '5s' ? 'second' : 'moment'}>
       <${QuerySegments} label=${t('step')} name="step" options=${choices} />
     </${TimeChart}>
     <${ProblemNote} problem=${list.problem} />`

@@ -4,7 +4,7 @@
 import { api } from '../../api/client.ts'
 import { toProblem } from '../../api/resource.ts'
 import { usePagedList } from '../../app/page-table.ts'
-import { queryValue } from '../../app/router.ts'
+import { pathTo, queryValue } from '../../app/router.ts'
 import { may } from '../../app/session.ts'
 import { Badge } from '../../components/badge.ts'
 import { DataTable, type Column } from '../../components/data-table.ts'
@@ -84,7 +84,7 @@ function columns(resend: (eventId: string) => Promise<void>): readonly Column<De
   }
   return [
     { key: 'event', title: t('event'), isHeading: true, sortBy: ({ event }) => event, cell: ({ event }) => html`<code>${event}</code>` },
-    { key: 'emailId', title: t('emailId'), cell: ({ emailId }) => html`<span class="small"><${ForeignText} text=${emailId} /></span>` },
+    { key: 'emailId', title: t('emailId'), isClamped: true, cell: ({ emailId }) => html`<${MessageLink} emailId=${emailId} />` },
     {
       key: 'state',
       title: t('state'),
@@ -98,9 +98,14 @@ function columns(resend: (eventId: string) => Promise<void>): readonly Column<De
       cell: ({ happenedAt }) => html`<${Moment} at=${happenedAt} style="second" />`,
     },
     { key: 'tries', title: t('tries'), isNumber: true, sortBy: ({ tries }) => tries, cell: ({ tries }) => tries },
-    { key: 'answers', title: t('answers'), cell: ({ attempts }) => html`<${Answers} attempts=${attempts} />` },
+    { key: 'answers', title: t('answers'), isClamped: true, cell: ({ attempts }) => html`<${Answers} attempts=${attempts} />` },
     ...(may('operate') ? [actions] : []),
   ]
+}
+
+function MessageLink({ emailId }: Pick<Delivery, 'emailId'>): View {
+  if (emailId === null) return html`<span class="muted">–</span>`
+  return html`<a class="small" href=${pathTo(`/messages/${encodeURIComponent(emailId)}`)}><${ForeignText} text=${emailId} /></a>`
 }
 
 const Answers = ({ attempts }: Pick<Delivery, 'attempts'>): View =>
