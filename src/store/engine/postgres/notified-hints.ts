@@ -35,26 +35,22 @@ export function createNotifiedHints({ connect, limits }: HintOptions): NotifiedH
   const own = randomUUID()
   const local = createLocalHints()
   const pool = createListeningPool({ connect, limits }, (payload) => void (payload !== own && local.send()))
-  const run = (text: string): void => {
-    runWithDeadline({ pool, deadlineMillis: limits.deadline, what: 'a hint' }, (connection) => connection.executeScript(text)).catch(
+  const run = (text: string): Promise<void> =>
+    runWithDeadline({ pool, deadlineMillis: limits.deadline, what: 'a hint' }, (connection) => connection.executeScript(text)).then(
+      () => undefined,
       () => undefined,
     )
-  }
-  let gathering: NodeJS.Timeout | undefined
+  const notifications = createGatherer(() => run(`notify ${CHANNEL}, '${own}'`))
+  const check = (): void => void run('select 1')
   let checking: NodeJS.Timeout | undefined
-  const notify = (): void => {
-    gathering = undefined
-    run(`notify ${CHANNEL}, '${own}'`)
-  }
-  const check = (): void => run('select 1')
   const stop = (): void => {
-    clearTimeout(gathering)
+    notifications.stop()
     clearInterval(checking)
   }
   return {
     send: () => {
       local.send()
-      gathering ??= setTimeout(notify, GATHER_MS).unref()
+      notifications.add()
     },
     listen: (listener) => {
       if (checking === undefined) check()
@@ -78,3 +74,20 @@ const createListeningPool = ({ connect, limits }: HintOptions, onNotified: (payl
     create: (onEnd) => connect(onEnd, onNotified),
     open: (connection) => connection.executeScript(`${limitsSql('session', limits)}; listen ${CHANNEL}`),
   })
+
+/** Calls once for all that was added in a time. One call at a time: what is added meanwhile is for the next one. */
+function createGatherer(call: () => Promise<void>): { readonly add: () => void; readonly stop: () => void } {
+  let timer: NodeJS.Timeout | undefined
+  let isDue = false
+  const onTimer = async (): Promise<void> => {
+    isDue = false
+    await call()
+    timer = undefined
+    if (isDue) add()
+  }
+  const add = (): void => {
+    isDue = true
+    timer ??= setTimeout(() => void onTimer(), GATHER_MS).unref()
+  }
+  return { add, stop: () => clearTimeout(timer) }
+}
