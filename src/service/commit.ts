@@ -20,26 +20,36 @@ type CommitOptions = Pick<AccompanyingRows, 'reports' | 'rawMails' | 'pendingVer
   readonly notify: (fact: Fact) => boolean
   /** Local IP addresses of the delivery queue, which then receives late bounces and complaints. Absent where nothing is delivered. */
   readonly egressIps?: ReadonlySet<string> | undefined
+  /** Endpoints that this transaction has loaded; those of other accounts are loaded when they are needed. */
+  readonly endpoints?: LoadedEndpoints
 }
+
+/** Webhook endpoints, and the accounts of which they are all. */
+export type LoadedEndpoints = { readonly accounts: ReadonlySet<number>; readonly endpoints: readonly Endpoint[] }
+
+const NO_ENDPOINTS: LoadedEndpoints = { accounts: new Set(), endpoints: [] }
 
 /** A fact that waits in the outbox for an endpoint. */
 export type QueuedWebhook = { readonly fact: Fact; readonly endpointId: number }
 
-/** Saves a ledger state and its outbox rows, and resolves to what the outbox rows are about. Call it in the transaction that loaded the state. */
+/**
+ * Saves a ledger state and its outbox rows, and resolves to what the outbox rows are about. Call it last in the transaction that loaded the state:
+ * the commit travels with its writes.
+ */
 export async function commitLedgerState(
   db: Database,
   ledgerState: LedgerState,
-  { now, notify, egressIps, ...extras }: CommitOptions,
+  { now, notify, egressIps, endpoints: known = NO_ENDPOINTS, ...extras }: CommitOptions,
 ): Promise<readonly QueuedWebhook[]> {
   const notifiedFacts = ledgerState.newFacts.filter((fact) => fact.account !== 0 && notify(fact))
-  const endpoints =
-    notifiedFacts.length === 0 ? [] : await listEndpointsOfAccounts(db, [...new Set(notifiedFacts.map(({ account }) => account))])
+  const accounts = [...new Set(notifiedFacts.map(({ account }) => account))]
+  const missing = accounts.filter((account) => !known.accounts.has(account))
+  const endpoints = missing.length === 0 ? known.endpoints : [...known.endpoints, ...(await listEndpointsOfAccounts(db, missing))]
   const queued = notifiedFacts.flatMap((fact) =>
     endpoints.filter((each) => isSubscribed(each, fact, ledgerState)).map(({ endpointId }) => ({ fact, endpointId })),
   )
   const outbox = queued.map(({ fact, endpointId }) => createOutboxRow(fact, endpointId, now))
-  await saveLedgerState(db, ledgerState, { ...extras, outbox })
-  await recordLateFeedback(db, ledgerState, egressIps)
+  db.commitWith(Promise.all([saveLedgerState(db, ledgerState, { ...extras, outbox }), recordLateFeedback(db, ledgerState, egressIps)]))
   return queued
 }
 

@@ -18,8 +18,9 @@ import type { FactMoment } from '../ledger/facts/new-fact.ts'
 import { applyFacts } from '../ledger/project/fold.ts'
 import type { Database, TransactionOptions } from '../store/engine/engine.ts'
 import { loadLedgerState, type AccompanyingRows, type LedgerStateNeeds, type LoadedLedgerState } from '../store/facts/ledger-state.ts'
+import { listEndpointsOfAccounts } from '../store/webhook/endpoints.ts'
 import { logAlarms } from './alarm-log.ts'
-import { commitLedgerState } from './commit.ts'
+import { commitLedgerState, type LoadedEndpoints } from './commit.ts'
 import { traceFacts, traceQueuedWebhooks, type FactOrigin } from './trace-facts.ts'
 import type { Context } from './context.ts'
 
@@ -60,7 +61,8 @@ export async function transact<Result>(
   let runs = 0
   const { result, facts, trace } = await context.engine.tx(async (db) => {
     runs += 1
-    const loaded = await loadLedgerState(db, typeof needs === 'function' ? await needs(db) : needs)
+    const needed = typeof needs === 'function' ? await needs(db) : needs
+    const [endpoints, loaded] = await Promise.all([loadEndpoints(db, needed), loadLedgerState(db, needed)])
     const { ledgerState } = loaded
     const now = context.now()
     const moment = { at: now, receivedAt: now, ids: context.ids }
@@ -70,6 +72,7 @@ export async function transact<Result>(
     const queued = await commitLedgerState(db, ledgerState, {
       now,
       notify,
+      endpoints,
       egressIps: context.egressIps,
       ...(reports === undefined ? {} : { reports }),
       ...(rawMails === undefined ? {} : { rawMails }),
@@ -81,6 +84,12 @@ export async function transact<Result>(
   traceFacts(context.telemetry, facts, trace)
   traceQueuedWebhooks(context.telemetry, trace.queued, trace)
   return result
+}
+
+/** The endpoints of the accounts that the loaded deliveries belong to, so that they travel with them. */
+async function loadEndpoints(db: Database, { deliveries = [] }: LedgerStateNeeds): Promise<LoadedEndpoints> {
+  const accounts = new Set(deliveries.map(({ account }) => account).filter((account) => account !== 0))
+  return { accounts, endpoints: await listEndpointsOfAccounts(db, [...accounts]) }
 }
 
 function logCommit({ telemetry }: Context, facts: readonly Fact[], runs: number): void {

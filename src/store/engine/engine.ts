@@ -73,6 +73,11 @@ export type Database = DatabaseReader & {
   /** Inserts rows, or updates the rows whose key exists. PostgreSQL locks rows in the given order: sort them by key. */
   readonly upsertMany: <R>(shape: TableMapping<R>, rows: readonly R[], rule?: UpsertRule) => Promise<void>
   readonly claim: (claim: ClaimQuery) => Promise<readonly SqlRow[]>
+  /**
+   * Ends the callback without waiting for its last writes: the commit travels behind them, and if one of them fails, the transaction fails as if it had
+   * been awaited. On SQLite every call must have been made by then: one that follows is refused, and with it the transaction.
+   */
+  readonly commitWith: (writes: Promise<unknown>) => void
 }
 
 export type TransactionOptions = {

@@ -1,7 +1,8 @@
 /**
  * sqlite-thread - a worker thread with one SQLite connection, as promises
  *
- * Operations that are requested in the same tick travel in one message. If the thread dies, its unanswered operations fail with Fault
+ * Operations that are requested before the event loop turns to something else travel in one message: a message between two threads costs more than
+ * the statements of a small batch. If the thread dies, its unanswered operations fail with Fault
  * store_busy, so that the remote server or the client retries. The next operation starts a new thread; SQLite recovers the file when it
  * opens it.
  *
@@ -82,30 +83,30 @@ export function createSqliteThread(
   let running: RunningWorker | null = null
   let closed = false
   let aborted = false
-  let queued: PendingOperation[] = []
+  const queued: PendingOperation[] = []
 
   const flush = (): void => {
-    const batch = queued
-    queued = []
+    const batch = queued.splice(0)
+    if (batch.length === 0) return
     if (aborted) return rejectAll(batch, new Fault('store_busy', 'the store is closed'))
     const current = (running ??= startRunningWorker(createWorker(settings), (ended) => {
       if (running === ended) running = null
     }))
-    sendBatch(current, batch, !settings.readOnly)
+    sendBatch(current, batch)
   }
 
   return {
     execute(operation) {
       if (closed) return Promise.reject(new Fault('store_busy', 'the store is closed'))
       return new Promise((resolve, reject) => {
-        if (queued.push({ operation, resolve, reject }) === 1) queueMicrotask(flush)
+        if (queued.push({ operation, resolve, reject }) === 1) afterAllMicrotasks(flush)
       })
     },
     async close() {
       if (closed) return
       closed = true
-      // Operations that were requested in this tick still run.
-      await Promise.resolve()
+      // Operations that were requested before still run.
+      flush()
       if (running !== null) await endWorker(running.worker)
     },
     abort() {
@@ -115,6 +116,9 @@ export function createSqliteThread(
     },
   }
 }
+
+/** Node runs its ticks when no microtask is left; a tick that is requested outside of a microtask would run before them. */
+const afterAllMicrotasks = (run: () => void): void => queueMicrotask(() => process.nextTick(run))
 
 function rejectAll(operations: readonly PendingOperation[], fault: Fault): void {
   for (const { reject } of operations) reject(fault)
@@ -140,11 +144,11 @@ function explainEnd(message: string): string {
   return message.includes('readonly database') ? `${message} (this user cannot write to the data folder or to the database file)` : message
 }
 
-function sendBatch({ worker, inFlight, statementNumbers }: RunningWorker, batch: PendingOperation[], stopsAtFailure: boolean): void {
+function sendBatch({ worker, inFlight, statementNumbers }: RunningWorker, batch: PendingOperation[]): void {
   inFlight.push(batch)
   const packer = createMessagePacker()
   const operations = batch.map(({ operation }) => packOperation(operation, packer, statementNumbers))
-  postToWorker(worker, { stopsAtFailure, operations, blob: packer.blob() })
+  postToWorker(worker, { operations, blob: packer.blob() })
 }
 
 async function endWorker(worker: Worker): Promise<void> {

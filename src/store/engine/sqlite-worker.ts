@@ -1,9 +1,10 @@
 /**
  * sqlite-worker - the thread that owns one SQLite connection
  *
- * Runs the operations of a message in order and answers once. An fsync or a long read blocks this thread only. In a message of the
- * writer, operations after a failure are not run. In a message of a reader, unrelated reads share the message, so each stands alone. A
- * statement of a transaction never runs outside one, whatever was lost before it.
+ * Runs the operations of a message in order and answers once. An fsync or a long read blocks this thread only. After a failure the writer
+ * runs nothing until the transaction is rolled back or another one begins, so a commit that was sent along with its last writes commits all of them or
+ * nothing. In a message of a reader, unrelated reads share the message, so each stands alone. A statement of a transaction never runs outside one,
+ * whatever was lost before it.
  *
  * See also: store/engine/sqlite-thread (the other end), store/engine/message-packing.
  */
@@ -41,7 +42,7 @@ export type WorkerOperation =
 /** A text with the number by which it is known once it has run (null: none), or such a number. */
 export type StatementRef = number | { readonly sql: string; readonly number: number | null }
 
-type WorkerRequest = { readonly stopsAtFailure: boolean; readonly operations: readonly WorkerOperation[]; readonly blob: Uint8Array }
+type WorkerRequest = { readonly operations: readonly WorkerOperation[]; readonly blob: Uint8Array }
 
 /** `code` is SQLite's extended result code, or 0 for another error. */
 export type SqliteFailure = { readonly code: number; readonly message: string }
@@ -90,6 +91,8 @@ type SqliteConnection = {
   readonly commitDelayMillis: number
   readonly statementsByNumber: StatementSync[]
   readonly statementsBySql: Map<string, StatementSync>
+  /** The failure of the running transaction (writer only). */
+  failure: SqliteFailure | null
 }
 
 function prepareStatement({ database, statementsByNumber, statementsBySql }: SqliteConnection, reference: StatementRef): StatementSync {
@@ -172,16 +175,17 @@ function executeRequest(connection: SqliteConnection, request: WorkerRequest): W
   const unpack = createMessageUnpacker(request.blob)
   const packer = createMessagePacker()
   const results: OperationResult[] = []
-  let failure: SqliteFailure | null = null
   for (const operation of request.operations) {
-    if (failure !== null && request.stopsAtFailure && operation.verb !== 'rollback') {
-      results.push({ failure })
+    if (operation.verb === 'rollback' || operation.verb === 'begin') connection.failure = null
+    if (connection.failure !== null) {
+      results.push({ failure: connection.failure })
       continue
     }
     try {
       results.push(executeOperation(connection, operation, unpack, packer))
     } catch (error) {
-      failure = toFailure(error)
+      const failure = toFailure(error)
+      if (!connection.readOnly) connection.failure = failure
       results.push({ failure })
     }
   }
@@ -196,6 +200,7 @@ function serve(port: NonNullable<typeof parentPort>, settings: SqliteWorkerSetti
     commitDelayMillis: settings.commitDelayMillis ?? 0,
     statementsByNumber: [],
     statementsBySql: new Map(),
+    failure: null,
   }
   port.on('message', (message: WorkerMessage) => {
     if (message === null) {

@@ -11,6 +11,7 @@ import { Fault } from '../../errors.ts'
 import type { ClaimQuery, Database, Engine, EngineOptions, KeyTuples, DatabaseReader } from './engine.ts'
 import { type Deadline, runUntilDeadline } from './deadline.ts'
 import { DEFAULT_LIMITS } from './postgres/limits.ts'
+import { createLastWrites } from './last-writes.ts'
 import { createTransactionGuard } from './transaction-guard.ts'
 import { claimSql, insertSql, encodeKeysAsJson, translateSql, translateKeyedSql, upsertSql } from './sql.ts'
 import type { TableMapping } from './mapping.ts'
@@ -84,10 +85,12 @@ async function runTransaction<T>(writer: SqliteThread, work: (db: Database) => P
   // Not awaited: it travels with the first calls of the callback. If it fails, so do they.
   const beginning = guard.execute({ verb: 'begin' })
   beginning.catch(() => undefined)
+  const { commitWith, done } = createLastWrites()
   try {
-    const result = await Promise.race([work(createSqliteDatabase(guard.execute)), deadline.passed])
-    await beginning
-    await guard.execute({ verb: 'commit' })
+    const result = await Promise.race([work({ ...createSqliteDatabase(guard.execute), commitWith }), deadline.passed])
+    const committing = guard.execute({ verb: 'commit' })
+    guard.end()
+    await Promise.all([beginning, done(), committing])
     return result
   } catch (error) {
     // The rollback fails if nothing was begun or the thread is gone. In both cases nothing is left.
@@ -112,7 +115,7 @@ function createSqliteReader(execute: ExecuteOperation): DatabaseReader {
   }
 }
 
-function createSqliteDatabase(execute: ExecuteOperation): Database {
+function createSqliteDatabase(execute: ExecuteOperation): Omit<Database, 'commitWith'> {
   const runForEachRow = async <R>(sql: string, { table, encodeInto }: TableMapping<R>, rows: readonly R[]): Promise<number> => {
     if (rows.length === 0) return 0
     const values: SqlValue[] = []

@@ -217,6 +217,33 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
     expect(await count(engine)).toBe(2)
   })
 
+  test('tx: commits with its last writes, which it does not wait for; one that fails leaves nothing', async () => {
+    const { engine } = await open()
+    const addAtLast = (...numbers: readonly number[]): Promise<string> =>
+      engine.tx(async (db) => {
+        db.commitWith(Promise.all(numbers.map(async (n) => db.insertMany(THINGS, [thing(n)]))))
+        return 'done'
+      })
+    expect(await addAtLast(1, 2)).toBe('done')
+    expect(await count(engine)).toBe(2)
+    await expect(addAtLast(3, 2, 4)).rejects.toMatchObject({ code: 'conflict' })
+    expect(await count(engine)).toBe(2)
+    expect(await addAtLast(3)).toBe('done')
+    expect(await count(engine)).toBe(3)
+  })
+
+  test('tx: a write that comes after its commit is never lost unseen', async () => {
+    const { engine } = await open()
+    const late = engine.tx(async (db) => {
+      db.commitWith(rest(20).then(async () => db.insertMany(THINGS, [thing(1)])))
+    })
+    const outcome = await late.then(
+      () => 'committed',
+      (error: unknown) => Reflect.get(Object(error), 'code'),
+    )
+    expect([outcome, await count(engine)]).toEqual(kind === 'postgres' ? ['committed', 1] : ['internal', 0])
+  })
+
   test('tx: sees its own writes, others see them after the commit', async () => {
     const { engine } = await open()
     await engine.tx(async (db) => {

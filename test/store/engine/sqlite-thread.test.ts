@@ -101,6 +101,27 @@ describe('sqlite', () => {
     await thread.close()
   })
 
+  test('after a failed statement nothing of its transaction is committed, in whatever messages the rest arrives', async () => {
+    const path = fresh().slice('sqlite:'.length)
+    const thread = createSqliteThread({ path, readOnly: false, busyTimeoutMillis: 100 })
+    const run = async (sql: string) => thread.execute({ verb: 'run', sql, width: 0, values: [] })
+    await Promise.all([
+      thread.execute({ verb: 'begin' }),
+      run('create table t (n integer primary key) strict'),
+      thread.execute({ verb: 'commit' }),
+    ])
+    await Promise.all([thread.execute({ verb: 'begin' }), run('insert into t values (1)')])
+    await expect(run('insert into t values (1)')).rejects.toMatchObject({ code: 'conflict' })
+    await expect(run('insert into t values (2)')).rejects.toMatchObject({ code: 'conflict' })
+    await expect(thread.execute({ verb: 'commit' })).rejects.toMatchObject({ code: 'conflict' })
+    await thread.execute({ verb: 'rollback' })
+    await Promise.all([thread.execute({ verb: 'begin' }), run('insert into t values (3)'), thread.execute({ verb: 'commit' })])
+    const reader = createSqliteThread({ path, readOnly: true, busyTimeoutMillis: 100 })
+    expect((await reader.execute({ verb: 'rows', sql: 'select n from t', width: 0, values: [] })).rows).toEqual([{ n: 3 }])
+    await reader.close()
+    await thread.close()
+  })
+
   test('a thread that cannot start is store_busy for all callers, and is started again', async () => {
     const later = join(folder, 'later')
     const thread = createSqliteThread({ path: join(later, 'x.db'), readOnly: false, busyTimeoutMillis: 100 })

@@ -19,6 +19,7 @@ import type { ClaimQuery, Database, Engine, EngineOptions, KeyTuples, DatabaseRe
 import { installDriverRaceHandler } from './driver-race-handler.ts'
 import { compressBytes } from '../compression.ts'
 import { createCounterSlots } from '../counter-slots.ts'
+import { createLastWrites } from '../last-writes.ts'
 import type { TableMapping } from '../mapping.ts'
 import { checkPooler } from './pooler-check.ts'
 import { createPostgresConnection, listPostgresAddresses } from './connection.ts'
@@ -86,7 +87,7 @@ export async function openPostgres(url: string, options: EngineOptions): Promise
       const [pool, used] =
         txOptions.isMaintenance === true ? [pools.maintenance, maintenanceLimits] : [pools.transactions, limitsWithin(limits, txOptions)]
       const slot = counterSlots.acquire()
-      const run = (execute: ExecuteQuery): ReturnType<typeof work> => work(createPostgresDatabase(execute, slot))
+      const run = (execute: ExecuteQuery): ReturnType<typeof work> => runWithLastWrites(work, createPostgresDatabase(execute, slot))
       return transactWithRetries({ pool, limits: used, options: txOptions, work: run }).finally(() => counterSlots.release(slot))
     },
     abort: () => all.forEach((each) => each.abort(new Fault('store_busy', 'the store is closed'))),
@@ -99,6 +100,14 @@ export async function openPostgres(url: string, options: EngineOptions): Promise
 }
 
 type Connect = (onEnd: () => void, onNotified?: (payload: string) => void) => PostgresConnection
+
+/** Runs a callback, and waits for the writes that it has not waited for. */
+async function runWithLastWrites<T>(work: (db: Database) => Promise<T>, database: Omit<Database, 'commitWith'>): Promise<T> {
+  const { commitWith, done } = createLastWrites()
+  const result = await work({ ...database, commitWith })
+  await done()
+  return result
+}
 
 type SessionLimits = Readonly<Record<'limits' | 'scanLimits', PostgresLimits>>
 
@@ -188,7 +197,7 @@ function createPostgresReader(execute: ExecuteQuery): DatabaseReader {
   }
 }
 
-function createPostgresDatabase(execute: ExecuteQuery, counterSlot: number): Database {
+function createPostgresDatabase(execute: ExecuteQuery, counterSlot: number): Omit<Database, 'commitWith'> {
   const insertRows = async <R>(text: string, { table, encode }: TableMapping<R>, rows: readonly R[]): Promise<number> => {
     if (rows.length === 0) return 0
     const encoded = rows.map(encode)

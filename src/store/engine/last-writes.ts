@@ -1,0 +1,23 @@
+/**
+ * last-writes - the writes of a transaction that its callback does not wait for
+ *
+ * See also: store/engine/engine (`commitWith`), store/engine/sqlite, store/engine/postgres/postgres.
+ */
+import type { Database } from './engine.ts'
+
+type LastWrites = Pick<Database, 'commitWith'> & {
+  /** Resolves when all of them are done. Rejects with the failure of one. */
+  readonly done: () => Promise<unknown>
+}
+
+/** Creates the list of one run of a callback. A failure that nobody waits for, because the callback has failed too, is no unhandled rejection. */
+export function createLastWrites(): LastWrites {
+  const all: Promise<unknown>[] = []
+  return {
+    commitWith: (writes) => {
+      writes.catch(() => undefined)
+      all.push(writes)
+    },
+    done: () => Promise.all(all),
+  }
+}
