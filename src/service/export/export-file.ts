@@ -8,7 +8,7 @@
  */
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { gunzip, gzip } from 'node:zlib'
+import { createGzip, gunzip } from 'node:zlib'
 import type { ExportRow } from '../../store/exports.ts'
 import { csvLines, type Cell } from './csv.ts'
 import { EXPORT_KINDS } from './export-kinds.ts'
@@ -41,8 +41,37 @@ function jsonLine(columns: readonly string[], row: readonly Cell[]): string {
   return `${JSON.stringify(Object.fromEntries(columns.map((name, at) => [name, row[at] ?? null])))}\n`
 }
 
-/** Compresses one chunk into one gzip member, on a worker thread. */
-export const compressChunk: (text: string) => Promise<Buffer> = promisify(gzip)
+/** A chunk that is written part by part. */
+type ChunkWriter = {
+  /** Compresses one part, on a worker thread; the next part waits for it. */
+  readonly write: (text: string) => Promise<void>
+  /** Bytes of text written so far. */
+  readonly textBytes: () => number
+  /** Ends the gzip member and returns it; no text gives an empty one. */
+  readonly end: () => Promise<Buffer>
+}
+
+/** Creates a writer of one chunk, which is one gzip member. Its memory is that of the compressed bytes and of one part. */
+export function createChunkWriter(): ChunkWriter {
+  const stream = createGzip()
+  const compressed = stream.toArray()
+  // Handled where the chunk ends; a failed write rejects earlier.
+  compressed.catch(() => undefined)
+  let textBytes = 0
+  return {
+    write: (text) => {
+      textBytes += Buffer.byteLength(text)
+      return new Promise((resolve, reject) => {
+        stream.write(text, (error) => (error == null ? resolve() : reject(error)))
+      })
+    },
+    textBytes: () => textBytes,
+    end: async () => {
+      stream.end()
+      return Buffer.concat(await compressed)
+    },
+  }
+}
 
 /** Decompresses one gzip member. */
 export const decompressChunk: (chunk: Uint8Array) => Promise<Buffer> = promisify(gunzip)

@@ -1,8 +1,9 @@
 /**
  * exporter - writes export files in the background, one page at a time
  *
- * A tick claims jobs while slots are free. Each page is read on the engine's reader for long scans, stored as one chunk, and committed together
- * with the cursor and the renewed lease. So memory is bounded by one page whatever the size of the file, and the writer is never blocked. A job
+ * A tick claims jobs while slots are free. Each page is read on the engine's reader for long scans, in small steps that are formatted as they
+ * arrive, stored as one chunk, and committed together with the cursor and the renewed lease. So memory is bounded by one page of text and one
+ * step of rows, whatever the size of the file, and the writer is never blocked. A job
  * that a crash or a shutdown interrupts, or that makes room for another account's, continues after its last chunk, here or on another node. A job that the store cannot serve at present
  * is retried. A job that fails otherwise becomes `failed` with a reason, and can be retried by its account.
  *
@@ -20,9 +21,9 @@ import {
   type ExportChange,
   type ExportRow,
 } from '../../store/exports.ts'
+import type { DatabaseReader } from '../../store/engine/engine.ts'
 import type { ExportSignal } from '../../store/export-states.ts'
-import type { Cell } from './csv.ts'
-import { fileHead, fileLines, compressChunk } from './export-file.ts'
+import { createChunkWriter, fileHead, fileLines } from './export-file.ts'
 import { EXPORT_KINDS, type ExportStep } from './export-kinds.ts'
 import type { Context } from '../context.ts'
 
@@ -47,8 +48,14 @@ export type Exporter = {
 }
 
 const DAY_MS = 86_400_000
-/** Rows in a page: a page takes a few milliseconds. */
+/** Rows after which a page ends: its transaction costs little for each of them. */
 const PAGE_ROWS = 1_000
+/** Bytes after which a page ends: rows with long subjects and send logs fill it earlier. */
+const PAGE_BYTES = 2_097_152
+/** Rows of one step. They live as objects until they are formatted, so that few of them outlive the young generation, and other work waits for a few milliseconds at most. */
+const STEP_ROWS = 250
+/** Rows that a step reads after one that found few: with a filter that matches few rows, the number of steps counts. */
+const SPARSE_STEP_ROWS = 1_000
 /** A second or so. */
 const PAGES_PER_SLICE = 20
 /** Scan steps in a page: with a filter that matches few rows, the lease must still be renewed in time. */
@@ -205,42 +212,52 @@ async function writeFile(internals: ExporterInternals, first: ExportRow): Promis
 const isOtherAccountWaiting = ({ context }: ExporterInternals, { account }: ExportRow): Promise<boolean> =>
   isOtherExportWaiting(context.engine.read, account, context.now())
 
-type ExportPage = { readonly rows: readonly (readonly Cell[])[]; readonly next: ExportStep['next'] }
+/** `chunk` is one gzip member, or null if there is no text. */
+type ExportPage = {
+  readonly rows: number
+  readonly textBytes: number
+  readonly chunk: Buffer | null
+  readonly next: ExportStep['next']
+}
 
-/** Reads until a page is full, the rows end, or the number of steps is reached. */
-async function readExportPage(
-  { context }: ExporterInternals,
-  { account, kind, filters, from, to, cursor, startedAt }: ExportRow,
-): Promise<ExportPage> {
-  const { bulkRead, replica } = context.engine
-  // An erasure expires the exports that run. One that has begun since must not find the address on a replica that is behind.
-  const isSafe = startedAt !== null && context.now() - startedAt > replica.maxLagMillis
-  const reader = replica.maxLagMillis > 0 && isSafe ? replica.bulkRead : bulkRead
-  const rows: (readonly Cell[])[] = []
-  let after = cursor
-  for (let steps = 0; steps < MAX_STEPS_PER_PAGE; steps++) {
-    const stride = { from, to, after, maxRows: PAGE_ROWS }
+/** Reads, formats and compresses rows step by step until a page is full, the rows end, or the number of steps is reached. */
+async function readExportPage({ context }: ExporterInternals, job: ExportRow): Promise<ExportPage> {
+  const { account, kind, filters, from, to, cursor } = job
+  const reader = chooseReader(context, job)
+  const writer = createChunkWriter()
+  if (job.chunks === 0) await writer.write(fileHead(job))
+  let [after, rows, maxRows] = [cursor, 0, STEP_ROWS]
+  for (let steps = 0; steps < MAX_STEPS_PER_PAGE && rows < PAGE_ROWS && writer.textBytes() < PAGE_BYTES; steps++) {
+    const stride = { from, to, after, maxRows }
     const step: ExportStep = await EXPORT_KINDS[kind].readStep(reader, { account, filters, now: context.now(), stride })
-    rows.push(...step.rows)
+    await writer.write(await fileLines(job, step.rows))
+    rows += step.rows.length
     after = step.next
-    if (after === null || rows.length >= PAGE_ROWS) break
+    if (after === null) break
+    maxRows = step.rows.length * 2 < maxRows ? SPARSE_STEP_ROWS : STEP_ROWS
   }
-  return { rows, next: after }
+  const chunk = await writer.end()
+  // An empty file still needs one member.
+  const isEmpty = writer.textBytes() === 0 && job.chunks > 0
+  return { rows, textBytes: writer.textBytes(), chunk: isEmpty ? null : chunk, next: after }
+}
+
+/** The reader for long scans, of a replica if one may be read. */
+function chooseReader({ engine: { bulkRead, replica }, now }: Context, { startedAt }: ExportRow): DatabaseReader {
+  // An erasure expires the exports that run. One that has begun since must not find the address on a replica that is behind.
+  const isSafe = startedAt !== null && now() - startedAt > replica.maxLagMillis
+  return replica.maxLagMillis > 0 && isSafe ? replica.bulkRead : bulkRead
 }
 
 /** Stores one chunk in one transaction, which also ends the job after its last page. Resolves to null if the lease was lost. */
 async function saveExportPage(
   { context, rules }: ExporterInternals,
   job: ExportRow,
-  { rows, next }: ExportPage,
+  { rows, textBytes, chunk, next }: ExportPage,
 ): Promise<ExportRow | null> {
-  const head = job.chunks === 0 ? fileHead(job) : ''
-  const text = head + (await fileLines(job, rows))
-  // An empty gzip file still needs one member.
-  const chunk = text === '' && job.chunks > 0 ? null : await compressChunk(text)
-  const size = job.gzip ? (chunk?.byteLength ?? 0) : Buffer.byteLength(text)
+  const size = job.gzip ? (chunk?.byteLength ?? 0) : textBytes
   const now = context.now()
-  const progress = { cursor: next, rows: job.rows + rows.length, bytes: job.bytes + size, leaseUntil: now + LEASE_MS }
+  const progress = { cursor: next, rows: job.rows + rows, bytes: job.bytes + size, leaseUntil: now + LEASE_MS }
   const ending = { at: now, expiresAt: now + rules.keepDays * DAY_MS, lease: job.lease }
   const isHeld = await context.engine.tx(
     async (db) => {
@@ -250,6 +267,6 @@ async function saveExportPage(
     { visibility: 'latest' },
   )
   if (!isHeld) return null
-  context.telemetry.count('bounced_export_rows_total', {}, rows.length)
+  context.telemetry.count('bounced_export_rows_total', {}, rows)
   return { ...job, ...progress, chunks: job.chunks + (chunk === null ? 0 : 1), attempts: 0 }
 }
