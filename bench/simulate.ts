@@ -6,6 +6,7 @@
 import { join } from 'node:path'
 import { readProviders, readToml } from '../src/config/provider-files.ts'
 import { loadRules } from '../src/config/rule-files.ts'
+import { loadShaping } from '../src/config/shaping-files.ts'
 import { BACKOFF_POLICIES } from '../src/queue/backoff/policy.ts'
 import { readScenario, type Scenario } from '../src/simulator/scenario.ts'
 import { runSimulation as play } from '../src/simulator/simulate.ts'
@@ -17,10 +18,11 @@ const FILE = join(import.meta.dirname, '../scenarios/day.toml')
 export async function simulate(): Promise<readonly Figure[]> {
   const files = readProviders()
   const rules = loadRules()
+  const shaping = loadShaping(null)
   const whole = readScenario(FILE, readToml(FILE), [...files.keys()])
   const measure = (scenario: Scenario): { readonly seconds: number; readonly mails: number; readonly attempts: number } => {
     const began = performance.now()
-    const { metrics: score } = play({ scenario, files, rules, policy: BACKOFF_POLICIES.default })
+    const { metrics: score } = play({ scenario, files, rules, policy: BACKOFF_POLICIES.default, shaping })
     return { seconds: (performance.now() - began) / 1_000, mails: score.mails, attempts: score.attempts }
   }
   const tenth = measure({

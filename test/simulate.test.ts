@@ -2,7 +2,7 @@
  * simulate.test - bounced simulate: its output and exit status
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -127,7 +127,25 @@ test.each(bad)('bounced simulate %j is refused in one line', (args, message) => 
   expect(err).toMatch(message)
 })
 
-test.each(['cold-ip', 'blocklisted-ip', 'qq-quota', 'dirty-list', 'outage', 'day'])('scenarios/%s.toml is well formed', (name) => {
-  const file = join(ROOT, 'scenarios', `${name}.toml`)
-  expect(readScenario(file, readToml(file), [...readProviders().keys()]).name).toBe(name)
+test('the limits of receiving sites: the shipped ones, with a file in front, or none', () => {
+  const yahoo = write('yahoo.toml', SMALL.replace('gmail = 1, generic = 1', 'yahoo = 1').replace(/\[\[listing\]\][^]*$/, ''))
+  const mailsAConnection = (...args: readonly string[]): number => {
+    const report: { providers: { attempts: number; connections: number }[] } = JSON.parse(run(yahoo, '--json', ...args).out)
+    const [provider] = report.providers
+    return (provider?.attempts ?? 0) / (provider?.connections ?? 1)
+  }
+  const own = write('shaping.toml', '[site.yahoo]\nmails_per_connection = 1\n')
+  expect(mailsAConnection('--shaping', own)).toBe(1)
+  expect(mailsAConnection('--no-shaping')).toBeGreaterThan(2)
+  expect(run(yahoo, '--shaping', write('bad.toml', '[site.yahoo]\nmails = 1\n')).err).toMatch(
+    /bad\.toml: line \d: site\.yahoo: Unrecognized key: "mails"/,
+  )
 })
+
+test.each(readdirSync(join(ROOT, 'scenarios')).flatMap((file) => (file.endsWith('.toml') ? [file.slice(0, -5)] : [])))(
+  'scenarios/%s.toml is well formed',
+  (name) => {
+    const file = join(ROOT, 'scenarios', `${name}.toml`)
+    expect(readScenario(file, readToml(file), [...readProviders().keys()]).name).toBe(name)
+  },
+)

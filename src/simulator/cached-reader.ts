@@ -21,7 +21,7 @@ export type AttemptReader = (subject: AttemptSubject, outcome: DialogueOutcome) 
 export function createCachedReader(rules: RuleTable): AttemptReader {
   const cache = new Map<string, AttemptReading>()
   return (subject, outcome) => {
-    const key = [outcome.mx, subject.domain, subject.site, outcome.kind === 'error' ? outcome.error : outcome.code, outcome.text].join(' ')
+    const key = [outcome.mx, subject.domain, subject.site, ...readingKeyOf(outcome)].join(' ')
     const known = cache.get(key)
     const reading = known ?? readAttempt(rules, subject, outcome)
     if (known === undefined) {
@@ -32,21 +32,27 @@ export function createCachedReader(rules: RuleTable): AttemptReader {
   }
 }
 
+const readingKeyOf = (outcome: DialogueOutcome): readonly (string | number)[] =>
+  outcome.kind === 'error' ? [outcome.error, outcome.text] : [outcome.code, outcome.phase ?? '', outcome.text]
+
 /** The texts that a real connection shows where no reply came. */
 const ERROR_TEXTS = {
   connect: 'connect ECONNREFUSED',
   timeout: 'connect ETIMEDOUT',
   dns: 'getaddrinfo EAI_AGAIN',
   dropped: 'connection closed unexpectedly',
+  tls: 'the server does not offer STARTTLS',
 } as const satisfies Record<NonNullable<ProviderResponse['error']>, string>
 
 /** A provider's response as the outcome of a real connection to `mx`. */
-export function outcomeOf({ error, text }: Pick<ProviderResponse, 'error' | 'text'>, mx: string): DialogueOutcome {
-  return error === null ? simulatedReply(text ?? '', mx) : { kind: 'error', error, text: ERROR_TEXTS[error], mx }
+export function outcomeOf({ error, text, phase }: Pick<ProviderResponse, 'error' | 'text' | 'phase'>, mx: string): DialogueOutcome {
+  if (error !== null) return { kind: 'error', error, text: ERROR_TEXTS[error], mx }
+  const replied = simulatedReply(text ?? '', mx)
+  return phase === null ? replied : { ...replied, phase }
 }
 
 /** A reply by its text, code first. A text without a code counts as 451. */
-export const simulatedReply = (text: string, mx: string): DialogueOutcome => ({
+export const simulatedReply = (text: string, mx: string): Extract<DialogueOutcome, { readonly kind: 'reply' }> => ({
   kind: 'reply',
   code: parseReply(text).code ?? 451,
   text,

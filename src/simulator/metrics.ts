@@ -26,6 +26,8 @@ export type ProviderMetrics = {
   readonly invalid: Map<string, number>
   readonly soft: Map<string, number>
   attempts: number
+  /** Opened. */
+  connections: number
   readonly wasted: Map<RefusalKind, number>
   reports: number
   complaints: number
@@ -80,6 +82,7 @@ export function getProviderMetrics(metrics: SimulationMetrics, name: string, tit
     invalid: new Map(),
     soft: new Map(),
     attempts: 0,
+    connections: 0,
     wasted: new Map(),
     reports: 0,
     complaints: 0,

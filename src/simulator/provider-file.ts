@@ -4,22 +4,42 @@
  * One file per provider: how fast it replies, the state of its mailboxes, its limits for an egress IP or a sender domain, how long it refuses,
  * and the texts of its replies. Each answer names the reason and the backoff class that the rules give it; a test checks both.
  *
+ *     [connections]
+ *     count = 20                  # open at once from one egress IP
+ *     answer = "connections"      # the reply to the next one
+ *     mails = 20                  # messages that a connection carries, delivered or not
+ *     mails_answer = "session"    # the reply to the next MAIL; without it, the provider closes the connection after the last message
+ *
+ *     [tls]
+ *     offered = true              # STARTTLS
+ *     answer = "tls"              # the reply to a message over a connection without TLS; without it, the provider takes the message
+ *
  *     [[limit]]
  *     key = "ip"                  # or "sender-domain"; "subnet": a /24 or /64; "all-ips": all egress IPs together
+ *     counts = "messages"         # or "connections": new ones
  *     window = "hour"             # the last "second", "minute" or "hour", or "day": from midnight to midnight in `zone`
- *     count = 60000               # messages accepted in the window
+ *     fixed = false               # true: the window begins with its first message, and all of it ends at once, as in Postfix's anvil(8)
+ *     count = 60000               # accepted in the window
  *     cold = 0.004                # the share of it for an unknown egress IP
  *     warm_after = 150000         # accepted messages after which an egress IP is fully known
- *     holds_minutes = 45          # how long it refuses
+ *     holds_minutes = 45          # how long it refuses; 0: until the window has room again
  *     extends_seconds = 5         # how much each attempt in that time extends it
  *     holds_at_most_minutes = 360 # the bound of the extension
  *
+ *     [answer.connections]
+ *     text = "421 4.7.0 Too many connections from {ip}"
+ *     phase = "greeting"          # when the reply comes: "greeting", "ehlo", "mail", "rcpt", "data" or "end" (after the message)
+ *     reason = "rate-limited"
+ *     pause = "connection-frequency"
+ *
+ * Without `phase`, refusals of connections come as the greeting, `content` comes after the message, and all others at RCPT.
  * The texts may contain {recipient}, {domain}, {sender} (the sender's domain), {ip} and {id}. Unknown members are refused.
  * Pure. See also: simulator/provider-model (the behaviour), config/provider-files (reads the files), src/simulator/providers.
  */
 import * as z from 'zod'
 import { invalidFile, schemaProblems } from '../invalid-file.ts'
 import { type Reason, REASONS } from '../classify/reasons.ts'
+import type { SmtpPhase } from '../ledger/decide/attempt-reading.ts'
 import { isTimeZone } from '../queue/backoff/provider-day.ts'
 
 const share = z.number().min(0).max(1)
@@ -37,22 +57,39 @@ const holdFields = {
   holds_at_most_minutes: minutes.default(0),
 }
 
-const limit = z.strictObject({
-  id: name,
-  key: z.enum(['ip', 'sender-domain', 'subnet', 'all-ips']),
-  window: z.enum(['second', 'minute', 'hour', 'day']),
-  count: z.int().min(1),
-  cold: share.default(1),
-  warm_after: z.int().min(0).default(0),
-  answer: name,
-  ...holdFields,
-})
+const limit = z
+  .strictObject({
+    id: name,
+    key: z.enum(['ip', 'sender-domain', 'subnet', 'all-ips']),
+    counts: z.enum(['messages', 'connections']).default('messages'),
+    fixed: z.boolean().default(false),
+    window: z.enum(['second', 'minute', 'hour', 'day']),
+    count: z.int().min(1),
+    cold: share.default(1),
+    warm_after: z.int().min(0).default(0),
+    answer: name,
+    ...holdFields,
+  })
+  .refine(({ counts, key }) => counts === 'messages' || key !== 'sender-domain', 'a new connection has no sender domain yet')
+
+const connections = z
+  .strictObject({ count: z.int().min(1), answer: name, mails: z.int().min(1).optional(), mails_answer: name.optional() })
+  .refine((each) => each.mails_answer === undefined || each.mails !== undefined, 'has "mails_answer" without "mails"')
+
+const tls = z
+  .strictObject({ offered: z.boolean().default(true), answer: name.optional() })
+  .refine((each) => each.offered || each.answer === undefined, 'demands TLS and does not offer it')
+
+/** When a reply can come, in the order of a dialogue. */
+const PHASES = ['greeting', 'ehlo', 'mail', 'rcpt', 'data', 'end'] as const satisfies readonly SmtpPhase[]
+export type AnswerPhase = (typeof PHASES)[number]
 
 const answer = z.strictObject({
   text: z
     .string()
     .regex(/^[245]\d\d /, 'does not begin with a reply code')
     .max(1_000),
+  phase: z.enum(PHASES).optional(),
   reason: z
     .string()
     .refine((value): value is Reason => Object.hasOwn(REASONS, value), { error: (issue) => `"${String(issue.input)}" is not a reason` })
@@ -80,7 +117,8 @@ const schema = z.strictObject({
   unreachable: z.enum(['connect', 'timeout', 'dns']).optional(),
   pace: z.strictObject({ accept_ms: range, refuse_ms: range, drop: share }),
   mailboxes: mailboxesSchema,
-  connections: z.strictObject({ count: z.int().min(1), answer: name }).optional(),
+  connections: connections.optional(),
+  tls: tls.optional(),
   limit: z.array(limit).default([]),
   /** An egress IP loses its reputation at these shares of a day's messages, from `floor` messages on. */
   reputation: z.strictObject({ unknown: share, complaints: share, floor: z.int().min(1), answer: name, ...holdFields }).optional(),
@@ -114,13 +152,31 @@ export function readProviderFile(file: string, data: unknown): ProviderFile {
 /** The names of all answers that the provider may give. */
 function answersOf(file: ProviderFile): string[] {
   const mailboxes = (['unknown', 'disabled', 'full', 'content', 'busy'] as const).filter((each) => file.mailboxes[each] > 0)
-  return [
-    'accepted',
-    ...mailboxes,
-    ...file.limit.map((each) => each.answer),
-    ...(file.connections === undefined ? [] : [file.connections.answer]),
-    ...(file.reputation === undefined ? [] : [file.reputation.answer]),
-    ...(file.greylist === undefined ? [] : [file.greylist.answer]),
-    ...(file.late?.answers ?? []),
-  ]
+  return ['accepted', ...mailboxes, ...file.limit.map((each) => each.answer), ...optionalAnswers(file), ...(file.late?.answers ?? [])]
+}
+
+const optionalAnswers = ({ connections: each, tls: demand, reputation, greylist }: ProviderFile): string[] =>
+  [each?.answer, each?.mails_answer, demand?.answer, reputation?.answer, greylist?.answer].filter((answered) => answered !== undefined)
+
+/** Where a provider decides: when a connection is opened, at MAIL, or once it knows the recipient. */
+export type DialogueStage = 'connection' | 'mail' | 'message'
+
+/** Where the provider decides about an answer. */
+export const DIALOGUE_STAGES = {
+  greeting: 'connection',
+  ehlo: 'connection',
+  mail: 'mail',
+  rcpt: 'message',
+  data: 'message',
+  end: 'message',
+} as const satisfies Record<AnswerPhase, DialogueStage>
+
+/** When the reply of an answer comes. */
+export function phaseOfAnswer(file: ProviderFile, answered: string): AnswerPhase {
+  const own = file.answer[answered]?.phase
+  if (own !== undefined) return own
+  if (answered === 'accepted' || answered === 'content') return 'end'
+  const isOfConnections =
+    file.connections?.answer === answered || file.limit.some((each) => each.counts === 'connections' && each.answer === answered)
+  return isOfConnections ? 'greeting' : 'rcpt'
 }

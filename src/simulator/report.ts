@@ -21,6 +21,8 @@ export type ProviderReport = {
   readonly invalidBy: Readonly<Record<string, number>>
   readonly softBy: Readonly<Record<string, number>>
   readonly attempts: number
+  /** Opened. */
+  readonly connections: number
   readonly wasted: number
   readonly wastedBy: Readonly<Record<string, number>>
   readonly reports: number
@@ -127,6 +129,7 @@ function createProviderReport(metrics: SimulationMetrics, provider: ProviderMetr
     invalidBy: sortedCounts(provider.invalid),
     softBy: sortedCounts(provider.soft),
     attempts: provider.attempts,
+    connections: provider.connections,
     wasted: [...provider.wasted.values()].reduce((all, n) => all + n, 0),
     wastedBy: sortedCounts(provider.wasted),
     reports: provider.reports,

@@ -14,7 +14,9 @@ import type { BackoffPolicy } from '../queue/backoff/policy.ts'
 import type { SimulatedAttempt, ProviderResponse } from './provider-model.ts'
 import type { ProviderFile } from './provider-file.ts'
 import { createQueue, applyCommand, type Queue } from '../queue/queue.ts'
+import { createQueueShaping, type ShapingTable } from '../queue/shaping/shaping-table.ts'
 import type { Scenario } from './scenario.ts'
+import type { SenderConnection, SenderConnections } from './sender-connections.ts'
 import { createMetrics, type SimulationMetrics } from './metrics.ts'
 
 export type SimulationOptions = {
@@ -22,6 +24,8 @@ export type SimulationOptions = {
   readonly files: ReadonlyMap<string, ProviderFile>
   readonly rules: RuleTable
   readonly policy: BackoffPolicy
+  /** The limits of receiving sites; null: none. */
+  readonly shaping: ShapingTable | null
   /** Called now and then with the number of messages that have ended. */
   readonly onProgress?: (done: number, total: number) => void
   /** Called with the time of every event. */
@@ -45,10 +49,20 @@ export type SimulatedMessage = {
   pendingReports: number
 }
 
+/** An attempt, and the connections by which it leaves. */
+export type StartedAttempt = { readonly dispatch: Dispatch; readonly message: SimulatedMessage; readonly connections: SenderConnections }
+
 export type SimulationEvent =
   | { readonly kind: 'submit'; readonly campaign: number }
   | { readonly kind: 'wake' }
-  | { readonly kind: 'answer'; readonly dispatch: Dispatch; readonly message: SimulatedMessage; readonly response: ProviderResponse }
+  /** The moment of an attempt that had to wait for a new connection. */
+  | { readonly kind: 'open'; readonly attempt: StartedAttempt }
+  | {
+      readonly kind: 'answer'
+      readonly attempt: StartedAttempt
+      readonly connection: SenderConnection
+      readonly response: ProviderResponse
+    }
   | { readonly kind: 'report'; readonly message: SimulatedMessage; readonly text: string }
   | { readonly kind: 'complaint'; readonly message: SimulatedMessage; readonly ip: string }
   | { readonly kind: 'recover'; readonly key: string }
@@ -65,19 +79,30 @@ export type RunState = {
   readonly readAttempt: AttemptReader
   readonly providers: ReadonlyMap<string, ScenarioProvider>
   readonly messages: Map<string, SimulatedMessage>
-  /** Open connections by egress IP and provider. */
-  readonly connections: Map<string, number>
+  /** By egress IP and provider. */
+  readonly connections: Map<string, SenderConnections>
   inFlight: number
   endedCount: number
   wakeAt: number
 }
 
+function createScenarioQueue({ scenario: { seed, sender }, policy, shaping }: SimulationOptions): Queue {
+  const { ips, connections_per_site: connectionsPerSite } = sender
+  return createQueue({
+    policy,
+    seed,
+    pools: { '*': ips },
+    ...(connectionsPerSite === undefined ? {} : { connectionsPerSite }),
+    ...(shaping === null ? {} : { shaping: createQueueShaping(shaping, 1) }),
+  })
+}
+
 /** The state before the first event. */
 export function createRunState(options: SimulationOptions): RunState {
-  const { scenario, files, rules, policy } = options
+  const { scenario, files, rules } = options
   const start = scenarioStart(scenario)
   const metrics = createMetrics(start)
-  const queue = createQueue({ policy, seed: scenario.seed, pools: { '*': scenario.sender.ips } })
+  const queue = createScenarioQueue(options)
   const campaigns = planCampaigns(scenario, files, start)
   const events = createEventQueue<SimulationEvent>()
   for (const [campaign, campaignPlan] of campaigns.entries()) events.schedule(campaignPlan.submitAt(0), { kind: 'submit', campaign })

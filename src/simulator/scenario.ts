@@ -12,6 +12,10 @@
  *     domain = "news.example.com"
  *     ips = ["198.51.100.1"]
  *     connections = 100                  # the most simultaneous attempts
+ *     connections_per_site = 20          # from one address to one provider; default: no limit
+ *     connection_mails = 100             # the most mails a connection, where no shaping says fewer
+ *     connection_idle_seconds = 15       # how long an idle connection is kept
+ *     tls = "opportunistic"              # or "off", "required", "verified", as in delivery.tls
  *     warm_up = true                     # new egress IPs follow the warm-up schedule
  *     operator_hours = 4                 # an operator presses Recover this long after a pause that only an operator ends
  *
@@ -39,6 +43,7 @@
  */
 import * as z from 'zod'
 import { invalidFile, schemaProblems } from '../invalid-file.ts'
+import { TLS_STRICTNESS } from '../queue/shaping/tls-policy.ts'
 import { mailboxesSchema } from './provider-file.ts'
 
 const hours = z.number().min(0).max(10_000)
@@ -70,6 +75,10 @@ const schema = z.strictObject({
     domain,
     ips: z.array(ip).min(1).max(64),
     connections: z.int().min(1).max(10_000).default(100),
+    connections_per_site: z.int().min(1).max(10_000).optional(),
+    connection_mails: z.int().min(1).max(100_000).default(100),
+    connection_idle_seconds: z.number().positive().max(3_600).default(15),
+    tls: z.enum(TLS_STRICTNESS).default('opportunistic'),
     warm_up: z.boolean().default(false),
     operator_hours: z.number().positive().max(1_000).default(4),
   }),

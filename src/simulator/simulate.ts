@@ -19,15 +19,17 @@ import {
   deliveryOf,
   flushChanges,
 } from './memory-ledger.ts'
-import { type ScenarioProvider, scenarioStart } from './providers-in-scenario.ts'
+import { scenarioStart } from './providers-in-scenario.ts'
 import { outcomeOf, simulatedReply } from './cached-reader.ts'
 import { createComplaintReport, createNdrReport } from './simulated-reports.ts'
 import { verdictOfBlockingKey } from '../ledger/decide/attempt-reading.ts'
-import type { Dispatch, QueueEvent } from '../queue/message.ts'
+import type { QueueEvent } from '../queue/message.ts'
 import { mailboxStateOf } from './mailbox-model.ts'
-import { type ProviderResponse, respondToAttempt } from './provider-model.ts'
+import type { ProviderResponse } from './provider-model.ts'
+import { continueAttempt, startAttempt } from './attempt-start.ts'
+import { releaseConnection } from './sender-connections.ts'
 import { nextDispatchBatch, nextWakeAt, enqueue, applyCommand } from '../queue/queue.ts'
-import { countMessage, countTransitions, increment, type SimulationMetrics, metricsStepAt } from './metrics.ts'
+import { countMessage, countTransitions, type SimulationMetrics, metricsStepAt } from './metrics.ts'
 import { type SimulationEvent, type SimulatedMessage, type RunState, createRunState, type SimulationOptions } from './run-state.ts'
 
 const HOUR_MS = 3_600_000
@@ -67,6 +69,8 @@ function handleEvent(run: RunState, event: SimulationEvent, now: number): void {
     case 'wake':
       run.wakeAt = Number.POSITIVE_INFINITY
       return
+    case 'open':
+      return continueAttempt(run, event.attempt, now)
     case 'answer':
       return finishAttempt(run, event, now)
     case 'report':
@@ -141,49 +145,15 @@ function destinationOf(
   return { account, domain, senderDomain: setup.scenario.sender.domain, site, gateway, mxSet: provider.model.file.mx }
 }
 
-const connectionKeyOf = (ip: string, provider: ScenarioProvider): string => `${ip} ${provider.model.file.name}`
-
-/** Starts an attempt: the provider sees it now, and its response is due after the provider's response time. */
-function startAttempt(run: RunState, dispatch: Dispatch, now: number): void {
-  const message = run.messages.get(dispatch.mailId)
-  if (message === undefined) return
-  const { provider } = message
-  const connectionKey = connectionKeyOf(dispatch.egressIp, provider)
-  run.inFlight += 1
-  increment(run.connections, connectionKey)
-  if (dispatch.attempt === 1) message.firstAt = now
-  const response = respondToAttempt(provider.model, {
-    recipientNumber: message.recipientNumber,
-    messageNumber: message.number,
-    attempt: dispatch.attempt,
-    at: now,
-    firstAt: message.firstAt,
-    ip: dispatch.egressIp,
-    senderDomain: dispatch.senderDomain,
-    recipient: message.recipient,
-    domain: message.domain,
-    id: message.id,
-    connections: run.connections.get(connectionKey) ?? 1,
-    mailboxes: message.mailboxes,
-  })
-  run.metrics.attempts += 1
-  provider.metrics.attempts += 1
-  if (response.refusal !== null) {
-    increment(provider.metrics.wasted, response.refusal)
-    metricsStepAt(run.metrics, provider.metrics, now).wasted += 1
-  }
-  run.events.schedule(now + Math.max(1, response.durationMs), { kind: 'answer', dispatch, message, response })
-}
-
 /** Applies the response of an attempt. */
 function finishAttempt(
   run: RunState,
-  { dispatch, message, response }: { dispatch: Dispatch; message: SimulatedMessage; response: ProviderResponse },
+  { attempt: { dispatch, message, connections }, connection, response }: Extract<SimulationEvent, { readonly kind: 'answer' }>,
   now: number,
 ): void {
   const { provider } = message
   run.inFlight -= 1
-  increment(run.connections, connectionKeyOf(dispatch.egressIp, provider), -1)
+  releaseConnection(connections, connection, response, now)
   const reading = run.readAttempt(dispatch, outcomeOf(response, provider.model.file.mx))
   const events = applyAttemptResult(run.queue, dispatch.number, reading.result, now)
   const end = events.find((event) => event.kind === 'mail.ended' && event.mailId === message.id)

@@ -8,11 +8,12 @@
  */
 import { isIP } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
+import type { SmtpPhase } from '../ledger/decide/attempt-reading.ts'
 import { NO_EXTENSIONS, parseExtensions, type SmtpExtensions } from './envelope.ts'
 import { logIn } from './login.ts'
 import { errorOutcome, outcomeOfReply } from './reply-outcome.ts'
 import type { SmtpWire } from './smtp-wire.ts'
-import type { NextHop, SmtpOutcome, SmtpPhase } from './transport.ts'
+import type { NextHop, SmtpOutcome } from './transport.ts'
 
 export type HandshakeOptions = {
   readonly nextHop: NextHop

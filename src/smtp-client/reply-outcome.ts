@@ -6,9 +6,10 @@
  *
  * Pure and total. RFC 5321 §4.2, §4.3.2 (which replies a command may have). See also: smtp-client/mail-transaction.
  */
+import type { SmtpPhase } from '../ledger/decide/attempt-reading.ts'
 import type { DialogueError } from '../ledger/facts/delivery-facts.ts'
 import { MAX_REPLY_LENGTH } from '../mail/smtp/reply.ts'
-import type { SmtpOutcome, SmtpPhase } from './transport.ts'
+import type { SmtpOutcome } from './transport.ts'
 
 /** The commands of one message, and the reply after which the next one follows. Some servers reply 250 to DATA. */
 export const COMMAND_STEPS = [

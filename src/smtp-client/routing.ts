@@ -5,18 +5,17 @@
  */
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
-import { siteOf } from '../classify/provider.ts'
-import type { RuleTable } from '../classify/rule-table.ts'
 import { type MxResolver, NO_MX_REPLIES, orderHosts } from '../net/mx.ts'
 import type { ResolveHost } from '../net/ssrf-guard.ts'
-import type { Router, NextHop, TlsPolicy } from './transport.ts'
+import type { TlsPolicy } from '../queue/shaping/tls-policy.ts'
+import type { Router, NextHop } from './transport.ts'
 
 /** MX hosts listen on port 25 (RFC 5321 §4.5.4.2); tests use other ports. */
 const SMTP_PORT = 25
 
 type MxRouterOptions = {
   readonly mx: MxResolver
-  /** The TLS policy for one of the MX hosts of a domain, see tlsPolicyFor; null: the domain's own policy forbids the host. */
+  /** The TLS policy for one of the MX hosts of a domain, see queue/shaping/tls-policy; null: the domain's own policy forbids the host. */
   readonly tlsOf: (host: string, of: { readonly domain: string; readonly hosts: readonly string[] }) => Promise<TlsPolicy | null>
   readonly random: () => number
   readonly port?: number
@@ -40,32 +39,6 @@ export function createMxRouter({ mx, tlsOf, random, port = SMTP_PORT }: MxRouter
       ? { kind: 'failed', text: `MTA-STS: the policy of ${domain} names none of its MX hosts` }
       : { kind: 'route', nextHops: allowed }
   }
-}
-
-/** From the least strict to the strictest. */
-const TLS_STRICTNESS = ['off', 'opportunistic', 'required', 'verified'] as const satisfies readonly TlsPolicy[]
-
-/** What the shaping of a site asks for. */
-type ShapedTls = { readonly tls: TlsPolicy; readonly isOperators: boolean }
-
-/**
- * The TLS policy for a host: what the operator's shaping of its site says, or else the strictest of the setting, `tls` in the rule file of its provider, and the shipped
- * shaping. A setting of `off` stays.
- *
- *     tlsPolicyFor(table, { setting: 'opportunistic', host: 'gmail-smtp-in.l.google.com', shaped: null })   → 'required'
- */
-export function tlsPolicyFor(
-  table: RuleTable,
-  { setting, host, shaped }: { readonly setting: TlsPolicy; readonly host: string; readonly shaped: ShapedTls | null },
-): TlsPolicy {
-  if (shaped?.isOperators === true) return shaped.tls
-  const { provider } = siteOf(table, { mx: host })
-  const requested = provider === null ? undefined : table.files.find((file) => file.provider === provider)?.tls
-  if (setting === 'off') return setting
-  return [requested, shaped?.tls].reduce<TlsPolicy>(
-    (strictest, each) => (each !== undefined && TLS_STRICTNESS.indexOf(each) > TLS_STRICTNESS.indexOf(strictest) ? each : strictest),
-    setting,
-  )
 }
 
 export type Smarthost = {

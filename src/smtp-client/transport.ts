@@ -6,8 +6,9 @@
  *
  * Types only. RFC 5321 §3 (the phases), §4.2.1 (replies). See also: smtp-client/smtp-transport (the one that speaks SMTP), smtp-client/routing.
  */
-import type { OwnFault } from '../ledger/decide/attempt-reading.ts'
+import type { OwnFault, SmtpPhase } from '../ledger/decide/attempt-reading.ts'
 import type { SiteConnectionLimits } from '../queue/shaping/limits-in-force.ts'
+import type { TlsPolicy } from '../queue/shaping/tls-policy.ts'
 import type { DialogueError } from '../ledger/facts/delivery-facts.ts'
 
 /** One message to one recipient. The lines of `raw` end in CRLF. */
@@ -51,9 +52,6 @@ export type AttemptConnection = {
   readonly connectMs: number | null
 }
 
-/** The phase of the session in which a reply came. `route`: no session, because DNS refuses the domain (no such domain, null MX). */
-export type SmtpPhase = 'route' | 'greeting' | 'ehlo' | 'starttls' | 'mail' | 'rcpt' | 'data' | 'end'
-
 /** `ownFault`: why this host is to blame; absent: it is not. `text` is the whole reply with its code, at most MAX_REPLY_LENGTH characters; `mx` is the host that replied. */
 export type SmtpOutcome =
   | { readonly kind: 'reply'; readonly code: number; readonly text: string; readonly mx: string | null; readonly phase: SmtpPhase }
@@ -71,10 +69,6 @@ export type Transport = {
   /** Ends all connections; messages in flight become `dropped`. Idempotent. */
   readonly close: () => Promise<void>
 }
-
-/** `opportunistic`: TLS if the server offers it; `required`: never without TLS; `verified`: TLS with a valid certificate. */
-const TLS_POLICIES = ['off', 'opportunistic', 'required', 'verified'] as const
-export type TlsPolicy = (typeof TLS_POLICIES)[number]
 
 /** One host to try. */
 export type NextHop = {

@@ -10,6 +10,7 @@ import {
   createSimulatedProvider,
   type SimulatedAttempt,
   respondToAttempt,
+  type ProviderConditions,
   type ProviderResponse,
 } from '../../src/simulator/provider-model.ts'
 import { allowanceOf } from '../../src/simulator/limit-allowance.ts'
@@ -39,6 +40,7 @@ const ATTEMPT: SimulatedAttempt = {
   domain: 'example.net',
   id: 'c5qaaaabaaaab',
   connections: 1,
+  session: { isNew: true, mails: 0, isEncrypted: true },
   mailboxes: { unknown: 0, disabled: 0, full: 0, content: 0, busy: 0 },
 }
 
@@ -63,6 +65,7 @@ test.each([...files.values()])('$name: refusals that pass are deferrals', (file)
     file.reputation?.answer,
     file.greylist?.answer,
     file.connections?.answer,
+    file.connections?.mails_answer,
     'busy',
   ]
   for (const name of passing.filter((each) => each !== undefined && Object.hasOwn(file.answer, each))) {
@@ -148,6 +151,8 @@ const windows: readonly (readonly [string, readonly number[], string])[] = [
   ['second', [0, 0.1 * SECONDS, 0.2 * SECONDS, 2 * SECONDS], 'ttrt'],
   ['minute', [0, 0.2, 0.4, 2], 'ttrt'],
   ['minute', [0, 0.5, 1.1, 1.7], 'tttt'],
+  // Without a hold, the window stays full until its oldest message is out of it.
+  ['minute', [0, 0.2, 0.4, 0.6, 1.1, 1.3, 1.35], 'ttrrttr'],
 ]
 
 test.each(windows)('a limit of a %s counts the last %s only', (window, minutes, want) => {
@@ -166,6 +171,107 @@ test.each([
   const ips = ['198.51.100.1', '198.51.100.2', '203.0.113.1', '2001:db8::1']
   const got = ips.map((ip, n) => respondToAttempt(provider, { ...ATTEMPT, ip, messageNumber: n }))
   expect(got.map((response) => (outcome(response) === 'taken' ? 't' : 'r')).join('')).toBe(want)
+})
+
+test('a fixed window begins with its first message and ends as a whole', () => {
+  const file = fileOf({ limit: [{ id: 'x', key: 'ip', window: 'minute', fixed: true, count: 2, answer: 'slow' }] })
+  // The window from 0.5 to 1.5; in a sliding one, the attempt at 1.4 would still be refused by those at 0.9.
+  expect(attemptsAt(file, [0.5, 0.9, 1.1, 1.4, 1.6, 1.61, 1.62]).map(outcome)).toEqual([
+    'taken',
+    'taken',
+    'refused',
+    'ip',
+    'taken',
+    'taken',
+    'refused',
+  ])
+})
+
+const answer = {
+  accepted: { text: '250 ok' },
+  slow: { text: '451 slow down' },
+  many: { text: '421 too many connections' },
+  session: { text: '451 no more on this connection', phase: 'mail' },
+  tls: { text: '530 5.7.0 Must issue a STARTTLS command first', phase: 'mail' },
+  listed: { text: '554 blocked', phase: 'greeting' },
+}
+
+/** The responses of a new provider to attempts over these sessions, all at one moment. */
+function sessionsAt(
+  file: ProviderFile,
+  sessions: readonly Partial<SimulatedAttempt['session'] & { readonly connections: number }>[],
+  conditions: ProviderConditions = CLEAR,
+): ProviderResponse[] {
+  const provider = createSimulatedProvider(file, 1, conditions)
+  return sessions.map(({ connections = 1, ...session }, n) =>
+    respondToAttempt(provider, { ...ATTEMPT, messageNumber: n, connections, session: { ...ATTEMPT.session, ...session } }),
+  )
+}
+
+const OPENED = { isNew: true, mails: 0 }
+const REUSED = { isNew: false, mails: 1 }
+const seenOf = ({ refusal, phase, closes, ...response }: ProviderResponse): string =>
+  `${outcome({ refusal, phase, closes, ...response })} ${phase ?? '-'} ${closes ? 'closed' : 'open'}`
+
+test('the number of connections is checked when one is opened', () => {
+  const file = fileOf({ answer, connections: { count: 2, answer: 'many' } })
+  const sessions = [2, 3].flatMap((connections) => [OPENED, REUSED].map((each) => ({ ...each, connections })))
+  expect(sessionsAt(file, sessions).map(seenOf)).toEqual([
+    'taken end open',
+    'taken end open',
+    'connections greeting closed',
+    'taken end open',
+  ])
+})
+
+test('a limit of new connections counts those, and no messages', () => {
+  const limit = [{ id: 'x', key: 'ip', counts: 'connections', window: 'minute', fixed: true, count: 2, answer: 'many' }]
+  const file = fileOf({ answer, limit })
+  expect(sessionsAt(file, [OPENED, REUSED, REUSED, OPENED, REUSED, OPENED, OPENED, REUSED]).map(seenOf)).toEqual([
+    ...Array.from({ length: 5 }, () => 'taken end open'),
+    'refused greeting closed',
+    'connections greeting closed',
+    'taken end open',
+  ])
+})
+
+test('messages of one connection: a reply to the next MAIL, or the end of the connection without one', () => {
+  const sessions = [0, 1, 2].map((mails) => ({ isNew: mails === 0, mails }))
+  const refusing = fileOf({ answer, connections: { count: 9, answer: 'many', mails: 2, mails_answer: 'session' } })
+  expect(sessionsAt(refusing, sessions).map(seenOf)).toEqual(['taken end open', 'taken end open', 'session mail open'])
+  const closing = fileOf({ answer, connections: { count: 9, answer: 'many', mails: 2 } })
+  expect(sessionsAt(closing, sessions.slice(0, 2)).map(seenOf)).toEqual(['taken end open', 'taken end closed'])
+})
+
+test('a provider that demands TLS refuses MAIL without it', () => {
+  const sessions = [true, false].map((isEncrypted) => ({ ...OPENED, isEncrypted }))
+  expect(sessionsAt(fileOf({ answer, tls: { answer: 'tls' } }), sessions).map(seenOf)).toEqual(['taken end open', 'tls mail open'])
+  expect(sessionsAt(fileOf({ answer, tls: { offered: false } }), sessions).map(outcome)).toEqual(['taken', 'taken'])
+})
+
+test.each([
+  // phase of the refusal    to a new connection          to one that is open
+  ['greeting', 'listed greeting closed', 'taken end open'],
+  ['ehlo', 'listed ehlo closed', 'taken end open'],
+  ['mail', 'listed mail open', 'listed mail open'],
+  ['rcpt', 'listed rcpt open', 'listed rcpt open'],
+  ['data', 'listed data open', 'listed data open'],
+  ['end', 'listed end open', 'listed end open'],
+] as const)('a listed address is refused in the phase %s', (phase, opened, reused) => {
+  const file = fileOf({ answer: { ...answer, listed: { text: '554 blocked', phase } } })
+  const listings = [{ ip: ATTEMPT.ip, from: ATTEMPT.at, to: ATTEMPT.at + MINUTE }]
+  expect(sessionsAt(file, [OPENED, REUSED], { ...CLEAR, listings }).map(seenOf)).toEqual([opened, reused])
+})
+
+test('a limit that refuses in the greeting counts messages, and open connections do not meet it', () => {
+  const file = fileOf({ answer, limit: [{ ...LIMIT, count: 2, answer: 'listed' }] })
+  expect(sessionsAt(file, [OPENED, REUSED, REUSED, OPENED, REUSED]).map(seenOf)).toEqual([
+    'taken end open',
+    'taken end open',
+    'taken end open',
+    'refused greeting closed',
+    'taken end open',
+  ])
 })
 
 test("a daily quota ends at midnight in the provider's time zone", () => {
@@ -210,6 +316,12 @@ const bad = [
   [{ zone: 'Mars/Olympus' }, 'bad.toml: zone: "Mars/Olympus" is not a time zone'],
   [{ sped: 1 }, 'bad.toml: Unrecognized key: "sped"'],
   [{ limit: [{ ...LIMIT, answer: 'gone' }] }, 'bad.toml: there is no [answer.gone]'],
+  [{ limit: [{ ...LIMIT, key: 'sender-domain', counts: 'connections' }] }, 'bad.toml: limit.0: a new connection has no sender domain yet'],
+  [{ connections: { count: 1, answer: 'slow', mails_answer: 'slow' } }, 'bad.toml: connections: has "mails_answer" without "mails"'],
+  [{ connections: { count: 1, answer: 'slow', mails: 1, mails_answer: 'gone' } }, 'bad.toml: there is no [answer.gone]'],
+  [{ tls: { offered: false, answer: 'slow' } }, 'bad.toml: tls: demands TLS and does not offer it'],
+  [{ tls: { answer: 'gone' } }, 'bad.toml: there is no [answer.gone]'],
+  [{ answer: { accepted: { text: '250 ok', phase: 'quit' } } }, 'bad.toml: answer.accepted.phase: '],
   [{ answer: { accepted: { text: 'hello' } } }, 'bad.toml: answer.accepted.text: does not begin with a reply code'],
   [
     { pace: { accept_ms: [9, 1], refuse_ms: [1, 2], drop: 0 } },

@@ -3,6 +3,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { readProviders } from '../../src/config/provider-files.ts'
 import { loadRules } from '../../src/config/rule-files.ts'
+import { loadShaping, parseShapingFile } from '../../src/config/shaping-files.ts'
+import { buildShapingTable, type ShapingTable } from '../../src/queue/shaping/shaping-table.ts'
 import { createEventQueue } from '../../src/simulator/event-queue.ts'
 import { BACKOFF_POLICIES } from '../../src/queue/backoff/policy.ts'
 import { readPolicyFile } from '../../src/queue/backoff/policy-file.ts'
@@ -10,11 +12,14 @@ import { createReport, type SimulationReport } from '../../src/simulator/report.
 import { renderReport } from '../../src/simulator/report-html.ts'
 import { seededRandom } from '../../src/queue/schedule/seeded-random.ts'
 import { readScenario, type Scenario } from '../../src/simulator/scenario.ts'
+import type { ProviderFile } from '../../src/simulator/provider-file.ts'
 import { createSlidingWindow } from '../../src/simulator/sliding-window.ts'
 import { runSimulation } from '../../src/simulator/simulate.ts'
+import { deliverySettings } from '../../src/settings/delivery.ts'
 
 const files = readProviders()
 const rules = loadRules()
+const shaping = loadShaping(null)
 const names = [...files.keys()]
 
 const SCENARIO = {
@@ -28,10 +33,25 @@ const SCENARIO = {
   campaign: [{ mails: 300, to: { gmail: 1 } }],
 }
 
+const NO_TROUBLE = { unknown: 0, disabled: 0, full: 0, content: 0, busy: 0 }
+
+/** Known everywhere, so that no limit of a new address is met. */
+const KNOWN = { ip: '198.51.100.1', mails: 500_000 }
+
 const scenarioOf = (over: Record<string, unknown> = {}): Scenario => readScenario('test.toml', { ...SCENARIO, ...over }, names)
 
 function run(scenario: Scenario, policy: keyof typeof BACKOFF_POLICIES = 'default', onMoment?: (at: number) => void): SimulationReport {
-  const setup = { scenario, files, rules, policy: BACKOFF_POLICIES[policy] }
+  return simulate(scenario, { policy }, onMoment)
+}
+
+type Setup = { readonly policy?: keyof typeof BACKOFF_POLICIES; readonly shaping?: ShapingTable | null; readonly files?: typeof files }
+
+function simulate(
+  scenario: Scenario,
+  { policy = 'default', shaping: limits = shaping, files: providers = files }: Setup = {},
+  onMoment?: (at: number) => void,
+): SimulationReport {
+  const setup = { scenario, files: providers, rules, policy: BACKOFF_POLICIES[policy], shaping: limits }
   return createReport(scenario, policy, runSimulation(onMoment === undefined ? setup : { ...setup, onMoment }))
 }
 
@@ -48,6 +68,8 @@ const scenarios = fc.record({
   how: fc.constantFrom('connect', 'timeout', 'dns', 'busy'),
   policy: fc.constantFrom('default', 'never', 'fixed'),
   again: fc.boolean(),
+  tls: fc.constantFrom('off', 'opportunistic', 'required'),
+  connectionMails: fc.constantFrom(1, 7, 100),
 })
 
 type GivenScenario = typeof scenarios extends fc.Arbitrary<infer T> ? T : never
@@ -57,7 +79,7 @@ function scenarioFor(given: GivenScenario): Scenario {
   const mailboxes = { unknown: given.unknown, full: given.full }
   return scenarioOf({
     seed: given.seed,
-    sender: { ...SCENARIO.sender, connections: given.connections },
+    sender: { ...SCENARIO.sender, connections: given.connections, connection_mails: given.connectionMails, tls: given.tls },
     campaign: [{ ...campaign, mailboxes }, ...(given.again ? [{ ...campaign, mailboxes, at_hours: 24 }] : [])],
     outage: [{ provider: given.to[0], from_hours: given.outageAt, for_hours: 2, how: given.how }],
   })
@@ -115,6 +137,90 @@ test('NDRs and complaints come back after the 250', () => {
   const report = run(scenarioOf({ seed: 3, campaign: [{ mails: 3_000, over_minutes: 60, to: { generic: 1 } }] }))
   expect(report.reports).toBeGreaterThan(10)
   expect(report.ledger['complaint'] ?? 0).toBe(report.complaints)
+})
+
+const LIMITED = { campaign: [{ mails: 3_000, over_minutes: 60, to: { outlook: 1, netease: 1, yahoo: 1 } }], known: [KNOWN] }
+
+test('the shipped shaping avoids the refusals of connections that have carried their messages', () => {
+  const scenario = scenarioOf(LIMITED)
+  const sessionRefusals = (report: SimulationReport): number[] => report.providers.map((each) => each.wastedBy['session'] ?? 0)
+  expect(sessionRefusals(simulate(scenario))).toEqual([0, 0, 0])
+  const [outlook = 0, netease = 0, yahoo = 0] = sessionRefusals(simulate(scenario, { shaping: null }))
+  expect([outlook > 0, netease > 0, yahoo]).toEqual([true, true, 0])
+})
+
+test('a connection carries several messages, and no more than the sender, the shaping and the provider allow', () => {
+  const mailsEach = (mails: number, limits: ShapingTable | null): number[] => {
+    const sender = { ...SCENARIO.sender, ips: ['198.51.100.1'], connections: 1, connection_mails: mails }
+    const campaign = ['gmail', 'yahoo'].map((name) => ({ mails: 1_000, over_minutes: 1, to: { [name]: 1 }, mailboxes: NO_TROUBLE }))
+    const { providers } = simulate(scenarioOf({ sender, campaign, known: [KNOWN] }), { shaping: limits })
+    return providers.map(({ attempts, connections }) => attempts / connections)
+  }
+  expect(mailsEach(1, null)).toEqual([1, 1])
+  const [gmail = 0, yahoo = 0] = mailsEach(10_000, null)
+  expect([gmail > 50, yahoo <= 20 && yahoo > 10]).toEqual([true, true])
+  const [shapedGmail = 0] = mailsEach(10_000, shaping)
+  expect(shapedGmail).toBeLessThanOrEqual(50)
+})
+
+test.each([
+  // the setting      what the provider demands or lacks    delivered, and what was wasted
+  ['opportunistic', 'gmail', true, []],
+  ['off', 'gmail', false, ['tls']],
+  ['off', 'strict-postfix', false, ['tls']],
+  ['off', 'yahoo', true, []],
+  ['opportunistic', 'bare', true, []],
+  ['required', 'bare', false, ['tls']],
+] as const)('TLS %s to %s', (tls, name, isDelivered, wastedBy) => {
+  const yahoo = files.get('yahoo')
+  if (yahoo === undefined) throw new Error('yahoo is shipped')
+  const bare: ProviderFile = { ...yahoo, name: 'bare', mx: 'mx.bare.example', tls: { offered: false } }
+  const data = { ...SCENARIO, sender: { ...SCENARIO.sender, tls }, campaign: [{ mails: 20, to: { [name]: 1 } }] }
+  const [provider] = simulate(readScenario('t', data, [...names, 'bare']), { files: new Map([...files, ['bare', bare]]) }).providers
+  expect([(provider?.delivered ?? 0) > 0, Object.keys(provider?.wastedBy ?? {})]).toEqual([isDelivered, wastedBy])
+})
+
+test('a file of the operator limits new connections, and they are spread evenly', () => {
+  const own = parseShapingFile('own.toml', '[site."short-hold.example"]\nnew_connections = "6/min"\nmails_per_connection = 1\n')
+  const limits = buildShapingTable({ shipped: own, own: null })
+  const sender = { ...SCENARIO.sender, ips: ['198.51.100.1'] }
+  const [provider] = simulate(scenarioOf({ sender, campaign: [{ mails: 60, to: { 'short-hold': 1 } }] }), { shaping: limits }).providers
+  // Without the limit, the sixty mails leave within seconds.
+  expect(provider?.connections).toBeGreaterThanOrEqual(60)
+  expect((provider?.connections ?? 0) / (provider?.drainSeconds ?? 1)).toBeLessThanOrEqual(6.2 / 60)
+})
+
+test('a 5xx in the greeting keeps the messages, and pauses the path to the host', () => {
+  const refusing = files.get('strict-postfix')
+  if (refusing === undefined) throw new Error('strict-postfix is shipped')
+  const listed = { text: '554 mx.strict.example ESMTP not accepting messages', phase: 'greeting' } as const
+  const closed = { ...refusing, answer: { ...refusing.answer, listed } }
+  const scenario = scenarioOf({
+    sender: { ...SCENARIO.sender, ips: ['198.51.100.1'] },
+    campaign: [{ mails: 100, to: { 'strict-postfix': 1 }, mailboxes: NO_TROUBLE }],
+    listing: [{ ip: '198.51.100.1', provider: 'strict-postfix', from_hours: 0, for_hours: 5 }],
+  })
+  const report = simulate(scenario, { files: new Map([['strict-postfix', closed]]) })
+  expect([report.delivered + report.reports, report.pauses.some(({ key }) => key.startsWith('network|'))]).toEqual([100, true])
+  expect(report.wasted).toBeLessThan(300)
+})
+
+test('the defaults of a scenario are those of the daemon', () => {
+  const {
+    connection_mails: mails,
+    connection_idle_seconds: idleSeconds,
+    connections,
+    tls,
+  } = scenarioOf({
+    sender: { domain: 'news.example.com', ips: ['198.51.100.1'] },
+  }).sender
+  const delivery = deliverySettings.parse({})
+  expect({ mails, idleSeconds, connections, tls }).toEqual({
+    mails: delivery.connectionMails,
+    idleSeconds: delivery.connectionIdleSeconds,
+    connections: delivery.lines,
+    tls: delivery.tls,
+  })
 })
 
 const badScenarios = [

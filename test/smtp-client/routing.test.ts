@@ -1,7 +1,8 @@
 /** routing.test - the next hops of a domain, and the TLS policy by provider. */
 import { expect, test } from 'vitest'
 import { createMxResolver } from '../../src/net/mx.ts'
-import { createMxRouter, tlsPolicyFor } from '../../src/smtp-client/routing.ts'
+import { tlsPolicyFor } from '../../src/queue/shaping/tls-policy.ts'
+import { createMxRouter } from '../../src/smtp-client/routing.ts'
 import { loadRules } from '../../src/config/rule-files.ts'
 import { createZoneLookUp } from '../support/zone.ts'
 

@@ -109,14 +109,16 @@ const formatCauses = (by: Readonly<Record<string, number>>): string =>
 
 function providerLines(report: SimulationReport): string[] {
   return formatColumns([
-    ['  provider', 'delivered', 'invalid', 'soft', 'wasted', 'to drain', 'soft by cause'],
+    ['  provider', 'delivered', 'invalid', 'soft', 'connections', 'wasted', 'to drain', 'wasted by', 'soft by cause'],
     ...report.providers.map((each) => [
       `  ${each.name}`,
       formatCount(each.delivered),
       formatCount(each.invalid),
       formatCount(each.soft),
+      formatCount(each.connections),
       formatCount(each.wasted),
       formatDuration(each.drainSeconds),
+      each.wasted === 0 ? '-' : formatCauses(each.wastedBy),
       formatCauses(each.softBy),
     ]),
   ])

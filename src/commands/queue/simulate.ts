@@ -6,6 +6,7 @@
  *     bounced simulate scenarios/cold-ip.toml --compare default never fixed --seeds 5
  *     bounced simulate scenarios/*.toml --compare default fixed --seeds 5               a table: a row for each scenario and policy
  *     bounced simulate mine.toml --providers my-providers                               providers of your own beside the shipped ones
+ *     bounced simulate scenarios/connection-limits.toml --no-shaping                    what the shaping of sites avoids
  *
  * Needs no store and no network. The same scenario, policy and seed print the same output. A policy is `default`, `spec`, `never`, `fixed`, or a file.
  *
@@ -14,6 +15,7 @@
 import { writeFileSync } from 'node:fs'
 import { readProviders, readToml } from '../../config/provider-files.ts'
 import { loadRules } from '../../config/rule-files.ts'
+import { loadShaping } from '../../config/shaping-files.ts'
 import { Fault } from '../../errors.ts'
 import { BACKOFF_POLICIES, type BackoffPolicy } from '../../queue/backoff/policy.ts'
 import { readPolicyFile } from '../../queue/backoff/policy-file.ts'
@@ -35,6 +37,7 @@ type Options = {
   readonly json?: true
   readonly html?: string
   readonly providers?: string
+  readonly shaping?: string | false
 }
 
 export const simulateCommand: DefineCommand = (command) => {
@@ -45,6 +48,8 @@ export const simulateCommand: DefineCommand = (command) => {
     .option('--seed <number>', 'the seed, instead of that of the scenario')
     .option('--seeds <number>', 'number of seeds, from that of the scenario on: prints the median and the range of each figure')
     .option('--providers <folder>', 'TOML files of more providers; one of the same name replaces the shipped one')
+    .option('--shaping <file>', 'TOML file with limits of receiving sites, in front of the shipped ones, as in delivery.shapingFile')
+    .option('--no-shaping', 'send without the limits of receiving sites')
     .option('--json', 'print the report as JSON')
     .option('--html <file>', 'write a page with plots')
     .action(runSimulation)
@@ -61,10 +66,11 @@ async function runSimulation(paths: readonly string[], options: Options): Promis
     ),
   )
   const rules = loadRules()
+  const shaping = options.shaping === false ? null : loadShaping(typeof options.shaping === 'string' ? options.shaping : null)
   const progress = await createProgressBar('mails')
   const reports = runs.map((one, n): SimulationReport => {
     const onProgress = (done: number, total: number): void => progress.update(n * total + done, runs.length * total)
-    return createReport(one.scenario, one.policy.name, runOnVirtualClock({ ...one, files, rules, onProgress }))
+    return createReport(one.scenario, one.policy.name, runOnVirtualClock({ ...one, files, rules, shaping, onProgress }))
   })
   progress.stop()
   if (options.html !== undefined) writePage(options.html, reports)

@@ -7,8 +7,7 @@
 import { siteOfMxHost } from '../../classify/mx-site.ts'
 import type { MtaStsPolicies } from '../../net/mta-sts.ts'
 import type { Context } from '../../service/context.ts'
-import { tlsPolicyFor } from '../../smtp-client/routing.ts'
-import type { TlsPolicy } from '../../smtp-client/transport.ts'
+import { tlsPolicyFor, type TlsPolicy } from '../../queue/shaping/tls-policy.ts'
 
 type SiteTls = (host: string, of: { readonly domain: string; readonly hosts: readonly string[] }) => Promise<TlsPolicy | null>
 

@@ -4,7 +4,7 @@
  * RFC 6409 (submission), RFC 8314 (submissions). See also: daemon/delivery/delivery-setup, daemon/delivery/report-copies.
  */
 import type { Smarthost } from '../../smtp-client/routing.ts'
-import type { TlsPolicy } from '../../smtp-client/transport.ts'
+import type { TlsPolicy } from '../../queue/shaping/tls-policy.ts'
 
 const SUBMISSION_PORT = 587
 const SUBMISSIONS_PORT = 465

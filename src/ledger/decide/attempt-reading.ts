@@ -24,9 +24,12 @@ import type { ObservedAttempt } from './attempt.ts'
  */
 export type OwnFault = 'egress' | 'no-route' | 'no-family'
 
-/** How an attempt ended: with a reply, or without one. `mx` is the host that spoke; null: none did. */
+/** The phase of the session in which a reply came. `route`: no session, because DNS refuses the domain (no such domain, null MX). */
+export type SmtpPhase = 'route' | 'greeting' | 'ehlo' | 'starttls' | 'mail' | 'rcpt' | 'data' | 'end'
+
+/** How an attempt ended: with a reply, or without one. `mx` is the host that spoke; null: none did. `phase` absent: not known. */
 export type DialogueOutcome =
-  | { readonly kind: 'reply'; readonly code: number; readonly text: string; readonly mx: string | null }
+  | { readonly kind: 'reply'; readonly code: number; readonly text: string; readonly mx: string | null; readonly phase?: SmtpPhase }
   | {
       readonly kind: 'error'
       readonly error: DialogueError
@@ -110,7 +113,7 @@ export function readAttempt(table: RuleTable, subject: AttemptSubject, outcome: 
   const result: ReadResult =
     outcome.kind === 'error'
       ? { kind: 'unreachable', how: outcome.ownFault ?? UNREACHABLE_BY_ERROR[outcome.error], text }
-      : refusedResult(table, attempt, verdict)
+      : resultInPhase(outcome.phase, refusedResult(table, attempt, verdict))
   return { attempt, verdict, result }
 }
 
@@ -129,6 +132,22 @@ const UNREACHABLE_BY_ERROR = {
   tls: 'dropped',
   dropped: 'dropped',
 } as const satisfies Record<DialogueError, 'dns' | 'connect' | 'dropped'>
+
+/** The phases in which the server has heard of no message yet. */
+const CONNECTION_PHASES: ReadonlySet<SmtpPhase> = new Set(['greeting', 'ehlo', 'starttls'])
+
+/** The classes of a refusal that the message itself causes. */
+const MESSAGE_CLASSES: ReadonlySet<BackoffClass | null> = new Set([null, 'recipient', 'content'])
+
+/**
+ * A refusal before MAIL concerns the connection, whatever its words say: the message is kept. A 554 greeting means that there is no SMTP service on the
+ * host (RFC 5321 §3.1), so a 5xx without a class of its own counts like a host that cannot be reached.
+ */
+function resultInPhase(phase: SmtpPhase | undefined, result: RefusedAttempt): RefusedAttempt {
+  if (phase === undefined || !CONNECTION_PHASES.has(phase)) return result
+  const isWithoutService = (result.code ?? 0) >= 500 && MESSAGE_CLASSES.has(result.pause)
+  return { ...result, deferral: true, pause: isWithoutService ? 'network' : result.pause }
+}
 
 function refusedResult(table: RuleTable, { code, text }: ObservedAttempt, verdict: Verdict): RefusedAttempt {
   const { reason, backoffClass, deferral, evidence } = verdict

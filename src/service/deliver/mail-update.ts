@@ -4,11 +4,11 @@
  * Types, and the key of a queued message's row. See also: service/deliver/delivery-session (collects them), service/deliver/delivery-commit (writes them).
  */
 import { monthOfDelivery } from '../../correlate/delivery-id.ts'
-import type { RecordedAttempt } from '../../ledger/decide/attempt-reading.ts'
+import type { RecordedAttempt, SmtpPhase } from '../../ledger/decide/attempt-reading.ts'
 import type { LateResult } from '../../queue/backoff/late-result.ts'
 import type { AffectedAccount, QueueNotification } from '../../queue/observe/affected-accounts.ts'
 import type { BlockingKey, FinalOutcome } from '../../queue/message.ts'
-import type { AttemptConnection, SmtpPhase } from '../../smtp-client/transport.ts'
+import type { AttemptConnection } from '../../smtp-client/transport.ts'
 import type { QueuedMessageRef } from '../../store/queue/queued-mail.ts'
 
 /** How the message of an attempt went over the network. */

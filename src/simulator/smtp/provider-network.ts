@@ -111,11 +111,13 @@ function openProvider(state: NetworkState, file: ProviderFile): Promise<Provider
   const { options } = state
   const { speed } = options
   const startedAt = Date.now()
+  // Without STARTTLS, no provider can demand it.
+  const served: ProviderFile = options.tls === false ? { ...file, tls: { offered: false } } : file
   const counts = Object.fromEntries(COUNTER_NAMES.map((name) => [name, 0])) as Record<ProviderCounter, number> // checked: the keys are COUNTER_NAMES
   state.counts.set(file.name, counts)
   return startProviderServer({
-    provider: createSimulatedProvider(file, options.seed, options.conditionsOf?.(file.name) ?? NO_INCIDENTS),
-    certificate: options.tls === false ? null : createSelfSignedCertificate(file.mx, startedAt),
+    provider: createSimulatedProvider(served, options.seed, options.conditionsOf?.(file.name) ?? NO_INCIDENTS),
+    certificate: served.tls?.offered === false ? null : createSelfSignedCertificate(file.mx, startedAt),
     now: () => startedAt + (Date.now() - startedAt) * speed,
     toRealMs: (milliseconds) => milliseconds / speed,
     onAccepted: (message, response) => scheduleReports(state, file, { message, response }),

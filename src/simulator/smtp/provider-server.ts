@@ -1,15 +1,24 @@
 /**
  * provider-server - one simulated provider as a real SMTP server on loopback
  *
- * simulator/provider-model decides every response, as in a simulation. This file executes the decisions: refusals of the sender or the recipient at
- * RCPT, of the content after DATA, dropped connections, outages. The egress IP of a client is the one in its PROXY header.
+ * simulator/provider-model decides every response, as in a simulation. This file executes the decisions, each in its phase: refusals in the greeting, at
+ * MAIL, at RCPT or after the message, connections that are closed, outages. The egress IP of a client is the one in its PROXY header. A refusal at EHLO
+ * comes as the greeting and one at DATA after the message, because the library has no hook there.
  *
  * See also: simulator/provider-model, smtp-client/transport (the client), simulator/smtp/provider-network.
  */
 import type { AddressInfo } from 'node:net'
 import { SMTPServer, type SMTPServerAddress, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server'
 import type { Certificate } from '../../net/certificate.ts'
-import { type ProviderResponse, respondToAttempt, type SimulatedProvider } from '../provider-model.ts'
+import {
+  type ProviderResponse,
+  respondInOutage,
+  respondToConnection,
+  respondToMail,
+  respondToRecipient,
+  type SimulatedAttempt,
+  type SimulatedProvider,
+} from '../provider-model.ts'
 import { createRetryMemory, recipientNumberOf, type RetryMemory } from './retry-memory.ts'
 import type { AcceptedMessage } from './ndr-builder.ts'
 
@@ -31,9 +40,10 @@ const MAX_HEADER_BYTES = 65_536
 
 type SmtpTransaction = { response: ProviderResponse; readonly from: string; readonly recipient: string; readonly envelopeId: string | null }
 
-/** The state of one server. Connections are counted by egress IP, transactions kept by session. */
+/** The state of one server. Connections are counted by egress IP; transactions, and how many there were, are kept by session. */
 type ServerState = ProviderServerOptions & {
   readonly transactions: Map<string, SmtpTransaction>
+  readonly mailsBySession: Map<string, number>
   readonly connectionsByIp: Map<string, number>
   readonly retryMemory: RetryMemory
 }
@@ -41,7 +51,13 @@ type ServerState = ProviderServerOptions & {
 /** Starts the server. Resolves once it listens. */
 export async function startProviderServer(options: ProviderServerOptions): Promise<ProviderServer> {
   const { provider, certificate } = options
-  const state: ServerState = { ...options, transactions: new Map(), connectionsByIp: new Map(), retryMemory: createRetryMemory() }
+  const state: ServerState = {
+    ...options,
+    transactions: new Map(),
+    mailsBySession: new Map(),
+    connectionsByIp: new Map(),
+    retryMemory: createRetryMemory(),
+  }
   const server = new SMTPServer({
     name: provider.file.mx,
     banner: provider.file.title,
@@ -58,9 +74,11 @@ export async function startProviderServer(options: ProviderServerOptions): Promi
     ...certificate,
     onConnect: (session, done) => handleConnect(state, { session, drop: () => dropConnection(server, session) }, done),
     onClose: (session) => handleClose(state, session),
+    onMailFrom: (_address, session, done) => handleMail(state, session, done),
     onRcptTo: (address, session, done) => handleRcpt(state, { address, session, drop: () => dropConnection(server, session) }, done),
     onData: (stream, session, done) => {
-      void handleData(state, { stream, session, transaction: state.transactions.get(session.id) }, done)
+      const closeAfter = (response: ProviderResponse): void => closeIfDue(response, () => dropConnection(server, session))
+      void handleData(state, { stream, session, transaction: state.transactions.get(session.id), closeAfter }, done)
     },
   })
   server.on('error', () => {})
@@ -81,13 +99,55 @@ function handleConnect(state: ServerState, { session, drop }: SessionInput, done
   const { connectionsByIp } = state
   connectionsByIp.set(session.remoteAddress, (connectionsByIp.get(session.remoteAddress) ?? 0) + 1)
   const outage = outageModeOf(state)
-  if (outage === null) done()
   // Without a greeting the client runs into its timeout.
-  else if (outage === 'connect') drop()
+  if (outage === 'timeout') return
+  if (outage === 'connect') return drop()
+  const refused = respondToConnection(state.provider, connectionAttemptOf(state, session))
+  if (refused === null) return done()
+  state.count('refused')
+  setTimeout(() => done(replyError(refused.text ?? '')), state.toRealMs(refused.durationMs))
 }
 
-function handleClose({ transactions, connectionsByIp }: ServerState, session: SMTPServerSession): void {
+/** Refuses the sender or its connection before the recipient is known. */
+function handleMail(state: ServerState, session: SMTPServerSession, done: SmtpCallback): void {
+  const { provider, mailsBySession } = state
+  const attempt = connectionAttemptOf(state, session)
+  mailsBySession.set(session.id, attempt.session.mails + 1)
+  const refused = respondInOutage(provider, attempt) === null ? respondToMail(provider, attempt) : null
+  if (refused === null) return done()
+  state.count('attempts')
+  state.count('refused')
+  setTimeout(() => done(replyError(refused.text ?? '')), state.toRealMs(refused.durationMs))
+}
+
+/** What is known of an attempt before its recipient. */
+function connectionAttemptOf(
+  { now, connectionsByIp, mailsBySession, provider }: ServerState,
+  session: SMTPServerSession,
+): SimulatedAttempt {
+  const { mailFrom } = session.envelope
+  const mails = mailsBySession.get(session.id) ?? 0
+  const at = now()
+  return {
+    recipientNumber: 0,
+    messageNumber: 0,
+    attempt: 1,
+    at,
+    firstAt: at,
+    ip: session.remoteAddress,
+    senderDomain: mailFrom === false ? '' : domainOf(mailFrom.address),
+    recipient: '',
+    domain: '',
+    id: `${session.id}-${mails}`,
+    connections: connectionsByIp.get(session.remoteAddress) ?? 1,
+    session: { isNew: mails === 0, mails, isEncrypted: session.secure },
+    mailboxes: provider.file.mailboxes,
+  }
+}
+
+function handleClose({ transactions, mailsBySession, connectionsByIp }: ServerState, session: SMTPServerSession): void {
   transactions.delete(session.id)
+  mailsBySession.delete(session.id)
   const left = (connectionsByIp.get(session.remoteAddress) ?? 1) - 1
   if (left > 0) connectionsByIp.set(session.remoteAddress, left)
   else connectionsByIp.delete(session.remoteAddress)
@@ -101,10 +161,18 @@ function handleRcpt(state: ServerState, input: SessionInput & { readonly address
   if (response.error !== null) {
     state.count('dropped')
     setTimeout(input.drop, state.toRealMs(response.durationMs))
-  } else if (isRefusedAtRcpt(state, transaction)) {
+  } else if (isRefusedAtRcpt(transaction)) {
     state.count('refused')
-    setTimeout(() => done(replyError(response.text ?? '')), state.toRealMs(response.durationMs))
+    setTimeout(() => {
+      done(replyError(response.text ?? ''))
+      closeIfDue(response, input.drop)
+    }, state.toRealMs(response.durationMs))
   } else done()
+}
+
+/** Lets the reply out first. A 421 is closed by the library. */
+function closeIfDue({ closes, text }: ProviderResponse, drop: () => void): void {
+  if (closes && text?.startsWith('421') === false) setImmediate(drop)
 }
 
 function outageModeOf({ provider, now }: ProviderServerOptions): 'connect' | 'timeout' | null {
@@ -120,40 +188,37 @@ function dropConnection(server: SMTPServer, { id }: SMTPServerSession): void {
 }
 
 function attemptDelivery(
-  { provider, now, retryMemory, connectionsByIp }: ServerState,
+  state: ServerState,
   { address, session }: { readonly address: SMTPServerAddress; readonly session: SMTPServerSession },
 ): SmtpTransaction {
+  const { provider, retryMemory } = state
   const { mailFrom } = session.envelope
   const from = mailFrom === false ? '' : mailFrom.address
   const args = mailFrom === false || mailFrom.args === false ? {} : mailFrom.args
   const recipient = address.address
-  const at = now()
-  const remembered = retryMemory.recordAttempt(from, recipient, at)
-  const response = respondToAttempt(provider, {
+  const known = connectionAttemptOf(state, session)
+  const remembered = retryMemory.recordAttempt(from, recipient, known.at)
+  const attempt: SimulatedAttempt = {
+    ...known,
     recipientNumber: recipientNumberOf(recipient),
     messageNumber: remembered.number,
     attempt: remembered.attempts,
-    at,
     firstAt: remembered.firstAt,
-    ip: session.remoteAddress,
-    senderDomain: domainOf(from),
     recipient,
     domain: domainOf(recipient),
     id: `${remembered.number}-${remembered.attempts}`,
-    connections: connectionsByIp.get(session.remoteAddress) ?? 1,
-    mailboxes: provider.file.mailboxes,
-  })
+    // MAIL has counted this message.
+    session: { ...known.session, mails: known.session.mails - 1 },
+  }
+  const response = respondInOutage(provider, attempt) ?? respondToRecipient(provider, attempt)
   return { response, from, recipient, envelopeId: typeof args['ENVID'] === 'string' ? args['ENVID'] : null }
 }
 
 const domainOf = (address: string): string => address.slice(address.lastIndexOf('@') + 1).toLowerCase()
 
-/** Whether the refusal comes at RCPT. A refusal of the content comes after DATA. */
-function isRefusedAtRcpt({ provider }: ProviderServerOptions, { response }: SmtpTransaction): boolean {
-  if (response.text === null || response.text.startsWith('2')) return false
-  const content = provider.file.answer['content']?.text ?? ''
-  return content === '' || !response.text.startsWith(content.slice(0, content.indexOf('{') < 0 ? 40 : content.indexOf('{')))
-}
+/** Whether the refusal comes at RCPT. */
+const isRefusedAtRcpt = ({ response: { text, phase } }: SmtpTransaction): boolean =>
+  text !== null && !text.startsWith('2') && phase !== 'data' && phase !== 'end'
 
 /** The error from which smtp-server writes this reply. */
 const replyError = (text: string): Error => Object.assign(new Error(text.slice(4)), { responseCode: Number(text.slice(0, 3)) })
@@ -162,9 +227,15 @@ type DataInput = {
   readonly stream: SMTPServerDataStream
   readonly session: SMTPServerSession
   readonly transaction: SmtpTransaction | undefined
+  /** Closes the connection, if the provider does so after the response. */
+  readonly closeAfter: (response: ProviderResponse) => void
 }
 
-async function handleData(options: ProviderServerOptions, { stream, session, transaction }: DataInput, done: SmtpCallback): Promise<void> {
+async function handleData(
+  options: ProviderServerOptions,
+  { stream, session, transaction, closeAfter }: DataInput,
+  done: SmtpCallback,
+): Promise<void> {
   const head = await readHeader(stream)
   if (transaction === undefined) return done(replyError('451 4.3.0 Try again'))
   const { response, from, recipient, envelopeId } = transaction
@@ -172,11 +243,13 @@ async function handleData(options: ProviderServerOptions, { stream, session, tra
   await new Promise((resolve) => setTimeout(resolve, options.toRealMs(response.durationMs)))
   if (!text.startsWith('2')) {
     options.count('refused')
-    return done(replyError(text))
+    done(replyError(text))
+    return closeAfter(response)
   }
   options.count('taken')
   options.onAccepted({ from, recipient, header: head, acceptedAt: Date.now(), envelopeId, ip: session.remoteAddress }, response)
   done(null, text.slice(4))
+  closeAfter(response)
 }
 
 async function readHeader(stream: SMTPServerDataStream): Promise<string> {

@@ -113,7 +113,14 @@ function readBySimulation(domain: string, outcome: SmtpOutcome): Reading {
   const scenario = readScenario('test.toml', data, ['test'])
   const moments: number[] = []
   const files = new Map([['test', providerOf(domain, outcome)]])
-  const result = runSimulation({ scenario, files, rules, policy: BACKOFF_POLICIES.never, onMoment: (at) => moments.push(at) })
+  const result = runSimulation({
+    scenario,
+    files,
+    rules,
+    policy: BACKOFF_POLICIES.never,
+    shaping: null,
+    onMoment: (at) => moments.push(at),
+  })
   const [provider] = createReport(scenario, 'never', result).providers
   const [reason = ''] = Object.keys({ ...provider?.softBy, ...provider?.invalidBy })
   // Submitted, answered, woken for the second attempt.

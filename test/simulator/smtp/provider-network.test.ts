@@ -49,6 +49,24 @@ async function startNetwork(options: Partial<NetworkOptions> = {}): Promise<{ ne
   return { network, transport }
 }
 
+const NO_TROUBLE = { unknown: 0, disabled: 0, full: 0, content: 0, busy: 0 }
+
+/** One new connection a day. */
+const CONNECTION_LIMIT = {
+  id: 'one',
+  key: 'ip',
+  counts: 'connections',
+  fixed: true,
+  window: 'day',
+  count: 1,
+  cold: 1,
+  warm_after: 0,
+  answer: 'connections',
+  holds_minutes: 0,
+  extends_seconds: 0,
+  holds_at_most_minutes: 0,
+} as const
+
 const HEAD =
   'From: News <news@example.com>\r\nTo: {to}\r\nSubject: Grüße\r\nMessage-ID: <1@example.com>\r\nCFBL-Address: fbl@fbl.example.com\r\n'
 const mailTo = (to: string, n = 0): OutgoingMail => ({
@@ -69,7 +87,14 @@ test.each(['gmail', 'outlook', 'yahoo', 'qq', 'netease', 'generic', 'greylister'
     const known = Object.fromEntries(
       Object.entries(mailboxes).map(([each, share]) => [each, Object.hasOwn(shippedFile.answer, each) ? share : 0]),
     )
-    const provider: ProviderFile = { ...shippedFile, mailboxes: { ...mailboxes, ...known }, pace: { ...shippedFile.pace, drop: 0 } }
+    // How many messages a connection carries is the client's choice.
+    const provider: ProviderFile = {
+      ...shippedFile,
+      mailboxes: { ...mailboxes, ...known },
+      pace: { ...shippedFile.pace, drop: 0 },
+      connections: undefined,
+      tls: undefined,
+    }
     const { transport } = await startNetwork({ providers: new Map([['generic', provider]]) })
     const virtual = createSimulatedProvider(provider, 7, { outages: [], listings: [], priorDeliveries: new Map() })
     const domain = shippedFile.domains[0] ?? ''
@@ -88,6 +113,7 @@ test.each(['gmail', 'outlook', 'yahoo', 'qq', 'netease', 'generic', 'greylister'
         domain,
         id: `${n}-1`,
         connections: 1,
+        session: { isNew: n === 1, mails: n - 1, isEncrypted: false },
         mailboxes: provider.mailboxes,
       })
       expect(outcome.text).toBe(response.text)
@@ -108,6 +134,51 @@ test('an unreachable provider refuses connections, a dropped connection is an er
 
 const short = (outcome: SmtpOutcome): string => (outcome.kind === 'reply' ? `${outcome.code} ${outcome.phase}` : outcome.error)
 
+/** strict-postfix without chance, limits or reports. */
+function quietPostfix(): ProviderFile {
+  const strict = file('strict-postfix')
+  return { ...strict, limit: [], mailboxes: NO_TROUBLE, pace: { ...strict.pace, drop: 0 }, complaints: undefined, late: undefined }
+}
+
+test('a connection that has carried its messages is refused at MAIL', async () => {
+  const connections = { count: 9, answer: 'connections', mails: 1, mails_answer: 'ip-rate' }
+  const { transport } = await startNetwork({ providers: new Map([['generic', { ...quietPostfix(), connections }]]) })
+  let n = 0
+  const send = async (): Promise<string> => short(await transport.send(mailTo(`user${(n += 1)}@strict.example`, n)))
+  expect(await send()).toBe('250 end')
+  // The connection is used again as soon as it is in the pool.
+  await expect.poll(send).toBe('450 mail')
+})
+
+test('a provider that demands TLS refuses MAIL without it', async () => {
+  const { network, transport } = await startNetwork({ providers: new Map([['generic', quietPostfix()]]), tls: true })
+  const router: typeof network.route = async (domain) => {
+    const found = await network.route(domain)
+    return found.kind === 'route' ? { ...found, nextHops: found.nextHops.map((each) => ({ ...each, tls: 'off' })) } : found
+  }
+  const addressesOf = () => Promise.resolve({ kind: 'none' } as const)
+  const plain = createSmtpTransport({ router, addressesOf, ehloName: 'out.example.com', allowPrivate: true })
+  ends.push(plain.close)
+  expect(short(await plain.send(mailTo('user1@strict.example', 1)))).toBe('530 mail')
+  expect(short(await transport.send(mailTo('user2@strict.example', 2)))).toBe('250 end')
+})
+
+test.each([
+  // what is changed in strict-postfix, and the replies to two messages
+  ['listed', {}, ['554 greeting', '554 greeting']],
+  ['connections', { limit: [CONNECTION_LIMIT] }, ['250 end', '421 greeting']],
+  ['content', { mailboxes: { ...NO_TROUBLE, content: 1 } }, ['550 end', '550 end']],
+  ['closing', { connections: { count: 9, answer: 'connections', mails: 1 }, limit: [CONNECTION_LIMIT] }, ['250 end', '421 greeting']],
+] as const)('%s: the client sees each refusal in its phase', async (name, over, want) => {
+  const provider = { ...quietPostfix(), ...over } as ProviderFile
+  const listings = name === 'listed' ? [{ ip: '192.0.2.10', from: 0, to: Infinity }] : []
+  const conditionsOf = () => ({ outages: [], listings, priorDeliveries: new Map<string, number>() })
+  const { transport } = await startNetwork({ providers: new Map([['generic', provider]]), conditionsOf })
+  const send = async (n: number, isProbe = false): Promise<string> =>
+    short(await transport.send({ ...mailTo(`user${n}@strict.example`, n), isProbe }))
+  expect([await send(1), await send(2, name === 'connections')]).toEqual(want)
+})
+
 test('STARTTLS is offered and used', async () => {
   const { transport } = await startNetwork({ tls: true })
   expect(short(await transport.send(mailTo('someone@example.net')))).toMatch(/^(?:250 end|550 rcpt)$/)
@@ -123,8 +194,7 @@ test.each([
   ['generic', true],
 ] as const)('%s sends back signed reports in its own format that the parsers understand', async (name, sendsComplaints) => {
   const shippedFile = file(name)
-  const none = { unknown: 0, disabled: 0, full: 0, content: 0, busy: 0 }
-  const base: ProviderFile = { ...shippedFile, mailboxes: none, pace: { ...shippedFile.pace, drop: 0 } }
+  const base: ProviderFile = { ...shippedFile, mailboxes: NO_TROUBLE, pace: { ...shippedFile.pace, drop: 0 } }
   const late = shippedFile.late === undefined ? undefined : { ...shippedFile.late, share: 1, answers: ['unknown'] }
   const daemon = await startScriptedPeer({})
   ends.push(daemon.close)
