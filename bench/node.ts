@@ -26,6 +26,8 @@ const unlimited = {
   stressTimeoutMs: 300_000,
   mailsPerPeerMinute: MANY,
   mailsPerConnection: MANY,
+  greetingDelayMs: 100,
+  knownPeerMs: 3_600_000,
   commandsBetweenMails: MANY,
 }
 

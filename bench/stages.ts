@@ -42,6 +42,8 @@ const UNLIMITED = {
   stressTimeoutMs: 300_000,
   mailsPerPeerMinute: MANY,
   mailsPerConnection: MANY,
+  greetingDelayMs: 100,
+  knownPeerMs: 3_600_000,
   commandsBetweenMails: MANY,
 }
 

@@ -16,7 +16,7 @@ export const limitSettings = z.strictObject({
   connections: setting(
     positiveInteger.default(1_000),
     'Simultaneous SMTP connections',
-    'leaves room for 500 new connections a second, each of which waits 100 ms for its greeting',
+    'leaves room for 500 new connections a second, also if each of them waits for its greeting',
   ),
   connectionsPerPeer: setting(
     positiveInteger.default(100),
@@ -47,6 +47,16 @@ export const limitSettings = z.strictObject({
     positiveInteger.default(10),
     'Seconds from our reply to the next complete SMTP command, and until limits.dataBytesPerSecond applies, under stress',
     'the time that Postfix allows under stress; a server that has something to send sends it at once',
+  ),
+  greetingMilliseconds: setting(
+    z.int().min(0).max(10_000).default(100),
+    'Milliseconds that a peer waits for the greeting; a peer that sends before it is refused. Peers of limits.knownPeerSeconds do not wait',
+    'programs that do not read replies send at once; servers wait for five minutes (RFC 5321 §4.5.3.2.1)',
+  ),
+  knownPeerSeconds: setting(
+    z.int().min(0).default(3_600),
+    'Seconds after an accepted mail in which its peer is greeted at once, unless it breaks a rule or its connections are under stress; 0: every peer waits',
+    'an hour: a server that delivers reports comes again within minutes, and a pause for each connection would halve its rate',
   ),
   recipientsPerMail: setting(positiveInteger.default(100), 'Recipients of one mail', 'RFC 5321 §4.5.3.1.8 requires at least 100'),
   mailsPerConnection: setting(

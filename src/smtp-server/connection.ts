@@ -27,6 +27,8 @@ export type ConnectionLimits = SlowPeerLimits & {
 export type ConnectionContext = {
   readonly limits: ConnectionLimits
   readonly now: () => number
+  /** Returns how long this peer waits for its greeting, in milliseconds. */
+  readonly greetingDelayMs: () => number
   /** The refusal of a mail above SIZE. It names the setting that applies to this listener. */
   readonly oversizeRefusal: 'size' | 'submissionSize'
   /** Returns whether AUTH is offered on this connection in its present state. */
@@ -68,6 +70,10 @@ export class InboundConnection extends ConnectionAdapter {
     })
     parser.on('error', () => this.close())
     return parser
+  }
+
+  protected override greetingDelayMs(): number {
+    return this.#context.greetingDelayMs()
   }
 
   /** AUTH is an unknown command where it is not offered, so that no client is asked for a password over an unencrypted connection. */

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net'
 import type { AddressMatcher } from '../net/address-matcher.ts'
 import type { ByteBudget } from '../net/byte-budget.ts'
 import type { ConnectionTable, ConnectionTableLimits, OpenConnection } from '../net/connection-table.ts'
+import type { KnownPeers } from '../net/known-peers.ts'
 import type { FixedWindowLimit } from '../net/rate-limit.ts'
 import type { ListenerAddress } from '../net/listen-backlog.ts'
 import type { MetricName, Telemetry } from '../telemetry.ts'
@@ -54,6 +55,10 @@ export type ListenerLimits = ConnectionTableLimits &
     /** Peers without limits by peer and network: addresses or networks. */
     readonly exemptPeers: readonly string[]
     readonly mailsPerConnection: number
+    /** How long a peer waits for its greeting, unless it is known and its connections are not under stress. */
+    readonly greetingDelayMs: number
+    /** How long a peer is known after its last mail; 0: every peer waits. */
+    readonly knownPeerMs: number
     readonly recipientsPerMail: number
     readonly idleTimeoutMs: number
     readonly closeTimeoutMs: number
@@ -67,6 +72,7 @@ export type ListenerState = {
   readonly connections: ConnectionTable
   readonly mailsByPeer: FixedWindowLimit
   readonly isExemptPeer: AddressMatcher
+  readonly knownPeers: KnownPeers
   readonly budget: ByteBudget
   readonly openSessions: Map<string, TrackedSession>
   /** Sockets without a session: they wait for a PROXY header, or read their refusal. */
@@ -74,6 +80,11 @@ export type ListenerState = {
   /** Sessions between MAIL FROM and the reply to their mail. */
   readonly busySessions: Set<string>
   isClosing: boolean
+}
+
+/** Returns how long a new session of this peer waits for its greeting, in milliseconds. */
+export function greetingDelayOf({ connections, knownPeers, options: { limits, now } }: ListenerState, address: string): number {
+  return knownPeers.isKnown(address, now()) && !connections.isStressed(address) ? 0 : limits.greetingDelayMs
 }
 
 /** Counts a refusal. `command` stands for every reply about a single faulty command. */

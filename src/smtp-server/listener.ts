@@ -15,17 +15,20 @@ import { createAddressMatcher } from '../net/address-matcher.ts'
 import { createByteBudget } from '../net/byte-budget.ts'
 import { createConnectionTable } from '../net/connection-table.ts'
 import { listenOptionsOf } from '../net/listen-backlog.ts'
+import { createKnownPeers } from '../net/known-peers.ts'
 import { createFixedWindowLimit } from '../net/rate-limit.ts'
 import { acceptConnection, type AdmissionControl } from './accept.ts'
 import { InboundConnection, type ConnectionContext } from './connection.ts'
 import {
   countRefusal,
+  greetingDelayOf,
   type ListenerState,
   type TrackedSession,
   type ListenerOptions,
   type ReportListenerOptions,
 } from './listener-options.ts'
 import type { ProxySource } from './proxy-protocol.ts'
+import type { RefusalName } from './refusals.ts'
 import { createLmtpServer, createReportServer } from './report-session.ts'
 import { maskSmtpCommand } from '../trace.ts'
 
@@ -39,6 +42,24 @@ export type SmtpListener = {
 
 /** Interval of the checks for slow peers and for the memory budget. */
 const CHECK_INTERVAL_MS = 1_000
+
+/** Refusals that a mail server never gets. Its peer waits for the greeting again. */
+const RULE_BREAKS: ReadonlySet<RefusalName | 'command'> = new Set([
+  'early',
+  'earlyPipelining',
+  'bodyBeforeData',
+  'bdat',
+  'bare',
+  'proxy',
+  'http',
+  'commands',
+  'errors',
+  'slowCommand',
+  'stress',
+  'longData',
+  'slowData',
+  'cut',
+])
 
 const GAUGES = { connections: 'bounced_smtp_connections', bodies: 'bounced_smtp_body_bytes' } as const
 const LMTP_GAUGES = { connections: 'bounced_lmtp_connections', bodies: 'bounced_lmtp_body_bytes' } as const
@@ -67,6 +88,7 @@ export async function startListener(
     connections: createConnectionTable(limits, isExemptPeer),
     mailsByPeer: createFixedWindowLimit(limits.mailsPerPeerMinute),
     isExemptPeer,
+    knownPeers: createKnownPeers(limits.knownPeerMs),
     budget: createByteBudget(limits.bodyBudget),
     openSessions: new Map(),
     pendingSockets: new Set(),
@@ -133,7 +155,11 @@ function startSession(state: ListenerState, smtpServer: SMTPServer, socket: Sock
     now,
     isAuthOffered,
     oversizeRefusal,
-    onRefused: (name) => countRefusal(state, name),
+    greetingDelayMs: () => greetingDelayOf(state, address),
+    onRefused: (name) => {
+      countRefusal(state, name)
+      if (RULE_BREAKS.has(name)) state.knownPeers.forget(address)
+    },
     onCommand: (line) =>
       telemetry.trace.publish('smtp.command', { peer: address, sessionId: id }, () => ({ line: maskSmtpCommand(line.toString('latin1')) })),
     onReply: (code, text) => {

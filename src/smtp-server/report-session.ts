@@ -146,17 +146,11 @@ async function receiveMail(state: ListenerState, { router, stream, session, sour
       sessionId: session.id,
     } as const
     const submissions = rcptTo.map(({ address }) => router.submit({ ...common, envelope: { from, to: address } }))
+    const refuse = (error: unknown): Error => errorReplyFor(state, session, error)
     const accepted = `2.6.0 accepted, ${session.id}`
-    if (source === 'lmtp')
-      return await Promise.all(
-        submissions.map((each) =>
-          each.then(
-            () => accepted,
-            (error) => errorReplyFor(state, session, error),
-          ),
-        ),
-      )
+    if (source === 'lmtp') return await Promise.all(submissions.map((each) => each.then(() => accepted, refuse)))
     await Promise.all(submissions)
+    state.knownPeers.remember(session.remoteAddress, receivedAt)
     return accepted
   } finally {
     received?.release()

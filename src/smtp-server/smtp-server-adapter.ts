@@ -31,6 +31,18 @@ export abstract class ConnectionAdapter extends SMTPConnection {
   /** Returns whether a command exists on this connection. A command that does not is answered as unknown. */
   protected abstract isCommandOffered(command: string): boolean
 
+  /** Milliseconds before the greeting in which a peer that does not wait for its turn gives itself away. Read once, at the start of the session. */
+  protected abstract greetingDelayMs(): number
+
+  /** Starts the session. smtp-server makes every peer wait 100 ms. */
+  override init(): void {
+    this._setListeners(() => {
+      const delayMs = this.greetingDelayMs()
+      if (delayMs === 0) this.connectionReady()
+      else setTimeout(() => this.connectionReady(), delayMs).unref()
+    })
+  }
+
   override _createParser(): SMTPStream {
     return this.createParser(this._server.options.maxCommandLength ?? 0)
   }

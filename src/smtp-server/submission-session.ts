@@ -155,7 +155,9 @@ async function receiveSubmission(
     const message = parseSubmittedMessage(received.body.raw, { recipients, labelId: sender.labelId })
     if (!message.ok) throw createRefusalError(message.refusal)
     const submitter = { account: sender.account, apiUser: sender.apiUser, ip: session.remoteAddress }
-    return `#${(await options.submit(submitter, message.submission)).messageId}#Queued`
+    const { messageId } = await options.submit(submitter, message.submission)
+    state.knownPeers.remember(session.remoteAddress, options.now())
+    return `#${messageId}#Queued`
   } finally {
     received?.release()
     state.busySessions.delete(session.id)

@@ -28,6 +28,7 @@ const isBoolean = (value: unknown): boolean => typeof value === 'boolean'
 /** Each member as a new session has it, before any command. */
 const MEMBERS: readonly Shape[] = [
   { owner: 'connection', member: '_createParser', isExpected: isFunction },
+  { owner: 'connection', member: '_setListeners', isExpected: isFunction },
   { owner: 'connection', member: '_isSupported', isExpected: isFunction },
   { owner: 'connection', member: '_onCommand', isExpected: isFunction },
   { owner: 'connection', member: '_server', isExpected: (value) => value instanceof SMTPServer },
@@ -51,6 +52,7 @@ const PUBLIC_MEMBERS: readonly Shape[] = [
   { owner: 'connection', member: 'send', isExpected: isFunction },
   { owner: 'connection', member: 'close', isExpected: isFunction },
   { owner: 'connection', member: 'init', isExpected: isFunction },
+  { owner: 'connection', member: 'connectionReady', isExpected: isFunction },
   { owner: 'connection', member: 'secure', isExpected: isBoolean },
   { owner: 'connection', member: 'remoteAddress', isExpected: (value) => typeof value === 'string' },
   { owner: 'parser', member: 'startDataMode', isExpected: isFunction },

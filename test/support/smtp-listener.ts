@@ -24,6 +24,8 @@ export const LIMITS: ListenerLimits = {
   stressPercent: 100,
   mailsPerPeerMinute: 1_000,
   mailsPerConnection: 100,
+  greetingDelayMs: 100,
+  knownPeerMs: 3_600_000,
   recipientsPerMail: 3,
   commandLength: 4_096,
   idleTimeoutMs: 10_000,
@@ -41,6 +43,8 @@ export const tlsFile = (name: string): string => readFileSync(join(import.meta.d
 
 export type ListenerOverrides = {
   readonly limits?: Partial<ListenerLimits>
+  /** The limits themselves, so that a test can change them while the listener runs. */
+  readonly wholeLimits?: ListenerLimits
   /** Called before a mail counts as received. Rejects to make the commit fail. */
   readonly submit?: (mail: IncomingMail) => Promise<unknown>
   /** Replaces the router, and with it `submit` and `received`. */
@@ -93,7 +97,7 @@ export async function startListener(options: ListenerOverrides = {}): Promise<St
     proxyPeers: options.proxyPeers ?? [],
     trustedRelays: options.trustedRelays ?? [],
     tls: options.tls === true ? { key: tlsFile('key.pem'), cert: tlsFile('cert.pem') } : null,
-    limits: { ...LIMITS, ...options.limits },
+    limits: options.wholeLimits ?? { ...LIMITS, ...options.limits },
     telemetry,
     now: options.now ?? Date.now,
     router: options.router ?? reportRouter,

@@ -171,6 +171,8 @@ function smtpLimitsOf({ limits, smtp }: Settings): ListenerLimits {
   return {
     ...limits,
     exemptPeers: [...limits.exemptPeers, ...smtp.trustedRelays],
+    greetingDelayMs: limits.greetingMilliseconds,
+    knownPeerMs: limits.knownPeerSeconds * 1_000,
     stressTimeoutMs: limits.stressSeconds * 1_000,
     idleTimeoutMs: limits.idleSeconds * 1_000,
     commandTimeoutMs: limits.commandSeconds * 1_000,
