@@ -1,7 +1,7 @@
 /**
  * target - a server under load: its port, its mails, the mails that it accepts in a second, and their CPU
  *
- * The servers are our daemon, a bare smtp-server and Postfix's smtp-sink, each in a process of its own. The targets run in turn, so that other load on the
+ * The servers are our daemon, a Postfix that queues and discards, a bare smtp-server and Postfix's smtp-sink, each in processes of its own. The targets run in turn, so that other load on the
  * machine affects all of them. The best round counts, because noise only slows.
  */
 import { fork, spawn, spawnSync, type ChildProcess } from 'node:child_process'
@@ -10,6 +10,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { makeTemporaryFolder, startDaemon, type Daemon } from '../test/support/daemon.ts'
+import { postfixProblem, startPostfix } from '../test/support/postfix.ts'
 import { sendLoad, type LoadMail } from '../test/support/smtp-load.ts'
 import { benchReport } from './report.ts'
 
@@ -106,6 +107,21 @@ export async function startBareServer(): Promise<Target> {
   return sinkTarget(child, port)
 }
 
+/**
+ * A Postfix with a queue of its own, which makes each mail durable as ours does (an fsync before its 250) and delivers it to its discard transport; null if
+ * none can run here. Its defaults hold, but for two that would slow it down: it does not wait while its queue grows, and it has a process for
+ * each connection. The CPU of its processes is not measured.
+ */
+export async function startPostfixPeer(): Promise<Target | null> {
+  if (postfixProblem !== null) {
+    console.error(`no figures beside Postfix: ${postfixProblem}`)
+    return null
+  }
+  const main = ['default_transport = discard:', 'in_flow_delay = 0', 'default_process_limit = 600']
+  const { port, stop } = await startPostfix({ main })
+  return { port, pid: 0, mails: async (count) => inventMails(count), stop }
+}
+
 /** Postfix's smtp-sink; null if it is not installed. */
 export async function startSmtpSink(): Promise<Target | null> {
   const program = ['/usr/sbin/smtp-sink', '/usr/lib/postfix/sbin/smtp-sink', 'smtp-sink'].find(
@@ -120,10 +136,12 @@ export async function startSmtpSink(): Promise<Target | null> {
 }
 
 function sinkTarget(child: ChildProcess, port: number): Target {
-  const mails = async (count: number): Promise<readonly LoadMail[]> =>
-    Array.from({ length: count }, (_, n) => mailOf(`p${n}@example.org`, `${'a'.repeat(30)}@bounce.example.com`, n))
-  return { port, pid: child.pid ?? 0, mails, stop: async () => child.kill() }
+  return { port, pid: child.pid ?? 0, mails: async (count) => inventMails(count), stop: async () => child.kill() }
 }
+
+/** Mails for a target that stores nothing of them: all different, as those of our daemon. */
+const inventMails = (count: number): readonly LoadMail[] =>
+  Array.from({ length: count }, (_, n) => mailOf(`p${n}@example.org`, `${'a'.repeat(30)}@bounce.example.com`, n))
 
 /** The best of several rounds of each target, run in turn after a short warm-up. */
 export async function runInTurn(targets: readonly Target[], load: Load, rounds: number): Promise<readonly Measured[]> {
