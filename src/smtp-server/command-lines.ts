@@ -43,6 +43,8 @@ export function createCommandLineReader(limit: number): CommandLineReader {
   }
   return {
     next: (chunk, from) => {
+      const whole = buffered.length > 0 || isAfterCr || isSkipping ? null : findWholeLine(chunk, from, limit)
+      if (whole !== null) return whole
       let start = from
       for (let offset = from; offset < chunk.length; offset++) {
         const byte = chunk[offset]
@@ -60,4 +62,12 @@ export function createCommandLineReader(limit: number): CommandLineReader {
       return null
     },
   }
+}
+
+/** The usual case: a whole command at an offset of a chunk, which needs no copy. Null in every other case; each byte is then looked at. */
+function findWholeLine(chunk: Buffer, from: number, limit: number): LineToken | null {
+  const end = chunk.indexOf(CR, from)
+  if (end < 0 || chunk[end + 1] !== LF || end - from > limit) return null
+  for (let offset = from; offset < end; offset++) if (chunk[offset] === LF || chunk[offset] === NUL) return null
+  return { kind: 'line', line: chunk.subarray(from, end), end: end + 2 }
 }

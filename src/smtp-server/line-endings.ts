@@ -10,10 +10,13 @@
 const LF = 0x0a
 const CR = 0x0d
 
+const BARE = /\r(?!\n)|(?<!\r)\n/
+
 /** Returns the bytes with CR LF at every line ending. Returns the same buffer, without a copy, when nothing has to change. */
 export function normaliseLineEndings(raw: Buffer): Buffer {
+  // Nearly every mail ends here: the engine searches a pattern several times faster than a loop over bytes.
+  if (!BARE.test(raw.toString('latin1'))) return raw
   const bareCount = countBareLineEndings(raw)
-  if (bareCount === 0) return raw
   const out = Buffer.allocUnsafe(raw.length + bareCount)
   let filled = 0
   for (let at = 0; at < raw.length; at++) {

@@ -17,21 +17,23 @@ const ARRAY_TYPES = { int: 'bigint[]', text: 'text[]', bytes: 'bytea[]' } as con
 
 /** Only the filters of a few lists make statements vary. At this size the cache is cleared. */
 const MAX_CACHED_STATEMENTS = 500
-const statementCache = new Map<string, string>()
+/** By the kind of the statement, then by its text or table: a text of several KB as part of a longer key would be copied and hashed at each look-up. */
+const statementCaches = new Map<string, Map<string, string>>()
 
 /** Returns the same string for the same statement: the engines identify a prepared statement by its text. */
-function cachedStatement(name: string, build: () => string): string {
-  const cached = statementCache.get(name)
+function cachedStatement(kind: string, name: string, build: () => string): string {
+  const cache = statementCaches.get(kind) ?? new Map<string, string>()
+  const cached = cache.get(name)
   if (cached !== undefined) return cached
-  if (statementCache.size >= MAX_CACHED_STATEMENTS) statementCache.clear()
+  if (cache.size >= MAX_CACHED_STATEMENTS) cache.clear()
   const statement = build()
-  statementCache.set(name, statement)
+  statementCaches.set(kind, cache.set(name, statement))
   return statement
 }
 
 /** Translates a statement without keys. */
 export function translateSql(kind: EngineKind, sql: string): string {
-  return cachedStatement(`${kind} ${sql}`, () => translateUncached(kind, sql))
+  return cachedStatement(kind, sql, () => translateUncached(kind, sql))
 }
 
 function translateUncached(kind: EngineKind, sql: string): string {
@@ -41,7 +43,7 @@ function translateUncached(kind: EngineKind, sql: string): string {
 
 /** Translates a statement with `{keys}`. The parameters of the keys follow the `precedingParameters` first ones. */
 export function translateKeyedSql(kind: EngineKind, sql: string, types: KeyTuples['types'], precedingParameters: number): string {
-  return cachedStatement(`${kind} ${precedingParameters} ${types.join()} ${sql}`, () =>
+  return cachedStatement(`${kind} ${precedingParameters} ${types.join()}`, sql, () =>
     translateUncached(kind, sql).replaceAll(
       '{keys}',
       kind === 'postgres' ? arrayKeyTable(types, precedingParameters) : jsonKeyTable(types, precedingParameters),
@@ -77,15 +79,16 @@ export function encodeKeysAsJson(keys: KeyTuples): string {
 /** SQLite: a statement for one row, to be repeated. PostgreSQL: one statement with an array for each column. */
 export function insertSql(kind: EngineKind, table: Table, onConflict: ConflictRule): string {
   return cachedStatement(
-    `${kind} ${onConflict} ${table.name}`,
+    `${kind} ${onConflict}`,
+    table.name,
     () => buildInsertSql(kind, table) + (onConflict === 'ignore' ? ' on conflict do nothing' : ''),
   )
 }
 
 /** As {@link insertSql}, but updates the row whose key exists. */
 export function upsertSql(kind: EngineKind, table: Table, rule: UpsertRule): string {
-  const name = `${kind} upsert ${table.name} ${rule.addColumns?.join() ?? ''} ${rule.keepColumns?.join() ?? ''}`
-  return cachedStatement(name, () => buildUpsertSql(kind, table, rule))
+  const variant = `${kind} upsert ${rule.addColumns?.join() ?? ''} ${rule.keepColumns?.join() ?? ''}`
+  return cachedStatement(variant, table.name, () => buildUpsertSql(kind, table, rule))
 }
 
 function buildUpsertSql(kind: EngineKind, table: Table, rule: UpsertRule): string {
