@@ -14,6 +14,7 @@ type FaultRow = { readonly http: number; readonly retry: boolean; readonly item:
  */
 export const FAULTS = {
   bad_request: { http: 400, retry: false, item: true },
+  header_invalid: { http: 400, retry: false, item: true },
   unauthenticated: { http: 401, retry: false, item: false },
   forbidden: { http: 403, retry: false, item: true },
   not_found: { http: 404, retry: false, item: true },

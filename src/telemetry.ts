@@ -105,6 +105,7 @@ const METRICS = {
     help: 'Transitions of backoff keys of other MTAs, by the state that they lead to',
     labels: ['to'],
   },
+  bounced_queue_scheduled: { kind: 'gauge', help: 'Messages that wait for their send time', labels: [] },
   bounced_queue_waiting: { kind: 'gauge', help: 'Messages waiting in the delivery queue', labels: [] },
   bounced_queue_in_flight: { kind: 'gauge', help: 'Messages being sent', labels: [] },
   bounced_queue_backoff_keys: {

@@ -44,7 +44,7 @@ import { createReclassifier, type BackgroundReclassifier } from '../service/recl
 import { createReclassificationService } from '../service/reclassify/reclassifications.ts'
 import { createExportService } from '../service/export/exports.ts'
 import type { IncomingRouter } from '../smtp-server/incoming-router.ts'
-import { createSubmit } from '../service/submit/submit.ts'
+import { createSubmit, type Submit } from '../service/submit/submit.ts'
 
 export type App = {
   readonly smtpPort: number
@@ -191,7 +191,7 @@ async function openParts(
       outbound,
       exports: createExportService(context, settings.exports, () => void exporter.tick()),
       reclassifications: createReclassificationService(context, () => void reclassifier.tick()),
-      submit: createSubmit(context, { recipientsPerDay: settings.submission.recipientsPerDay ?? null }),
+      submit: createSubmitFrom(runtime, settings),
       ...createDnsServices(runtime, uncachedLookUp),
       readiness: await createReadiness({ ...context, file: databaseFileOf(settings), isOpen: () => !state.isClosing }),
       engagement: intake.engagement,
@@ -203,6 +203,9 @@ async function openParts(
   })
   return { state, network, verifier, intake, outbound, exporter, reclassifier, deliveryService, uncachedLookUp, ...listeners }
 }
+
+const createSubmitFrom = ({ context }: Runtime, { submission }: Settings): Submit =>
+  createSubmit(context, { recipientsPerDay: submission.recipientsPerDay ?? null, sendAtDays: submission.sendAtDays })
 
 /** Services that look up records which somebody may have published a moment ago. */
 const createDnsServices = ({ context, vault }: Runtime, lookUp: DnsLookup): Pick<HttpDependencies, 'dkim' | 'trackingDomains'> => ({

@@ -17,11 +17,13 @@ export type MailId = string
 
 export type QueueMessage = Destination & {
   readonly id: MailId
-  /** When it was accepted for sending. Its lifetime starts here. */
+  /** When it was accepted for sending, or its send time. Its lifetime starts here. */
   readonly acceptedAt: number
+  /** When a message with a send time was accepted; absent: it has none. */
+  readonly requestedAt?: number
   /** Attempts made before it was enqueued (after a restart). */
   readonly attempts: number
-  /** Not to be sent before; 0: at once. */
+  /** Not to be sent before: its send time or its next retry; 0: at once. */
   readonly dueAt: number
   /** The name of its label; absent: it has none. */
   readonly labelName?: string

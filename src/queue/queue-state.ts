@@ -168,6 +168,8 @@ export type QueueState = {
   readonly keepsMessages: boolean
   sequence: number
   readonly entries: Map<MailId, QueueEntry>
+  /** Messages before their send time: in no stream and no lane (queue/schedule/send-time). */
+  readonly scheduled: Map<MailId, QueueMessage>
   readonly streams: Map<MessageStreamId, MessageStream>
   readonly lanes: Map<LaneId, Lane>
   readonly keyStates: Map<BackoffKeyId, KeyState>
@@ -216,6 +218,7 @@ export function createQueueState(options: QueueOptions, retrySchedule: DeliveryR
     keepsMessages: options.keepsMessages ?? true,
     sequence: 0,
     entries: new Map(),
+    scheduled: new Map(),
     streams: new Map(),
     lanes: new Map(),
     keyStates: new Map(),

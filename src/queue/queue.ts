@@ -35,6 +35,7 @@ import {
   startManualPause,
 } from './schedule/operator-commands.ts'
 import { RETRY_SCHEDULES } from './schedule/retry.ts'
+import { isBeforeSendTime, keepUntilSendTime, takeAtSendTime } from './schedule/send-time.ts'
 import { popTimer, type Timer } from './schedule/timer-heap.ts'
 import { firstInRing } from './schedule/lane-shares.ts'
 
@@ -53,7 +54,11 @@ const NEW_MESSAGE_MS = 60_000
 
 /** Adds a message. Returns false, and does nothing, for one that the queue has. Fault `config_invalid` if its account has no egress IP. */
 export function enqueue(queue: Queue, message: QueueMessage, now: number): boolean {
-  if (queue.entries.has(message.id)) return false
+  if (queue.entries.has(message.id) || queue.scheduled.has(message.id)) return false
+  if (isBeforeSendTime(message, now)) {
+    keepUntilSendTime(queue, message)
+    return true
+  }
   const refusedBy = message.refusedBy ?? NO_IPS
   const stream = getOrCreateStream(queue, message, refusedBy)
   const entry: QueueEntry = {
@@ -97,6 +102,11 @@ function fireTimer(queue: Queue, timer: Timer, events: QueueEvent[], now: number
       if (entry !== undefined && entry.state === 'deferred' && entry.dueAt === timer.at) makeReady(queue, entry)
       return
     }
+    case 'send-time': {
+      const message = takeAtSendTime(queue, timer.id, now)
+      if (message !== null) enqueue(queue, message, now)
+      return
+    }
     case 'lane':
       return expireLane(queue, timer.id, events, now)
     case 'key': {
@@ -127,6 +137,8 @@ function isStale(queue: Queue, { kind, id, at }: Timer): boolean {
       const entry = queue.entries.get(id)
       return entry === undefined || entry.state !== 'deferred' || entry.dueAt !== at
     }
+    case 'send-time':
+      return queue.scheduled.get(id)?.dueAt !== at
     case 'key':
       return queue.keyStates.get(id)?.timerAt !== at
     case 'lane':

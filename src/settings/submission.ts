@@ -4,6 +4,7 @@
  * See also: settings/schema (all settings), smtp-server/submission-session, docs/SENDING.md.
  */
 import { z } from 'zod'
+import { MAX_SEND_AT_DAYS } from '../service/submit/send-header.ts'
 import { positiveInteger, portNumber, setting, nonEmptyText } from './setting.ts'
 
 export const submissionSettings = z.strictObject({
@@ -27,5 +28,10 @@ export const submissionSettings = z.strictObject({
     positiveInteger.optional(),
     'Recipients per account and day (UTC), by SMTP submission and mail/send',
     'none: no limit',
+  ),
+  sendAtDays: setting(
+    z.int().min(1).max(MAX_SEND_AT_DAYS).default(MAX_SEND_AT_DAYS),
+    'How many days ahead a message may be sent at a given time (X-Bounced-Send-At)',
+    '20: bounces are matched for 30 days from the day on which a message was accepted; delivery and a late bounce take the rest',
   ),
 })

@@ -307,6 +307,8 @@ const queue: HttpServices['queue'] = {
   listLanes: resolve([LANE]),
   listThroughput: resolve([{ at: NOW - 5_000, ins: 3, tries: 2, outs: 1 }]),
   submitCommand: (request) => Promise.resolve({ ...ORDER, ...request }),
+  findDeletion: (account, emailId) =>
+    emailId === ROW.emailId ? Promise.resolve({ kind: 'delete', account, domain: null, message: ROW.deliveryId }) : notFound(),
   findCommand: (account, commandId) => Promise.resolve(commandId === ORDER.commandId && account < 2 ? ORDER : null),
 }
 

@@ -193,7 +193,7 @@ test('why a mail waits depends on its own label', () => {
   add(queue, T0, '1@a.example', '-@b.example', '1@b.example')
   pause(queue, { until: T0 + HOUR })
   const why = (domain: string, labelId: number | null) => {
-    const message = { acceptedAt: T0, dueAt: 0, attempts: 0, dispatchedAt: null, refusedBy: [], labelId }
+    const message = { requestedAt: null, dueAt: 0, attempts: 0, dispatchedAt: null, refusedBy: [], labelId }
     const { state, key, text } = explainWaiting(message, statusOf(queue, domain), { isDelivering: true, now: T0 })
     return [state, key, text.slice(0, 50)]
   }

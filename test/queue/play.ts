@@ -129,6 +129,13 @@ export function mailOf(id: string, now: number, to: Partial<QueueMessage> = {}):
   return { ...plain, id, acceptedAt: now, attempts: 0, dueAt: 0, ...to }
 }
 
+/** The members of a message with a send time. */
+export const sentAt = (at: number, requestedAt: number): Pick<QueueMessage, 'acceptedAt' | 'requestedAt' | 'dueAt'> => ({
+  acceptedAt: at,
+  requestedAt,
+  dueAt: at,
+})
+
 function submit(world: World): void {
   const id = `m${(world.submitted += 1)}`
   const site = pick(world, SITES)
@@ -141,6 +148,7 @@ function submit(world: World): void {
     gateway: site === 'gate',
     mxSet: `mx.${domain}`,
     ...pick(world, [{}, { label: 1 }, { label: 2 }]),
+    ...(draw(world) < 0.2 ? sentAt(world.now + Math.floor(draw(world) ** 3 * 10 * DAY), world.now) : {}),
   })
   world.all.add(id)
   world.mails.set(id, mail)
@@ -215,6 +223,7 @@ function classesAt(world: World, key: BackoffKeyId): KeyTransition[] {
 function checkDispatch(world: World, dispatch: Dispatch): void {
   if (world.ended.has(dispatch.mailId)) world.faults.push(`${dispatch.mailId} was sent after its end`)
   if (world.pending.some((one) => one.dispatch.mailId === dispatch.mailId)) world.faults.push(`${dispatch.mailId} is in flight twice`)
+  if (world.now < (world.mails.get(dispatch.mailId)?.dueAt ?? 0)) world.faults.push(`${dispatch.mailId} was sent before its send time`)
   for (const key of labelKeys(world.mails.get(dispatch.mailId) ?? dispatch))
     if (world.manual.has(key)) world.faults.push(`sent under the pause of a label ${key}`)
   for (const key of keysOf(dispatch)) {
@@ -306,6 +315,7 @@ function command(world: World): void {
         now,
       ),
     () => applyCommand(queue, { kind: 'recover', account, domain, ...ofLabel, how }, now),
+    () => deleteRecent(world, { kind: 'delete', account, domain: null, message: `m${1 + Math.floor(draw(world) * world.submitted)}` }),
     () => deleteRecent(world, { kind: 'delete', account, domain, ...(label === undefined ? accepted : { label, accepted }) }),
     () => applyCommand(queue, { kind: 'rate', account, domain: 'small.example', perMinute: pick(world, [null, 5, 600]) }, now),
     () => applyCommand(queue, { kind: 'warm-up', egressIp: '192.0.2.1', startedAt: pick(world, [null, now]) }, now),
@@ -321,18 +331,21 @@ function command(world: World): void {
   read(world, runCommand(), null)
 }
 
+const ALWAYS = { from: -Infinity, until: Infinity }
+
 /** Deletes messages, and checks that they are those that the command names, as many as wait. */
 function deleteRecent(world: World, order: Extract<OperatorCommand, { kind: 'delete' }>): QueueEvent[] {
   const label = 'label' in order ? order.label : null
   const inFlight = new Set(world.pending.map(({ dispatch }) => dispatch.mailId))
-  const { from, until } = 'label' in order ? order.accepted : order
+  const { from, until } = 'label' in order ? order.accepted : 'message' in order ? ALWAYS : order
   const named = [...world.mails.values()].filter(
     (mail) =>
       mail.account === order.account &&
       (order.domain === null || mail.domain === order.domain) &&
       (label === null || mail.label === label) &&
-      mail.acceptedAt >= from &&
-      mail.acceptedAt < until &&
+      (!('message' in order) || mail.id === order.message) &&
+      (mail.requestedAt ?? mail.acceptedAt) >= from &&
+      (mail.requestedAt ?? mail.acceptedAt) < until &&
       !world.ended.has(mail.id) &&
       !inFlight.has(mail.id),
   )
@@ -429,7 +442,7 @@ export function play(script: Script): Played {
 /** Checks that no message is lost and every key is active. */
 function checkEnd(world: World): void {
   for (const id of world.all) if (!world.ended.has(id)) world.faults.push(`${id} was lost`)
-  if (world.queue.entries.size > 0) world.faults.push('messages are left')
+  if (world.queue.entries.size + world.queue.scheduled.size > 0) world.faults.push('messages are left')
   for (const [name, event] of world.last) {
     if (event.to !== 'active') world.faults.push(`${name} ended ${event.to}`)
   }

@@ -239,6 +239,7 @@ describe('mails', () => {
   const FAULTS = [
     [new Fault('store_busy', 'away'), /^451 4\.3\.0 /],
     [new Fault('bad_request', 'grown'), /^554 5\.3\.4 /],
+    [new Fault('header_invalid', 'tomorrow'), /^554 5\.6\.0 X-Bounced-Send-At .*submission\.sendAtDays/],
     [new Fault('forbidden', 'not yours'), /^550 5\.7\.1 .*senderDomains/],
     [new Fault('quota_exceeded', 'spent'), /^452 4\.7\.0 /],
     [new Error('a bug'), /^451 4\.3\.0 /],

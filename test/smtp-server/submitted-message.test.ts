@@ -42,6 +42,14 @@ test('a header over the limit is refused; a long subject is truncated in the sub
   expect(bodyOf(`From: a@example.com\nSubject: ${'x'.repeat(2_000)}\n\nx`)?.subject).toHaveLength(998)
 })
 
+test.each([
+  ['X-Bounced-Send-At: 2026-12-01T09:00:00Z', { 'x-bounced-send-at': '2026-12-01T09:00:00Z' }],
+  ['x-bounced-send-at:\n a\nX-BOUNCED-SEND-AT: b', { 'x-bounced-send-at': 'a, b' }],
+  ['X: y', {}],
+] as const)('%j instructs us by %j', (fields, want) => {
+  expect(bodyOf(`From: a@example.com\n${fields}\n\nx`)?.headers).toEqual(want)
+})
+
 test('a field after the blank line is text', () => {
   expect(bodyOf('From: a@example.com\n\nX-SMTPAPI: nonsense\nFrom: b@example.com')?.from).toBe('a@example.com')
 })

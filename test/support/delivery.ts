@@ -130,6 +130,7 @@ export async function queueMails(context: Context, recipients: readonly string[]
         variables: {},
         keyIndex: snapshot.signingIndex,
         acceptedAt: at,
+        requestedAt: null,
         dueAt: 0,
       })),
     )

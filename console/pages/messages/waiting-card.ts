@@ -13,7 +13,7 @@ import { messagesTexts as t } from './messages-texts.ts'
 
 /** `why` of `GET /v1/messages/:emailId`. */
 type Waiting = {
-  readonly state: 'sending' | 'deferred' | 'held' | 'due' | 'loading' | 'not-delivering'
+  readonly state: 'sending' | 'scheduled' | 'deferred' | 'held' | 'due' | 'loading' | 'not-delivering'
   readonly reason: string | null
   readonly nextSendingAt: string | null
   readonly attempts: number
@@ -23,6 +23,7 @@ type Waiting = {
 
 const STATE_TEXTS = {
   sending: 'waitsSending',
+  scheduled: 'waitsScheduled',
   deferred: 'waitsDeferred',
   held: 'waitsHeld',
   due: 'waitsNothing',
@@ -50,7 +51,7 @@ export function WaitingCard({ emailId, recipient }: { readonly emailId: string; 
         : html`<p>
               ${t(STATE_TEXTS[why.state], { n: why.attempts })} ${why.reason}
               ${
-                why.state === 'held' || why.state === 'deferred'
+                why.state === 'held' || why.state === 'deferred' || why.state === 'scheduled'
                   ? html`· ${t('nextSending')}: <${Moment} at=${why.nextSendingAt} relative=${true} fallback=${t('onlyReply')} />`
                   : null
               }

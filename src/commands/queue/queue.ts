@@ -26,6 +26,7 @@ const optionsSchema = z.object({
   account: z.string().optional(),
   domain: z.string().optional(),
   label: z.string().optional(),
+  emailId: z.string().optional(),
   until: z.string().optional(),
   since: z.string().optional(),
   after15Days: z.string().optional(),
@@ -58,8 +59,9 @@ const changeCommand = defineStoreCommand(
   async ({ context }, { operation, options }, output) => {
     const build = OPERATIONS[operation](options, context.now())
     const account = options.account === undefined ? 0 : await requireAccount(context.engine.read, options.account)
-    const command = build(account)
-    const result = await createQueueApi(context).submitCommand({ account: 'account' in command ? account : 0, actor: 'operator', command })
+    const queueApi = createQueueApi(context)
+    const command = options.emailId === undefined ? build(account) : await queueApi.findDeletion(account, options.emailId)
+    const result = await queueApi.submitCommand({ account: 'account' in command ? account : 0, actor: 'operator', command })
     if (result.state === 'refused') throw new Fault('bad_request', result.said ?? 'the queue refused this command')
     await output.printLines(
       result.state === 'waiting'
@@ -97,6 +99,7 @@ export const queueCommand: DefineCommand = (command) => {
   defineForLanes('rate', 'rate', 'set the rate of a lane').requiredOption('--per-minute <mails|none>', 'mails a minute')
   defineForLanes('delete', 'delete', 'delete queued mail')
     .option('--label <id>', 'only the mail with this label')
+    .option('--email-id <emailId>', 'only this mail')
     .option('--since <time>', 'accepted at or after (ISO 8601)')
     .option('--until <time>', 'accepted before')
     .option('--all', 'all queued mail')
@@ -219,8 +222,11 @@ function remove(options: Options, now: number): CommandBuilder {
   const [from, until] = [parseTimeOption('--since', options.since), parseTimeOption('--until', options.until)]
   const domain = parseDomain(options)
   const label = parseLabel(options)
-  if ([domain, label, from, until].every((each) => each === null) && options.all !== true)
-    throw new Fault('bad_request', 'name a --domain, a --label or a time, or pass --all')
+  const isLimited = [domain, label, from, until].some((each) => each !== null)
+  if (options.emailId !== undefined && (isLimited || options.all === true))
+    throw new Fault('bad_request', '--email-id names one mail: pass nothing besides')
+  if (!isLimited && options.emailId === undefined && options.all !== true)
+    throw new Fault('bad_request', 'name a --domain, a --label, an --email-id or a time, or pass --all')
   const accepted = { from: from ?? 0, until: until ?? now }
   return (account) => ({ kind: 'delete', account, domain, ...(label === null ? accepted : { label, accepted }) })
 }

@@ -20,7 +20,7 @@ import type { HttpServer } from '../server/http-server.ts'
 import { domainName, operatorQuery, strictObject } from '../server/schemas.ts'
 
 type QueueCommandRouteDependencies = {
-  readonly queue: Pick<QueueApi, 'submitCommand' | 'findCommand' | 'deliveryStatus'>
+  readonly queue: Pick<QueueApi, 'submitCommand' | 'findCommand' | 'findDeletion' | 'deliveryStatus'>
   readonly authorizer: Authorizer
   readonly now: () => number
 }
@@ -44,18 +44,22 @@ const rateBody = strictObject({
   domain: domainName,
   perMinute: z.number().positive().max(1_000_000).nullable().describe('Messages per minute; null for no limit'),
 })
+/** Whether a request says what to delete. */
+const namesMail = (body: Partial<Record<'domain' | 'label' | 'emailId' | 'since' | 'until', unknown>>): boolean =>
+  [body.domain ?? undefined, body.label, body.emailId, body.since, body.until].some((each) => each !== undefined)
+
 const deleteBody = strictObject({
   domain,
   label,
+  emailId: z.string().min(1).max(1_024).optional().describe('Only this message'),
   since: timestamp.optional().describe('Accepted at or after this time'),
   until: timestamp.optional().describe('Accepted before this time'),
   all: z.literal(true).optional().describe('Required to delete all queued messages'),
-}).refine(
-  ({ all, ...body }) => all === true || [body.domain ?? undefined, body.label, body.since, body.until].some((each) => each !== undefined),
-  {
-    error: 'set a domain, a label or a time, or "all": true',
-  },
-)
+})
+  .refine((body) => body.all === true || namesMail(body), { error: 'set a domain, a label, a time or an emailId, or "all": true' })
+  .refine(({ emailId, ...body }) => emailId === undefined || (body.all === undefined && !namesMail(body)), {
+    error: 'an emailId names one message: set nothing besides',
+  })
 const warmUpBody = strictObject({
   egressIp: z.union([z.ipv4(), z.ipv6()]),
   startedAt: timestamp.nullable().optional().describe('The first day of the warm-up; now by default; null to end the warm-up'),
@@ -124,9 +128,13 @@ function addLaneCommandRoutes(server: HttpServer, { queue, authorizer, now }: Qu
     })),
   )
   const remove = { summary: 'Delete queued messages', tags, querystring, body: deleteBody, response }
-  server.post('/v1/queue/delete', { schema: remove }, (request, reply) =>
-    submitCommand(request, reply, ({ account }) => toDeleteCommand(account, request.body, now())),
-  )
+  server.post('/v1/queue/delete', { schema: remove }, async (request, reply) => {
+    const { emailId } = request.body
+    if (emailId === undefined) return submitCommand(request, reply, ({ account }) => toDeleteCommand(account, request.body, now()))
+    const caller = await authorizer.requireAccount(request)
+    const command = await queue.findDeletion(caller.account, emailId)
+    return sendCommand(queue, reply, { account: caller.account, actor: actorOf(caller), command })
+  })
 }
 
 function addOperatorCommandRoutes(server: HttpServer, { queue, authorizer, now }: QueueCommandRouteDependencies): void {

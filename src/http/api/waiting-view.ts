@@ -12,7 +12,7 @@ export const waitingView = z.object({
   state: z
     .enum(WAITING_STATES)
     .describe(
-      'sending: an attempt is in progress; deferred: until its retry; held: a closed key holds its lane; due: it waits for its share',
+      'sending: an attempt is in progress; scheduled: until its send time; deferred: until its retry; held: a closed key holds its lane; due: it waits for its share',
     ),
   text: z.string().describe('One sentence for people'),
   reason: z.string().nullable().describe('What holds or slows its lane, as in GET /v1/queue'),

@@ -65,7 +65,7 @@ function refusalOf({ code, message }: Fault): EngageLabRefusal | null {
   if (code === 'forbidden') return MAIL_REFUSALS.foreignSender
   if (code === 'not_found') return MAIL_REFUSALS.unknownLabel
   if (code === 'quota_exceeded') return MAIL_REFUSALS.quota
-  if (code === 'bad_request') return { code: 400, message }
+  if (code === 'bad_request' || code === 'header_invalid') return { code: 400, message }
   return code === 'insufficient_storage' ? { code: 507, message, status: 507 } : null
 }
 

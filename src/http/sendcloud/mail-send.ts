@@ -70,7 +70,7 @@ export function createSendOperation(files: readonly UploadedFile[]): SendCloudOp
 const FAULT_CODES: Readonly<Partial<Record<Fault['code'], SendCloudCode>>> = { forbidden: 40802, not_found: 40015, quota_exceeded: 40913 }
 
 /** Faults without a code of SendCloud whose message the client can act on. */
-const MESSAGE_FAULTS: readonly Fault['code'][] = ['bad_request', 'insufficient_storage']
+const MESSAGE_FAULTS: readonly Fault['code'][] = ['bad_request', 'header_invalid', 'insufficient_storage']
 
 function toFaultEnvelope(error: unknown): SendCloudEnvelope {
   const code = error instanceof Fault ? FAULT_CODES[error.code] : undefined

@@ -8,9 +8,10 @@
 import { createFactBatch } from '../facts/fact-batch.ts'
 import { EXCLUDED_EFFECT } from './effect.ts'
 import type { Fact } from '../facts/fact.ts'
-import { createFact, type FactMoment, aboutDelivery } from '../facts/new-fact.ts'
+import { type FactMoment, aboutDelivery } from '../facts/new-fact.ts'
 import type { AccountSettings } from '../account-settings.ts'
 import type { DeliveryRow, LedgerState } from '../project/state.ts'
+import { createLocalFailure, type LocalFailure } from './local-failure.ts'
 
 type DeletedInput = {
   readonly ledger: LedgerState
@@ -19,27 +20,17 @@ type DeletedInput = {
   readonly moment: FactMoment
 }
 
+const DELETED: LocalFailure = {
+  source: 'list',
+  effect: EXCLUDED_EFFECT,
+  text: 'deleted from the queue before it was delivered',
+  billable: false,
+}
+
 /** The facts of one deleted message; none if its delivery has ended. */
 export function decideDeleted({ ledger, delivery, settings, moment }: DeletedInput): readonly Fact[] {
   if (delivery.status !== 18) return []
   const batch = createFactBatch(ledger)
-  batch.add(
-    createFact('failed', aboutDelivery(delivery), moment, {
-      source: 'list',
-      reported: null,
-      reportedDomain: null,
-      reportStatus: null,
-      remoteMta: null,
-      site: delivery.site,
-      remoteSite: null,
-      text: 'deleted from the queue before it was delivered',
-      verdict: null,
-      effect: EXCLUDED_EFFECT,
-      tie: null,
-      digest: null,
-      billable: false,
-      settingsVersion: settings.version,
-    }),
-  )
+  batch.add(createLocalFailure(aboutDelivery(delivery), DELETED, { site: delivery.site, settingsVersion: settings.version, moment }))
   return batch.facts
 }

@@ -13,14 +13,15 @@ import { updateBounceList } from '../suppress/bounce-list.ts'
 import { createFactBatch } from '../facts/fact-batch.ts'
 import { EXCLUDED_EFFECT, localRefusalEffectOf } from './effect.ts'
 import type { StatusEffect } from '../facts/decision.ts'
-import type { FailedData, RequestData } from '../facts/delivery-facts.ts'
+import type { RequestData } from '../facts/delivery-facts.ts'
 import type { Fact, FactOf } from '../facts/fact.ts'
 import { addressHistoryOf, isPermanentUnknownUser } from '../suppress/address-history.ts'
 import { foldDelivery } from '../project/delivery.ts'
 import { type FactSubject, createFact, type FactMoment } from '../facts/new-fact.ts'
 import type { AccountSettings } from '../account-settings.ts'
-import { type ListRefusal, findListRefusal } from '../suppress/suppression.ts'
+import { findListRefusal } from '../suppress/suppression.ts'
 import type { DeliveryRow, LedgerState } from '../project/state.ts'
+import { createLocalFailure, listFailureOf, type LocalFailure } from './local-failure.ts'
 
 type RequestInput = {
   readonly ledger: LedgerState
@@ -58,7 +59,7 @@ export function decideRequest(input: RequestInput): readonly Fact[] {
       usesSharedList: settings.sharedList,
     }
     const refusal = findListRefusal(ledger, addressee, moment.at)
-    return refusal === null ? applyEarlierReport(input, fact) : [createRefusalFact(input, fact, listRefusalOf(refusal))]
+    return refusal === null ? applyEarlierReport(input, fact) : [createRefusalFact(input, fact, listFailureOf(refusal))]
   })
   return batch.facts
 }
@@ -75,61 +76,28 @@ function initialResultOf({ ledger, account, deliveryId, request, address, isSele
   return isQueued ? 'unsent' : 'sent'
 }
 
-type LocalRefusal = {
-  readonly source: FailedData['source']
-  readonly effect: StatusEffect
-  readonly text: string
-  readonly billable: boolean
-}
-
-const INVALID_ADDRESS: LocalRefusal = {
+const INVALID_ADDRESS: LocalFailure = {
   source: 'address',
   effect: localRefusalEffectOf('format-error'),
   text: 'not an address',
   billable: true,
 }
-const NO_ADDRESS: LocalRefusal = { source: 'address', effect: localRefusalEffectOf('format-error'), text: 'no address', billable: false }
-const NOT_SELECTED: LocalRefusal = {
+const NO_ADDRESS: LocalFailure = { source: 'address', effect: localRefusalEffectOf('format-error'), text: 'no address', billable: false }
+const NOT_SELECTED: LocalFailure = {
   source: 'list',
   effect: EXCLUDED_EFFECT,
   text: 'not selected: no address for this type of mail',
   billable: false,
 }
-const DUPLICATE: LocalRefusal = {
+const DUPLICATE: LocalFailure = {
   source: 'list',
   effect: EXCLUDED_EFFECT,
   text: 'duplicate: the address again in one broadcast',
   billable: false,
 }
 
-const listRefusalOf = ({ reason, text, billable }: ListRefusal): LocalRefusal => ({
-  source: 'list',
-  effect: localRefusalEffectOf(reason),
-  text,
-  billable,
-})
-
-function createRefusalFact(
-  { settings, moment }: RequestInput,
-  request: FactOf<'request'>,
-  { source, effect, text, billable }: LocalRefusal,
-): Fact {
-  return createFact('failed', factSubjectOf(request), moment, {
-    source,
-    reported: null,
-    reportedDomain: null,
-    reportStatus: null,
-    remoteMta: null,
-    site: request.data.site,
-    remoteSite: null,
-    text,
-    verdict: null,
-    effect,
-    tie: null,
-    digest: null,
-    billable,
-    settingsVersion: settings.version,
-  })
+function createRefusalFact({ settings, moment }: RequestInput, request: FactOf<'request'>, failure: LocalFailure): Fact {
+  return createLocalFailure(factSubjectOf(request), failure, { site: request.data.site, settingsVersion: settings.version, moment })
 }
 
 const factSubjectOf = ({ account, deliveryId, addressHash, subject }: Fact): FactSubject => ({ account, deliveryId, addressHash, subject })

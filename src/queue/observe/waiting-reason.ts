@@ -10,14 +10,14 @@ import { keyReasonOf, parseKey } from '../backoff/backoff-key.ts'
 import type { LaneStatus } from './lane-view.ts'
 
 /**
- * `sending`: an attempt is in progress; `deferred`: until its retry; `held`: a closed key holds its lane; `due`: it waits for its lane's share; `loading`: no node has it in
+ * `sending`: an attempt is in progress; `scheduled`: until its send time; `deferred`: until its retry; `held`: a closed key holds its lane; `due`: it waits for its lane's share; `loading`: no node has it in
  * memory yet; `not-delivering`: no node delivers.
  */
-export const WAITING_STATES = ['sending', 'deferred', 'held', 'due', 'loading', 'not-delivering'] as const
+export const WAITING_STATES = ['sending', 'scheduled', 'deferred', 'held', 'due', 'loading', 'not-delivering'] as const
 
 /** The row of a queued message. */
 type WaitingMessage = {
-  readonly acceptedAt: number
+  readonly requestedAt: number | null
   readonly dueAt: number
   readonly attempts: number
   readonly dispatchedAt: number | null
@@ -69,6 +69,7 @@ export function explainWaiting(
   if (!isDelivering) return { ...base, state: 'not-delivering', text: TEXTS['not-delivering'] }
   if (message.dispatchedAt !== null) return { ...base, state: 'sending', text: TEXTS.sending }
   const heldUntil = holdOf(lane)
+  if (isScheduled(message, now)) return { ...base, state: 'scheduled', text: scheduledText(message), nextSendingAt: message.dueAt }
   const isDeferred = message.dueAt > now && (heldUntil === null || message.dueAt >= heldUntil)
   if (isDeferred) return { ...base, state: 'deferred', text: deferredText(message), nextSendingAt: message.dueAt }
   if (lane === null) return { ...base, state: 'loading', text: TEXTS.loading }
@@ -111,6 +112,12 @@ function holdOf(lane: LaneStatus | null): number | null {
     lane.isStopped || lane.state === 'manual' || lane.state === 'probing' || (lane.state === 'limited' && lane.nextSendingAt !== null)
   return isHeld ? (lane.nextSendingAt ?? Infinity) : null
 }
+
+const isScheduled = ({ requestedAt, attempts, dueAt }: WaitingMessage, now: number): boolean =>
+  requestedAt !== null && attempts === 0 && dueAt > now
+
+const scheduledText = ({ dueAt }: WaitingMessage): string =>
+  `It waits for its send time, ${new Date(dueAt).toISOString()}, and is sent from then on as its lane allows.`
 
 const deferredText = ({ attempts, dueAt }: WaitingMessage): string =>
   attempts === 0

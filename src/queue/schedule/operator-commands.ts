@@ -20,7 +20,8 @@ import {
 } from '../backoff/key-state.ts'
 import { BACKOFF_KEYS, type BackoffKeyId, formatKey, keyKindOf, parseKey } from '../backoff/backoff-key.ts'
 import { removeFromQueue } from './lane.ts'
-import type { QueueEvent } from '../message.ts'
+import { deleteScheduled } from './send-time.ts'
+import type { MailId, QueueEvent, QueueMessage } from '../message.ts'
 import { recoverBackoff } from '../backoff/backoff.ts'
 import type { KeyState, Lane, QueueState } from '../queue-state.ts'
 import { startOfUtcDay } from '../backoff/warm-up.ts'
@@ -64,6 +65,8 @@ export type OperatorCommand =
       readonly label: number
       readonly accepted: { readonly from: number; readonly until: number }
     }
+  /** One message. A node of a version that does not know this finds no time here, and deletes nothing. */
+  | { readonly kind: 'delete'; readonly account: number; readonly domain: null; readonly message: MailId }
   /** Messages a minute of a lane; null: no limit. */
   | { readonly kind: 'rate'; readonly account: number; readonly domain: string; readonly perMinute: number | null }
   /** Starts the warm-up of an egress IP; null ends it. */
@@ -99,7 +102,7 @@ export function endManualPause(queue: QueueState, keyState: KeyState, now: numbe
   if (by === 'operator' || manual.onEnd === 'keep') return [event]
   const accepted = { from: -Infinity, until: Infinity }
   const command = label === null ? { ...accepted } : { label, accepted }
-  return [event, ...deleteWaiting(queue, { kind: 'delete', account, domain, ...command }, now)]
+  return [event, ...deleteFromLanes(queue, { kind: 'delete', account, domain, ...command }, now)]
 }
 
 /** The lanes of an account: of one domain, or all. */
@@ -169,21 +172,26 @@ export function recoverKey(queue: QueueState, { key, how }: CommandOf<'recover-k
   return [...events, ...advanceKeyState(queue, keyState, now)]
 }
 
-/** Deletes waiting messages. Messages in flight are not affected. */
+/** Deletes waiting messages, those before their send time too. Messages in flight are not affected. */
 export function deleteWaiting(queue: QueueState, command: CommandOf<'delete'>, now: number): QueueEvent[] {
-  const { account, domain } = command
-  const label = 'label' in command ? command.label : null
-  const { from, until } = 'label' in command ? command.accepted : command
-  const streamIds = new Set(lanesOf(queue, account, domain).flatMap((lane) => [...lane.streams]))
-  const matching = [...queue.entries.values()].filter(
-    (entry) =>
-      entry.state !== 'in-flight' &&
-      streamIds.has(entry.stream) &&
-      (label === null || entry.message.label === label) &&
-      entry.message.acceptedAt >= from &&
-      entry.message.acceptedAt < until,
-  )
+  return [...deleteFromLanes(queue, command, now), ...deleteScheduled(queue, (message) => isToDelete(command, message), now)]
+}
+
+/** Deletes the messages whose send time has come, or that have none. */
+function deleteFromLanes(queue: QueueState, command: CommandOf<'delete'>, now: number): QueueEvent[] {
+  const matching = [...queue.entries.values()].filter(({ state, message }) => state !== 'in-flight' && isToDelete(command, message))
   return matching.flatMap((entry) => removeFromQueue(queue, entry, 'deleted', now))
+}
+
+function isToDelete(
+  command: CommandOf<'delete'>,
+  { id, account, domain, label, acceptedAt, requestedAt = acceptedAt }: QueueMessage,
+): boolean {
+  if (account !== command.account) return false
+  if ('message' in command) return id === command.message
+  const { from, until } = 'label' in command ? command.accepted : command
+  const isOfLabel = !('label' in command) || label === command.label
+  return (command.domain === null || domain === command.domain) && isOfLabel && requestedAt >= from && requestedAt < until
 }
 
 /** Sets the rate of a lane. Fault `bad_request` for a rate of 0 or less: that is a pause. */

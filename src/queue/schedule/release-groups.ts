@@ -14,6 +14,7 @@ export function releaseGroups(queue: QueueState, held: HeldGroups, now: number):
   const isReleased = (site: string): boolean => !held.has(laneGroupOf(site))
   const keys = [...queue.keyStates.keys()].filter((id) => !isWideKey(id) && !held.has(keyGroupOf(queue, id, null)))
   const leaving = [...queue.entries.values()].filter(({ message, state }) => state !== 'in-flight' && isReleased(message.site))
+  for (const { id, site } of queue.scheduled.values()) if (isReleased(site)) queue.scheduled.delete(id)
   const events = leaving.flatMap(({ message }) => withdrawMessage(queue, message.id, now))
   for (const id of keys) if (!isUsed(queue, id)) queue.keyStates.delete(id)
   return events

@@ -6,8 +6,8 @@
  */
 export type HeapEntry = { readonly at: number; readonly order: number }
 
-/** A timer of the queue: a message is due, a backoff key may change, or the oldest message of a lane may expire. */
-export type Timer = HeapEntry & { readonly kind: 'message' | 'key' | 'lane'; readonly id: string }
+/** A timer of the queue: a deferred message is due, its send time has come, a backoff key may change, or the oldest message of a lane may expire. */
+export type Timer = HeapEntry & { readonly kind: 'message' | 'send-time' | 'key' | 'lane'; readonly id: string }
 
 const isSooner = (a: HeapEntry, b: HeapEntry): boolean => a.at < b.at || (a.at === b.at && a.order < b.order)
 

@@ -13,6 +13,7 @@ import type { QueueState } from '../queue-state.ts'
 
 /** Removes a message. Returns the events of other messages and keys; none for a message that is not in the queue. */
 export function withdrawMessage(queue: QueueState, id: MailId, now: number): QueueEvent[] {
+  queue.scheduled.delete(id)
   const recalled = queue.entries.get(id)?.state === 'in-flight' ? recallInFlight(queue, id, now) : []
   const entry = queue.entries.get(id)
   const ended = entry === undefined ? [] : removeFromQueue(queue, entry, 'deleted', now)

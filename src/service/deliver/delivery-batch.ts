@@ -14,6 +14,7 @@ import { loadedGroupsOf } from './groups/held-groups.ts'
 import type { SessionView } from './delivery-session.ts'
 import type { KeyChanges } from './key-persistence.ts'
 import type { MailUpdate, NotifiedTransition } from './mail-update.ts'
+import { refsToCheckOf, type RefToCheck } from './send-time-check.ts'
 
 export type DeliveryBatch = {
   readonly lease: Lease
@@ -30,6 +31,8 @@ export type DeliveryBatch = {
   readonly groupsToClaim: HeldGroups
   /** Attempts to mark before they begin. */
   readonly refsToMark: readonly QueuedMessageRef[]
+  /** Those of them whose recipients the lists may refuse by now. */
+  readonly refsToCheck: readonly RefToCheck[]
   /** The time of the marks, and the name in them. */
   readonly dispatchedAt: number
   readonly markedBy: string
@@ -64,6 +67,7 @@ export function collectBatch(
     groups: session.groups,
     groupsToClaim,
     refsToMark: session.awaitingMark.map(({ ref }) => ref),
+    refsToCheck: refsToCheckOf(session),
     dispatchedAt: now,
     markedBy: markNameOf(session.lease),
     maxNewMessages: groupsToClaim.size > 0 && session.hasNewMessages && !session.isEnding ? MAX_NEW_MESSAGES : 0,
@@ -84,6 +88,7 @@ export const keyChangesBatch = (lease: Lease, keyChanges: KeyChanges, groups: He
   groups,
   groupsToClaim: groups,
   refsToMark: [],
+  refsToCheck: [],
   dispatchedAt: 0,
   markedBy: '',
   maxNewMessages: 0,

@@ -52,6 +52,7 @@ import { lateResultsOf } from './late-feedback.ts'
 import type { SessionView } from './delivery-session.ts'
 import type { KeyPersistence } from './key-persistence.ts'
 import type { MailUpdate } from './mail-update.ts'
+import { checkNeedsOf, endRefused } from './send-time-check.ts'
 import { traceUpdates } from './observe/trace-attempt.ts'
 
 export type CommittedBatch = {
@@ -73,6 +74,7 @@ export async function commitBatch(context: Context, snapshot: AccountSnapshot, b
     const held = isLeaseHeld ? batch : outcomesOnly(batch)
     const decided = decideUpdates({ context, snapshot, batch: held, transaction })
     await applyTransitions(context, transaction, held.transitions)
+    const refsToMark = await endRefused(snapshot, held, transaction)
     const facts = ledgerState.newFacts
     await updateQueueRows(db, held.updates, held.groups)
     await moveMessagesForOperator(db, held.moves)
@@ -85,7 +87,7 @@ export async function commitBatch(context: Context, snapshot: AccountSnapshot, b
       addLateResultsForOperator(db, lateResultsOf(decided, held.groups)),
     ])
     const mark = { at: held.dispatchedAt, markedBy: held.markedBy, groups: held.groups }
-    const dispatched = held.refsToMark.length === 0 ? [] : await markDispatchedForOperator(db, held.refsToMark, mark)
+    const dispatched = refsToMark.length === 0 ? [] : await markDispatchedForOperator(db, refsToMark, mark)
     return { result: { committed: { dispatched, isLeaseHeld, newMessages, facts }, ledger: ledgerState, updates: held.updates } }
   })
   traceUpdates(context.telemetry, batch.updates, ledger)
@@ -154,11 +156,13 @@ const decisiveUpdatesOf = ({ updates }: DeliveryBatch): readonly DecisiveUpdate[
 
 function batchNeedsOf(context: Context, snapshot: AccountSnapshot, batch: DeliveryBatch): LedgerStateNeeds {
   const decisive = decisiveUpdatesOf(batch)
-  if (decisive.length === 0) return {}
+  const checked = batch.refsToCheck.map(({ ref }) => ref)
+  if (decisive.length === 0) return checked.length === 0 ? {} : { deliveries: checked, ...checkNeedsOf(batch.refsToCheck) }
   return {
-    deliveries: decisive.map(({ ref }) => ref),
+    deliveries: [...decisive.map(({ ref }) => ref), ...checked],
     history: decisive.some(({ end }) => end === 'failed'),
     sharedList: snapshot.accounts.some(({ settings }) => settings.sharedList),
+    ...checkNeedsOf(batch.refsToCheck),
     sitesAt: context.now(),
     facts: decisive.filter(({ end }) => end === 'given-up').map(({ ref }) => ref),
   }

@@ -37,14 +37,26 @@ type CommandRunner = { readonly node: string; readonly isRecorded: (event: Queue
 /** Applies the waiting commands. Faults: store_busy. */
 export async function runCommands(reader: DatabaseReader, queue: Queue, runner: CommandRunner, now: number): Promise<CommandResults> {
   const commands = await listPendingQueueCommandsForOperator(reader, runner.node, COMMANDS_PER_TICK)
-  const runs = commands.filter(({ isRun }) => !isRun).map((command) => runCommand(queue, command, runner, now))
+  const due = commands.filter((command) => !command.isRun && !isTooEarly(queue, command, now))
+  const runs = due.map((command) => runCommand(queue, command, runner, now))
   return {
     events: runs.flatMap(({ events }) => events),
     results: runs.map(({ result }) => result),
-    changedKeys: commands.flatMap(({ isRun, command }) => (isRun ? [] : changedKeysOf(command))),
+    changedKeys: due.flatMap(({ command }) => changedKeysOf(command)),
     hasRun: commands.some(({ isRun }) => isRun),
   }
 }
+
+/** Longer than a node needs to load a message that was just accepted, shorter than the sender of a command waits. */
+const LOADING_MS = 1_500
+
+/** Whether a command deletes one message that may not be in memory yet. It runs with a later tick. */
+const isTooEarly = (queue: Queue, { command, createdAt }: QueueCommand, now: number): boolean =>
+  'message' in command &&
+  !queue.entries.has(command.message) &&
+  !queue.scheduled.has(command.message) &&
+  now >= createdAt &&
+  now - createdAt < LOADING_MS
 
 /** The rows that a command changes without an event. */
 function changedKeysOf(command: QueueCommand['command']): readonly string[] {

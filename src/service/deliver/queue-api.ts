@@ -12,6 +12,7 @@ import { createAuditFact } from '../../ledger/decide/operator-action.ts'
 import type { OperatorCommand } from '../../queue/schedule/operator-commands.ts'
 import { findLabelNames } from '../../store/account/labels.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
+import { findDeliveriesByEmailIds } from '../../store/mail/deliveries.ts'
 import { addQueueCommand, findQueueCommand, type QueueCommand } from '../../store/queue/commands.ts'
 import {
   listLaneSnapshotsForOperator,
@@ -44,6 +45,8 @@ export type QueueApi = {
   readonly listThroughput: (query: ThroughputQuery) => Promise<readonly ThroughputPoint[]>
   /** Stores a command and returns it once it is settled or the wait is over. Faults: conflict (no node has ever delivered), not_found (no such label), bad_request. */
   readonly submitCommand: (request: QueueCommandRequest) => Promise<QueueCommand>
+  /** The command that deletes one message of an account. Faults: not_found (no such message). */
+  readonly findDeletion: (account: number, emailId: string) => Promise<OperatorCommand>
   /** A command of an account (0: of the operator), or null. */
   readonly findCommand: (account: number, commandId: string) => Promise<QueueCommand | null>
 }
@@ -78,6 +81,11 @@ export function createQueueApi(context: Context, waitMs: number = COMMAND_WAIT_M
       await requireLabel(read, request.command)
       const stored = await storeCommand(context, request)
       return delivering ? waitUntilSettled(read, stored, waitMs) : stored
+    },
+    findDeletion: async (account, emailId) => {
+      const [found] = await findDeliveriesByEmailIds(read, account, [emailId])
+      if (found === undefined) throw new Fault('not_found', 'no message of this account has this emailId')
+      return { kind: 'delete', account, domain: null, message: found.deliveryId }
     },
     findCommand: (account, commandId) => findQueueCommand(read, account, commandId),
   }

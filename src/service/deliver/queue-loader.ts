@@ -240,14 +240,17 @@ function toQueueMessage(
   mail: QueuedMessageSummary,
   destination: ResolvedDestination,
 ): QueueMessage {
-  const { deliveryId: id, account, acceptedAt, attempts, refusedBy } = mail
-  const dueAt = Math.min(mail.dueAt, context.now() + longestDelayMs)
+  const { deliveryId: id, account, acceptedAt, requestedAt, attempts, refusedBy } = mail
+  // The sender has named a send time: it depends on no clock of ours.
+  const isScheduled = requestedAt !== null && attempts === 0
+  const dueAt = isScheduled ? mail.dueAt : Math.min(mail.dueAt, context.now() + longestDelayMs)
   const [domain, senderDomain] = [intern(internedStrings, mail.domain), intern(internedStrings, mail.senderDomain)]
   const { site, gateway, mxSet } = destination
   const message = { id, account, domain, senderDomain, site, gateway, mxSet, acceptedAt, attempts, dueAt }
   const named = mail.labelName === null ? message : { ...message, labelName: intern(internedStrings, mail.labelName) }
   const labelled = mail.labelId === null ? named : { ...named, label: mail.labelId }
-  return refusedBy.length === 0 ? labelled : { ...labelled, refusedBy }
+  const timed = requestedAt === null ? labelled : { ...labelled, requestedAt }
+  return refusedBy.length === 0 ? timed : { ...timed, refusedBy }
 }
 
 function intern(internedStrings: Map<string, string>, text: string): string {

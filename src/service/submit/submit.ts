@@ -32,6 +32,7 @@ import type { Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
 import { requireDiskSpace } from '../disk-space.ts'
 import { transact, type LedgerTransaction } from '../transact.ts'
+import { MAX_SEND_AT_DAYS, sendTimeOf, withoutSendHeader } from './send-header.ts'
 import { createDeliveryIdAllocator } from './delivery-ids.ts'
 
 export type Submission = {
@@ -63,16 +64,18 @@ export type Submit = (caller: Caller, submission: Submission) => Promise<Submiss
 type SubmitOptions = {
   /** The most recipients of one account in a day (UTC); null or absent: no limit. */
   readonly recipientsPerDay?: number | null
+  /** How many days ahead a send time may be. */
+  readonly sendAtDays?: number
 }
 
 /** How long a repeated request gets the first response. SendCloud uses the same time. */
 export const IDEMPOTENCY_WINDOW_MS = 3_600_000
 
 /**
- * Creates the service. Faults of a call: forbidden (sender domain), bad_request (sender address, size with variables substituted), not_found
- * (label), quota_exceeded, store_busy.
+ * Creates the service. Faults of a call: forbidden (sender domain), bad_request (sender address, size with variables substituted), header_invalid
+ * (send time), not_found (label), quota_exceeded, store_busy.
  */
-export function createSubmit(context: Context, { recipientsPerDay = null }: SubmitOptions = {}): Submit {
+export function createSubmit(context: Context, { recipientsPerDay = null, sendAtDays = MAX_SEND_AT_DAYS }: SubmitOptions = {}): Submit {
   const allocateIds = createDeliveryIdAllocator(context.engine)
   return async (caller, submission) => {
     requireDiskSpace(context)
@@ -86,6 +89,7 @@ export function createSubmit(context: Context, { recipientsPerDay = null }: Subm
     const foreign = [sender.domain, ...submission.originatorDomains].find((domain) => !maySendFrom(senderDomains, domain))
     if (foreign !== undefined) throw new Fault('forbidden', `this account may not send from ${foreign} (setting senderDomains)`)
     const at = context.now()
+    const sendAt = sendTimeOf(submission.body.headers, { now: at, maxDays: sendAtDays })
     const ids = await allocateIds(caller.account, submission.recipients.length, at)
     const messageId = formatMessageId(at, randomBytes(HANDLE_RANDOM_BYTES))
     const planned = submission.recipients.map(({ recipient }, index) =>
@@ -96,7 +100,7 @@ export function createSubmit(context: Context, { recipientsPerDay = null }: Subm
         { messageId, index, from: submission.body.from, ownMessageId: submission.body.messageId },
       ),
     )
-    const plan = { caller, submission, messageId, planned, senderDomain: sender.domain, recipientsPerDay, at }
+    const plan = { caller, submission, messageId, planned, senderDomain: sender.domain, recipientsPerDay, sendAt, at }
     const result = await saveSubmissionPlan(context, snapshot, plan)
     const isRepeated = result.messageId !== messageId
     if (!isRepeated) context.telemetry.count('bounced_registrations_total', {}, planned.length)
@@ -118,6 +122,8 @@ type SubmissionPlan = {
   readonly planned: readonly PlannedDelivery[]
   readonly senderDomain: string
   readonly recipientsPerDay: number | null
+  /** Null: at once. */
+  readonly sendAt: number | null
   readonly at: number
 }
 
@@ -203,7 +209,7 @@ async function enqueue(
     readonly context: Context
   },
 ): Promise<void> {
-  const { caller, submission, messageId, planned, senderDomain, at, label, emailType, context } = plan
+  const { caller, submission, messageId, planned, senderDomain, sendAt, at, label, emailType, context } = plan
   const messages = planned.flatMap(({ deliveryId, keyIndex, address }, index): NewQueuedMessage[] => {
     if (address === null || ledgerState.deliveries.get(deliveryId)?.status !== STATUS_SENDING) return []
     const { recipient = '', variables = {} } = submission.recipients[index] ?? {}
@@ -220,12 +226,14 @@ async function enqueue(
         labelId: label?.id ?? null,
         variables,
         keyIndex,
-        acceptedAt: at,
-        dueAt: 0,
+        acceptedAt: sendAt ?? at,
+        requestedAt: sendAt === null ? null : at,
+        dueAt: sendAt ?? 0,
       },
     ]
   })
-  const body: Composition = { ...submission.body, label: label?.name ?? null, emailType, apiUser: caller.apiUser }
+  const headers = withoutSendHeader(submission.body.headers)
+  const body: Composition = { ...submission.body, headers, label: label?.name ?? null, emailType, apiUser: caller.apiUser }
   await addQueuedMessages(db, caller.account, { bodyId: messageId, content: JSON.stringify(body), createdAt: at }, messages)
 }
 

@@ -2,7 +2,7 @@
  * submitted-message - parses a submitted mail into a submission: sender, recipients, variables and user headers
  *
  * The recipients are those of the envelope, unless X-SMTPAPI names its own. Each recipient gets a separate mail. The sender's MIME structure
- * is kept; X-SMTPAPI and Bcc are removed when the mail is sent.
+ * is kept; X-SMTPAPI, X-Bounced-Send-At and Bcc are removed when the mail is sent.
  *
  * Pure, total. See also: docs/SENDING.md, compose/x-smtpapi, compose/rewrite-mime, smtp-server/submission-session.
  */
@@ -12,6 +12,7 @@ import { readOriginators } from '../../compose/originator.ts'
 import { hasValuesForAll, readXSmtpApi, ACCOUNT_DEFAULT_TRACKING, variablesOfRecipient, type XSmtpApi } from '../../compose/x-smtpapi.ts'
 import { parseBareAddress } from '../../mail/mime/address.ts'
 import { decodeEncodedWords } from '../../mail/mime/header.ts'
+import { SEND_AT_HEADER } from './send-header.ts'
 import type { Submission } from './submit.ts'
 
 type Unacceptable = { readonly ok: false; readonly refusal: 'largeHeader' | 'noSender' | 'ambiguousSender' | 'extension' | 'manySeparate' }
@@ -75,6 +76,7 @@ type ParsedHeader = { readonly fields: readonly HeaderFieldLine[]; readonly from
 function bodyOf(bytes: Buffer, { fields, from, extension }: ParsedHeader): Submission['body'] {
   const messageId = decodedFieldOf(fields, 'message-id')
   const unsubscribe = decodedFieldOf(fields, 'list-unsubscribe')
+  const sendTimes = fields.filter(({ name }) => name === SEND_AT_HEADER).map(decodedValue)
   return {
     from,
     fromName: null,
@@ -84,7 +86,10 @@ function bodyOf(bytes: Buffer, { fields, from, extension }: ParsedHeader): Submi
     subject: (decodedFieldOf(fields, 'subject') ?? '').slice(0, MAX_SUBJECT_CHARACTERS),
     html: null,
     plain: null,
-    headers: unsubscribe === null ? {} : { 'List-Unsubscribe': unsubscribe },
+    headers: {
+      ...(unsubscribe === null ? {} : { 'List-Unsubscribe': unsubscribe }),
+      ...(sendTimes.length === 0 ? {} : { [SEND_AT_HEADER]: sendTimes.join(', ') }),
+    },
     attachments: [],
     sections: extension.section,
     raw: bytes.toString('base64'),

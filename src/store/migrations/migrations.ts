@@ -22,6 +22,7 @@ import { RECLASSIFICATIONS_STEP } from './reclassifications.ts'
 import { RELEASED_MIGRATIONS } from './released.ts'
 import { ADD_REPORT_COPIES } from './report-copies.ts'
 import { REPORT_DIGESTS_STEP } from './report-digests.ts'
+import { SEND_TIMES } from './send-times.ts'
 import { ADD_TRACKING_DOMAINS } from './tracking-domains.ts'
 import { USERS_STEP } from './users.ts'
 import { UNGUESSABLE_IDS } from './unguessable-ids.ts'
@@ -48,4 +49,5 @@ export const MIGRATIONS: readonly Migration[] = [
   FOLLOWED_LOGS_STEP,
   QUEUED_LABEL_NAMES,
   QUEUED_LABELS,
+  SEND_TIMES,
 ]

@@ -30,10 +30,13 @@ export type QueuedMessage = {
   readonly laneGroup: number
   /** The variables of this recipient. */
   readonly variables: Readonly<Record<string, string>>
+  /** Its send time, if it has one. Its lifetime starts here. */
   readonly acceptedAt: number
+  /** When a message with a send time was accepted; null: it has none. */
+  readonly requestedAt: number | null
   /** The index of the key that signs its tokens; null: queued before version 16 of the schema. */
   readonly keyIndex: number | null
-  /** Not before this time; 0: at once. */
+  /** Not before this time: its send time or its next retry; 0: at once. */
   readonly dueAt: number
   /** Number of attempts whose outcome is known. */
   readonly attempts: number
@@ -58,6 +61,7 @@ export type QueuedMessageSummary = Pick<
   | 'labelName'
   | 'labelId'
   | 'acceptedAt'
+  | 'requestedAt'
   | 'dueAt'
   | 'attempts'
   | 'dispatchedAt'
@@ -75,6 +79,7 @@ const summaryColumns = {
   labelName: nullableColumn(textColumn('label_name', 'none')),
   labelId: nullableColumn(integerColumn('label_id')),
   acceptedAt: integerColumn('accepted_at'),
+  requestedAt: nullableColumn(integerColumn('requested_at')),
   dueAt: integerColumn('due_at'),
   attempts: integerColumn('attempts'),
   dispatchedAt: nullableColumn(integerColumn('dispatched_at')),

@@ -2,7 +2,7 @@
 import { beforeAll, expect, test } from 'vitest'
 import { addQueueCommandRoutes } from '../../../src/http/api/queue-commands.ts'
 import { BASIC, makeBench, makeRouteBench, OPERATOR, type TestRequest, type Bench } from '../bench.ts'
-import { LANE, NOW, ORDER } from '../sample-rows.ts'
+import { LANE, NOW, ORDER, ROW } from '../sample-rows.ts'
 
 let bench: Bench
 beforeAll(async () => {
@@ -59,6 +59,9 @@ const CASES: readonly Case[] = [
   ['a deletion by time', post('delete', { since: past, until: soon }), 200],
   ['a deletion of all messages', post('delete', { all: true }), 200],
   ['a deletion without a filter', post('delete', {}), 400, 'bad_request'],
+  ['a deletion of one message', post('delete', { emailId: ROW.emailId }), 200],
+  ['a deletion of an unknown message', post('delete', { emailId: 'nobody' }), 404, 'not_found'],
+  ['a deletion of one message and of a domain', post('delete', { emailId: ROW.emailId, domain: 'qq.com' }), 400, 'bad_request'],
   ['a deletion of a period that ends before it starts', post('delete', { since: soon, until: past }), 400, 'bad_request'],
   ['a deletion without sign-in', post('delete', { all: true }, null), 401, 'unauthenticated'],
   ['a warm-up', post('warm-up', { egressIp: '192.0.2.1' }, OPERATOR), 200],
@@ -148,6 +151,7 @@ test.each([
     deliveryStatus: () => Promise.resolve({ delivering, seenAt: NOW }),
     submitCommand: () => Promise.resolve({ ...ORDER, ...over }),
     findCommand: () => Promise.resolve(null),
+    findDeletion: () => Promise.resolve(ORDER.command),
   }
   const { send } = await makeRouteBench((server, authorizer) => addQueueCommandRoutes(server, { queue, authorizer, now: () => NOW }))
   const response = await send(post('recover', {}))

@@ -85,6 +85,7 @@ const CASES: readonly (readonly [string, object, number | null])[] = [
   ['a label by name', withBody({ label_name: 'spring' }), null],
   ['a label name that is too long', withBody({ label_name: 'x'.repeat(129) }), 30_105],
   ['headers', withBody({ headers: { 'User-Define': '123', 'X-N': 7, 'X-Z': null } }), null],
+  ['a send time', withBody({ headers: { 'X-Bounced-Send-At': '2026-12-01T09:00:00Z' } }), null],
   ['headers that are ours', withBody({ headers: { Received: 'x' } }), 30_869],
   ['headers over 1 KB', withBody({ headers: { 'X-A': 'x'.repeat(1_020) } }), 30_869],
   ['a header of two lines', withBody({ headers: { 'X-A': 'a\r\nb' } }), 30_869],

@@ -65,6 +65,7 @@ const CASES = [
   [{ labelName: 'news' }, 200],
   [{ labelName: 'x'.repeat(129) }, 40015],
   [{ headers: '{"SC-Custom-Id":"7"}' }, 200],
+  [{ headers: '{"X-Bounced-Send-At":"2026-12-01T09:00:00Z"}' }, 200],
   [{ headers: 'x' }, 40869],
   [{ headers: '{"X":"a\\r\\nb"}' }, 40869],
   [{ headers: '{"X Y":"a"}' }, 40869],

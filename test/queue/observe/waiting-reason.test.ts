@@ -8,7 +8,7 @@ import { applyCommand, createQueue, enqueue, nextDispatchBatch } from '../../../
 import { applyAttemptResult } from '../../../src/queue/schedule/attempt-result.ts'
 import { HOUR, mailOf, refusal, T0 } from '../play.ts'
 
-const message = { acceptedAt: T0, dueAt: 0, attempts: 0, dispatchedAt: null, refusedBy: [], labelId: null }
+const message = { requestedAt: null, dueAt: 0, attempts: 0, dispatchedAt: null, refusedBy: [], labelId: null }
 
 /** The status of the only lane of a queue in which something happened. */
 function laneAfter(change: (queue: ReturnType<typeof createQueue>) => void): LaneStatus {
@@ -46,6 +46,10 @@ test.each([
   [{ ...message, attempts: 1, dueAt: T0 + 100 * HOUR }, blocked, true, 'deferred', 'deferred after one attempt'],
   [{ ...message, attempts: 1, dueAt: T0 + HOUR }, paused, true, 'held', 'Paused by user'],
   [{ ...message, dueAt: T0 + HOUR }, null, true, 'deferred', 'not to be sent before 2026-03-27T01:00:00.000Z'],
+  [{ ...message, requestedAt: T0, dueAt: T0 + HOUR }, null, true, 'scheduled', 'waits for its send time, 2026-03-27T01:00:00.000Z'],
+  [{ ...message, requestedAt: T0, dueAt: T0 + HOUR }, paused, true, 'scheduled', 'waits for its send time'],
+  [{ ...message, requestedAt: T0, dueAt: T0 + HOUR, attempts: 1 }, open, true, 'deferred', 'deferred after one attempt'],
+  [{ ...message, requestedAt: T0 - HOUR, dueAt: T0 }, open, true, 'due', '3 messages wait in its lane'],
 ] as const)('case %#', (row, lane, isDelivering, state, text) => {
   const why = explainWaiting(row, lane, { isDelivering, now: T0 })
   expect([why.state, why.text]).toEqual([state, expect.stringContaining(text)])

@@ -166,6 +166,21 @@ describe.each(engines)('submit: $kind', ({ open }) => {
     })
   })
 
+  test('a message with a send time waits for it; the header that named it is not kept', async () => {
+    const at = (headers: Readonly<Record<string, string>>): Submission => ({ ...to('ann@example.net'), body: { ...body, headers } })
+    await submit(alice, at({ 'X-Bounced-Send-At': '2026-11-21T09:00:00+01:00', 'X-Keep': 'yes' }))
+    const sendAt = Date.UTC(2026, 10, 21, 8)
+    expect(await waiting()).toMatchObject([{ acceptedAt: sendAt, requestedAt: T0, dueAt: sendAt }])
+    const row = await context.engine.read.one('select body_id from queue_mails')
+    const stored = await findQueuedBody(context.engine.read, 1, String(row?.['body_id']))
+    expect(JSON.parse(stored ?? '').headers).toEqual({ 'X-Keep': 'yes' })
+    await submit(bob, at({ 'X-Bounced-Send-At': '2026-11-20T11:59:59Z' }))
+    expect((await waiting()).find(({ account }) => account === 2)).toMatchObject({ acceptedAt: T0, requestedAt: null, dueAt: 0 })
+    const strict = createSubmit(context, { sendAtDays: 2 })
+    await expect(strict(alice, at({ 'X-Bounced-Send-At': '2026-11-22T12:00:01Z' }))).rejects.toMatchObject({ code: 'header_invalid' })
+    expect(await waiting()).toHaveLength(2)
+  })
+
   test('a request id gets the same response for an hour, and its messages are sent once', async () => {
     const call = { ...to('joe@example.net'), requestId: 'r1' }
     const first = await submit(alice, call)

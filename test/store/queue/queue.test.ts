@@ -43,6 +43,7 @@ const mail = (n: number, more: Partial<NewQueuedMessage> = {}): NewQueuedMessage
   variables: { name: `Ünïcode "${n}"` },
   keyIndex: n % 2 === 0 ? null : 3,
   acceptedAt: T0 + n,
+  requestedAt: n % 2 === 0 ? null : T0,
   dueAt: 0,
   ...more,
 })

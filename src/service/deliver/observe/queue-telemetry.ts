@@ -16,6 +16,7 @@ import { traceTransition } from './trace-backoff.ts'
 export function updateQueueGauges(telemetry: Pick<Telemetry, 'setGauge'>, { queue, sendingCount, groups }: SessionView): void {
   telemetry.setGauge('bounced_queue_lane_groups', groups.size)
   telemetry.setGauge('bounced_queue_waiting', queue.entries.size - sendingCount)
+  telemetry.setGauge('bounced_queue_scheduled', queue.scheduled.size)
   telemetry.setGauge('bounced_queue_in_flight', sendingCount)
   const keysInBackoff = [...queue.keyStates.values()].filter(
     ({ episodes, manualPause }) => manualPause !== null || [...episodes.values()].some(({ state }) => state !== 'active'),
