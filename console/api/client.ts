@@ -12,6 +12,8 @@ import { signal } from '@preact/signals'
 export const csrfToken = signal('')
 /** True once a request was refused because nobody is signed in. */
 export const hasSessionEnded = signal(false)
+/** Rises when a session that had ended begins again: what was refused in between is asked for again. */
+export const renewals = signal(0)
 /** False while the daemon does not answer. */
 export const isReachable = signal(true)
 

@@ -11,7 +11,7 @@
 import { signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { chosenAccount } from '../app/router.ts'
-import { ApiProblem, fetchApi } from './client.ts'
+import { ApiProblem, fetchApi, renewals } from './client.ts'
 
 type LiveEvent = {
   readonly id: string
@@ -39,6 +39,7 @@ export function useEvents(kinds: readonly string[] | null, onEvent: (event: Live
   const current = useRef(onEvent)
   current.current = onEvent
   const account = chosenAccount.value
+  const renewal = renewals.value
   useEffect(() => {
     const listener: Listener = { kinds: kinds === null ? null : new Set(kinds), onEvent: (event) => current.current(event) }
     listeners.add(listener)
@@ -48,8 +49,8 @@ export function useEvents(kinds: readonly string[] | null, onEvent: (event: Live
       // The next page may listen too; a connection is not closed and opened for a click.
       setTimeout(closeIfUnused, 1_000)
     }
-  }, [kinds?.join(','), account])
-  useEffect(() => () => restart(), [account])
+  }, [kinds?.join(','), account, renewal])
+  useEffect(() => () => restart(), [account, renewal])
 }
 
 function closeIfUnused(): void {
@@ -79,7 +80,8 @@ async function follow(account: string, signal: AbortSignal): Promise<void> {
       pause = FIRST_PAUSE_MS
       if (response.body !== null) await readEvents(response.body, signal)
     } catch (error) {
-      if (signal.aborted || (error instanceof ApiProblem && (error.status === 401 || error.status === 403))) return
+      if (signal.aborted) return
+      if (error instanceof ApiProblem && (error.status === 401 || error.status === 403)) return void (streamState.value = 'waiting')
     }
     streamState.value = 'waiting'
     await new Promise((resolve) => setTimeout(resolve, pause))

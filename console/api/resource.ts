@@ -4,12 +4,12 @@
  *     const users = useResource((signal) => api.get<UserList>('/users', { signal }), [])
  *
  * The last value stays on the page while the next one is read, so that nothing jumps. A page in the background does not ask. A request whose
- * page has gone is aborted.
+ * page has gone is aborted. After a session has ended and the reader has signed in again, everything is read again.
  *
  * See also: api/client, api/event-stream.
  */
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
-import { ApiProblem } from './client.ts'
+import { ApiProblem, renewals } from './client.ts'
 
 export type Resource<T> = {
   readonly value: T | null
@@ -52,7 +52,7 @@ export function useResource<T>(
         setState((before) => ({ ...before, problem: toProblem(error), isLoading: false, key }))
       })
     return () => controller.abort()
-  }, [key, round])
+  }, [key, round, renewals.value])
   const refresh = useCallback(() => setRound((before) => before + 1), [])
   useEffect(() => {
     if (every === undefined) return

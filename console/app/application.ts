@@ -2,7 +2,7 @@
  * application - the frame around every page: navigation, account, preferences, and what stands in the way of a page
  *
  * Nobody signed in: the sign-in. A session that ended: the sign-in over the page, so that what was typed stays. A new page takes the focus to its title
- * and scrolls to the top; a changed query does neither.
+ * and is shown from its top, or where the reader was when he goes back to it; a changed query does neither.
  *
  * See also: app/navigation (the pages), pages/sign-in.
  */
@@ -22,6 +22,7 @@ import { accounts, chooseSomeAccount } from './account-choice.ts'
 import { isVisible, PAGES, type PageEntry } from './navigation.ts'
 import type { PageProps } from './page-props.ts'
 import { chosenAccount, matchPath, pathTo, place } from './router.ts'
+import { scrollToExpected } from './scroll-memory.ts'
 import { isOperator, session } from './session.ts'
 import { SideBar } from './side-bar.ts'
 import { TopBar } from './top-bar.ts'
@@ -38,10 +39,10 @@ export function Application(): View {
     <div>
       <${TopBar} />
       <main id="page" class="page" tabindex="-1">
-        ${isReachable.value ? null : html`<${Note} tone="warn">${t('offline')}</${Note}>`}
         <${CurrentPage} />
       </main>
     </div>
+    ${isReachable.value ? null : html`<div class="offline"><${Note} tone="warn">${t('offline')}</${Note}></div>`}
     <${Notices} />
     ${hasSessionEnded.value ? html`<${SignInDialog} />` : null}
   </div>`
@@ -116,7 +117,7 @@ function focusTitle(): void {
     isFirstPage = false
     return
   }
-  scrollTo(0, 0)
+  scrollToExpected()
   title?.focus({ preventScroll: true })
 }
 

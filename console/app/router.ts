@@ -7,6 +7,7 @@
  * See also: app/page-table, components/data-table.
  */
 import { computed, signal } from '@preact/signals'
+import { expectScroll, rememberScroll } from './scroll-memory.ts'
 
 const ROOT = '/console'
 
@@ -45,6 +46,7 @@ export function pathTo(path: string, query: QueryValues = {}): string {
 
 /** Goes to a URL of the console. `replace`: without a step back in the history. */
 export function navigate(url: string, { replace = false }: { readonly replace?: boolean } = {}): void {
+  if (!replace) rememberScroll()
   history[replace ? 'replaceState' : 'pushState'](null, '', url)
   place.value = readPlace()
 }
@@ -61,7 +63,11 @@ export const queryValue = (name: string, fallback = ''): string => place.value.q
 
 /** Follows links and the history from now on. */
 export function startRouter(): void {
-  addEventListener('popstate', () => (place.value = readPlace()))
+  history.scrollRestoration = 'manual'
+  addEventListener('popstate', (event) => {
+    expectScroll(event.state)
+    place.value = readPlace()
+  })
   document.addEventListener('click', (event) => {
     const link = event.target instanceof Element ? event.target.closest('a') : null
     if (link === null || event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey) return

@@ -4,7 +4,7 @@
  * See also: api/client, pages/sign-in.
  */
 import { computed, signal } from '@preact/signals'
-import { api, csrfToken, hasSessionEnded } from '../api/client.ts'
+import { api, csrfToken, hasSessionEnded, renewals } from '../api/client.ts'
 
 export type Right = 'read' | 'operate' | 'administer'
 
@@ -37,6 +37,7 @@ export function may(permission: Right): boolean {
 function accept(view: SessionView): void {
   csrfToken.value = view.csrfToken ?? ''
   session.value = view
+  if (hasSessionEnded.value && view.signedIn) renewals.value++
   hasSessionEnded.value = false
 }
 
@@ -45,10 +46,16 @@ export const loadSession = async (): Promise<void> => accept(await api.get<Sessi
 
 type Credentials = { readonly name: string; readonly password: string } | { readonly apiUser: string; readonly apiKey: string }
 
-/** Throws ApiProblem: 401 if the name or the secret is wrong. */
+/**
+ * Throws ApiProblem: 401 if the name or the secret is wrong. Somebody else than before begins with the first page: what the page shows is not
+ * for everybody.
+ */
 export async function signIn(credentials: Credentials): Promise<void> {
+  const before = session.value
   csrfToken.value = ''
-  accept(await api.post<SessionView>('/session', { body: credentials }))
+  const view = await api.post<SessionView>('/session', { body: credentials })
+  if (before?.signedIn === true && (before.kind !== view.kind || before.name !== view.name)) location.assign('/console/')
+  else accept(view)
 }
 
 /** Ends the session here, or in every browser. Throws ApiProblem. */

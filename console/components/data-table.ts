@@ -8,6 +8,7 @@
  *
  * See also: app/page-table (paging), components/empty-state.
  */
+import { useEffect, useRef } from 'preact/hooks'
 import type { ApiProblem } from '../api/client.ts'
 import type { PagedList } from '../app/page-table.ts'
 import { queryValue, withQuery } from '../app/router.ts'
@@ -55,6 +56,7 @@ export function DataTable<Row>(props: DataTableProps<Row>): View {
   const { columns, rows, empty, list, sortName = 'sort' } = props
   const isPaged = list.pages !== undefined && (list.pages.next !== null || list.pages.first !== null)
   const sorted = rows === null ? [] : sortRows(rows, columns, queryValue(sortName))
+  const box = useFocusKept(rows)
   const busy = list.isLoading ? html`<div class="busy-line"></div>` : null
   if (rows === null)
     return html`<div class="table-box">
@@ -63,7 +65,7 @@ export function DataTable<Row>(props: DataTableProps<Row>): View {
         ${list.problem === null ? common('loading') : null} <${ProblemNote} problem=${list.problem} onRetry=${list.refresh} />
       </div>
     </div>`
-  return html`<div class="table-box" aria-busy=${list.isLoading}>
+  return html`<div class="table-box" aria-busy=${list.isLoading} tabindex="-1" ...${box}>
     ${busy} ${list.problem === null ? null : html`<${ProblemNote} problem=${list.problem} onRetry=${list.refresh} />`}
     ${
       rows.length === 0
@@ -72,6 +74,17 @@ export function DataTable<Row>(props: DataTableProps<Row>): View {
     }
     ${rows.length === 0 && !isPaged ? null : html`<${TableFoot} count=${rows.length} pages=${list.pages} />`}
   </div>`
+}
+
+/** Where the row with the focus is gone, the table has it: the next Tab goes on from there. */
+function useFocusKept(rows: unknown): object {
+  const [box, isInside] = [useRef<HTMLDivElement>(null), useRef(false)]
+  useEffect(() => {
+    if (isInside.current && document.activeElement === document.body) box.current?.focus({ preventScroll: true })
+  }, [rows])
+  // An element that is removed loses the focus to nothing.
+  const leave = ({ relatedTarget }: FocusEvent): void => void (isInside.current = relatedTarget === null)
+  return { ref: box, onFocusIn: () => (isInside.current = true), onFocusOut: leave }
 }
 
 type TableProps<Row> = Pick<DataTableProps<Row>, 'caption' | 'columns' | 'rowKey'> & {

@@ -1,7 +1,8 @@
 /**
  * dialog - a modal window, and the question before a change that cannot be undone by a click
  *
- * The browser's own `dialog`: it keeps the focus inside, closes with Escape, and gives the focus back.
+ * The browser's own `dialog`: it keeps the focus inside and closes with Escape. The focus goes back to where it was, or to the title of the page if
+ * that is gone; the browser does so only for a dialog that is closed before it is removed.
  */
 import { useEffect, useId, useRef, useState } from 'preact/hooks'
 import type { ApiProblem } from '../api/client.ts'
@@ -17,9 +18,9 @@ export function Dialog({ title, onClose, isWide = false, children }: DialogProps
   const element = useRef<HTMLDialogElement>(null)
   const id = useId()
   useEffect(() => {
-    const { current } = element
-    if (current !== null && !current.open) current.showModal()
-    return () => current?.close()
+    const opener = document.activeElement
+    if (element.current?.open === false) element.current.showModal()
+    return () => giveFocusBack(opener)
   }, [])
   const onCancel = (event: Event): void => {
     event.preventDefault()
@@ -31,6 +32,12 @@ export function Dialog({ title, onClose, isWide = false, children }: DialogProps
       ${children}
     </div>
   </dialog>`
+}
+
+function giveFocusBack(opener: Element | null): void {
+  const isThere = opener instanceof HTMLElement && opener.isConnected && opener !== document.body
+  const target = isThere ? opener : document.querySelector<HTMLElement>('main h1')
+  target?.focus({ preventScroll: true })
 }
 
 type ConfirmProps = {

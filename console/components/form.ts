@@ -6,11 +6,11 @@
  *       <${TextField} form=${form} name="name" label=${t('name')} required=${true} />
  *     </${Form}>`
  *
- * The daemon checks; what it refuses stands at the field that its `errors` name (`body.name` or `name`), the rest above the buttons. What was typed
+ * The daemon checks; what it refuses stands at the field that its `errors` name (a JSON pointer: `/name`), the rest above the buttons. What was typed
  * stays.
  */
 import { useId, useState } from 'preact/hooks'
-import type { ApiProblem } from '../api/client.ts'
+import { ApiProblem } from '../api/client.ts'
 import { toProblem } from '../api/resource.ts'
 import { common } from '../texts/common-texts.ts'
 import { html, type Child, type View } from './html.ts'
@@ -28,6 +28,17 @@ export type FormState<V extends Values = Values> = {
   readonly submit: () => void
 }
 
+/** The field that a JSON pointer of the daemon leads to: `/events/0` → `events`. */
+const fieldOf = (path: string): string => path.split('/')[1] ?? ''
+
+/** What the fields themselves do not show. */
+function withoutFields({ problem, values }: FormState): ApiProblem | null {
+  if (problem === null || problem.fields.length === 0) return problem
+  const { status, code, instance } = problem
+  const fields = problem.fields.filter(({ path }) => !Object.hasOwn(values, fieldOf(path)))
+  return new ApiProblem(common('checkFields'), { status, code, instance, fields })
+}
+
 /** `send` gets the values; its problem is shown. After success, the caller closes or empties the form. */
 export function useForm<V extends Values>(initial: V, send: (values: V) => Promise<unknown>): FormState<V> {
   const [values, setValues] = useState(initial)
@@ -39,8 +50,7 @@ export function useForm<V extends Values>(initial: V, send: (values: V) => Promi
       .then(() => setState({ isBusy: false, problem: null }))
       .catch((error: unknown) => setState({ isBusy: false, problem: toProblem(error) }))
   }
-  const errorOf = (name: string): string | null =>
-    problem?.fields.find(({ path }) => path.replace(/^(body|querystring)[./]/, '').split(/[./]/)[0] === name)?.message ?? null
+  const errorOf = (name: string): string | null => problem?.fields.find(({ path }) => fieldOf(path) === name)?.message ?? null
   return { values, set: (changes) => setValues((before) => ({ ...before, ...changes })), isBusy, problem, errorOf, submit }
 }
 
@@ -59,7 +69,7 @@ export function Form({ form, action, onCancel, isDanger = false, children }: For
   }
   return html`<form class="form" onSubmit=${onSubmit}>
     ${children}
-    <${ProblemNote} problem=${form.problem} />
+    <${ProblemNote} problem=${withoutFields(form)} />
     <div class="buttons">
       ${onCancel === undefined ? null : html`<button type="button" class="button" onClick=${onCancel}>${common('cancel')}</button>`}
       <button class=${`button main ${isDanger ? 'danger' : ''}`} disabled=${form.isBusy}>${action}</button>

@@ -27,7 +27,9 @@ type ProblemProps = { readonly problem: ApiProblem | null; readonly onRetry?: ()
 /** A request that failed, with what to do. Null shows nothing. */
 export function ProblemNote({ problem, onRetry }: ProblemProps): View {
   if (problem === null || problem.status === 401) return null
-  const { fields, instance, status } = problem
+  const { instance, status } = problem
+  // The text of a problem is often its first field once more.
+  const fields = problem.fields.filter(({ path, message }) => problem.message !== `${path}: ${message}`)
   return html`<div class="note bad" role="alert">
     <span>${problemText(problem)}</span>
     ${fields.map(({ path, message }) => html`<span class="small"><code>${path}</code> ${message}</span>`)}

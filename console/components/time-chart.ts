@@ -135,6 +135,9 @@ function toData(times: readonly number[], series: readonly Series[], kind: 'bars
   return [seconds, ...sums.toReversed()]
 }
 
+/** Values are counts: their axis has whole steps. */
+const STEPS = Array.from({ length: 12 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat()
+
 type PlotLook = Required<Pick<TimeChartProps, 'series' | 'kind' | 'height' | 'format'>>
 
 /** A colour of the tokens as it is in force: a canvas knows no `light-dark()`. */
@@ -176,7 +179,7 @@ function plotOptions(box: HTMLElement, Chart: typeof UPlot, { series, kind, heig
     tzDate: (seconds) => zonedDate(seconds * 1_000),
     axes: [
       { ...axis, grid: { show: false }, values: (_self, splits) => tickTexts(splits), space: 64 },
-      { ...axis, values: (_self, splits) => splits.map((value) => (Number.isInteger(value) || value < 1 ? format(value) : '')), size: 52 },
+      { ...axis, incrs: STEPS, values: (_self, splits) => splits.map(format), size: 52 },
     ],
     series: [{}, ...(kind === 'bars' ? lines.toReversed() : lines)],
   }

@@ -15,6 +15,8 @@ type Translate<Key extends string> = ((key: Key, values?: Values) => string) & {
   readonly tables: Readonly<Record<Language, Readonly<Record<Key, string>>>>
   /** Whether a text exists for a key that comes from data. */
   readonly has: (key: string) => key is Key
+  /** A word of the API: its text, or the word as it is. */
+  readonly word: (word: string) => string
 }
 
 export function defineTexts<Key extends string>(tables: {
@@ -26,5 +28,6 @@ export function defineTexts<Key extends string>(tables: {
       const value = values[name]
       return typeof value === 'number' ? value.toLocaleString(language.value) : (value ?? '')
     })
-  return Object.assign(translate, { tables, has: (key: string): key is Key => Object.hasOwn(tables.en, key) })
+  const has = (key: string): key is Key => Object.hasOwn(tables.en, key)
+  return Object.assign(translate, { tables, has, word: (word: string) => (has(word) ? translate(word) : word) })
 }

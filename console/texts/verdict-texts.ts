@@ -9,7 +9,7 @@ const en = {
   status1: 'Delivered',
   status4: 'Invalid',
   status5: 'Soft bounced',
-  status18: 'On the way',
+  status18: 'Sending',
   'not-exist': 'no such recipient',
   'domain-not-exist': 'no such domain',
   'format-error': 'not an address',
@@ -45,6 +45,11 @@ const en = {
   unknown: 'unknown',
   permanent: 'permanent',
   temporary: 'temporary',
+  'change-add': 'added',
+  'change-remove': 'removed',
+  'change-hold': 'held by the mass-bounce guard',
+  'change-apply': 'applied',
+  'change-discard': 'discarded',
 }
 
 const zh: Readonly<Record<keyof typeof en, string>> = {
@@ -87,6 +92,11 @@ const zh: Readonly<Record<keyof typeof en, string>> = {
   unknown: '未知',
   permanent: '永久',
   temporary: '临时',
+  'change-add': '已添加',
+  'change-remove': '已移除',
+  'change-hold': '由大规模退信保护暂缓',
+  'change-apply': '已生效',
+  'change-discard': '已放弃',
 }
 
 export const verdictTexts = defineTexts({ en, zh })
@@ -117,4 +127,4 @@ export const REASON_KEYS = [
 ] as const
 
 /** A word of the API in the reader's language. */
-export const verdictWord = (word: string): string => (verdictTexts.has(word) ? verdictTexts(word) : word)
+export const verdictWord = (word: string): string => verdictTexts.word(word)

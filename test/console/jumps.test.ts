@@ -27,7 +27,7 @@ async function settle(page: Page): Promise<number> {
     last = now
     return same
   }
-  await page.getByText('No alert stands').waitFor()
+  await page.getByText('No alert is raised').waitFor()
   await expect.poll(isStill, { interval: 1_000 }).toBe(true)
   return last
 }
@@ -70,6 +70,19 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     const shiftsBefore = await settle(page)
     for (let i = 0; i < 5; i++) await refuseOne(daemon, `${reader}${i}@example.org`)
     await expect.poll(async () => Number(await sent.innerText())).toBe(before + 5)
+    expect((await shiftsOf(page)) - shiftsBefore).toBeLessThan(MAX_SHIFT)
+  })
+
+  // The last test: it ends the daemon.
+  test('a daemon that goes away is said without moving the page', async () => {
+    const { page, context } = await open({ baseURL: urlOf(daemon), viewport: { width: 1280, height: 900 } })
+    await signInAs(context, daemon, 'viewer')
+    await page.addInitScript(WATCH)
+    await page.goto('/console/')
+    await page.locator('main h1').waitFor()
+    const shiftsBefore = await settle(page)
+    await daemon.stop()
+    await page.getByText('The daemon does not answer. This page tries again').waitFor()
     expect((await shiftsOf(page)) - shiftsBefore).toBeLessThan(MAX_SHIFT)
   })
 })

@@ -129,6 +129,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
       await openPage(page, `/console/messages/${encodeURIComponent(emailId)}`)
       const text = await page.locator('.page-head p').textContent()
       expect(text).toBe(HOSTILE.replaceAll('\u202E', 'U+202E').replaceAll('\u202C', 'U+202C'))
+      await page.getByText(/^Bounce list · added · no such recipient · until/).waitFor()
       expect((await page.locator('mark').allTextContents()).join(' ')).toMatch(/User.*unknown/)
     })
 

@@ -3,7 +3,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Page } from 'playwright-core'
-import { startDaemon, type Daemon } from '../support/daemon.ts'
+import { API_KEY, API_USER, startDaemon, type Daemon } from '../support/daemon.ts'
 import { hasBrowser, useBrowser } from '../support/browser-page.ts'
 import { fillWithHostileTexts, signInAs, signOutEverywhere, startConsole, urlOf, type Reader } from './console-daemon.ts'
 
@@ -38,6 +38,57 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     await page.locator('dialog').getByRole('button', { name: 'Add', exact: true }).click()
     await page.getByText('1 entries are added.').waitFor()
     expect(await page.getByRole('dialog').count()).toBe(0)
+  })
+
+  test('what was refused while the session had ended is read after the sign-in', async () => {
+    const page = await openAs('operator', '/console/queue')
+    await signOutEverywhere(daemon, 'operator')
+    await page.getByRole('link', { name: 'Settings' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Your session has ended' })
+    await dialog.getByLabel('Password').fill('correct horse battery')
+    await dialog.getByRole('button', { name: 'Sign in', exact: true }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await page.getByRole('rowheader', { name: 'console.idleMinutes' }).waitFor()
+    await page.getByRole('link', { name: 'Overview' }).click()
+    await page.getByText('Live', { exact: true }).waitFor()
+    await signOutEverywhere(daemon, 'operator')
+    await page.getByRole('link', { name: '30 days' }).click()
+    await dialog.getByLabel('Password').fill('correct horse battery')
+    await dialog.getByRole('button', { name: 'Sign in', exact: true }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await page.getByText('Live', { exact: true }).waitFor()
+    expect(await page.getByRole('link', { name: '30 days' }).getAttribute('aria-current')).toBe('true')
+  })
+
+  test('somebody else who signs in begins with the first page', async () => {
+    const page = await openAs('operator', '/console/settings')
+    await signOutEverywhere(daemon, 'operator')
+    await page.getByRole('link', { name: 'Accounts' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Your session has ended' })
+    await dialog.getByText('Account', { exact: true }).click()
+    await dialog.getByLabel('API user').fill(API_USER)
+    await dialog.getByLabel('API key').fill(API_KEY)
+    await dialog.getByRole('button', { name: 'Sign in', exact: true }).click()
+    await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
+    expect(await page.getByRole('link', { name: 'Settings' }).count()).toBe(0)
+    expect(new URL(page.url()).pathname).toBe('/console/')
+  })
+
+  test('the way back to a list leads to the row that one came from', async () => {
+    const { api } = daemon
+    const recipients = Array.from({ length: 40 }, (_, n) => `reader${n}@example.org`)
+    await api('POST', '/v1/messages', { from: 'news@example.com', subject: 'Hello', recipients })
+    const page = await openAs('viewer', '/console/messages')
+    const link = page.getByRole('link', { name: 'reader5@example.org' })
+    await link.scrollIntoViewIfNeeded()
+    await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight / 2))
+    const before = await page.evaluate(() => scrollY)
+    expect(before).toBeGreaterThan(300)
+    await page.evaluate(() => [...document.querySelectorAll<HTMLAnchorElement>('tbody th a')].at(20)?.click())
+    await page.getByRole('heading', { name: 'Timeline' }).waitFor()
+    await expect.poll(() => page.evaluate(() => scrollY)).toBe(0)
+    await page.goBack()
+    await expect.poll(() => page.evaluate(() => scrollY)).toBe(before)
   })
 
   test('a list is changed by its buttons, and the look-up shows it', async () => {

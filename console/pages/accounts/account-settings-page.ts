@@ -6,7 +6,7 @@
  * See also: http/api/account.
  */
 import { useState } from 'preact/hooks'
-import { api } from '../../api/client.ts'
+import { api, ApiProblem } from '../../api/client.ts'
 import { useResource } from '../../api/resource.ts'
 import { chosenAccount, navigate, pathTo, queryValue, withQuery } from '../../app/router.ts'
 import { isOperator, may, session } from '../../app/session.ts'
@@ -105,6 +105,6 @@ function readTyped(typed: string, before: unknown): unknown {
   try {
     return JSON.parse(typed)
   } catch {
-    throw new Error(t('notJson'))
+    throw new ApiProblem(t('notJson'), { code: 'input' })
   }
 }

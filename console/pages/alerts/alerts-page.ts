@@ -8,7 +8,7 @@ import { useResource } from '../../api/resource.ts'
 import { useEvents } from '../../api/event-stream.ts'
 import { accounts } from '../../app/account-choice.ts'
 import { language } from '../../app/preferences.ts'
-import { chosenAccount, queryValue } from '../../app/router.ts'
+import { chosenAccount, pathTo, queryValue } from '../../app/router.ts'
 import { isOperator } from '../../app/session.ts'
 import { Badge } from '../../components/badge.ts'
 import { DataTable, type Column } from '../../components/data-table.ts'
@@ -18,6 +18,7 @@ import { html, type Child, type View } from '../../components/html.ts'
 import { Moment } from '../../components/moment.ts'
 import { PageHead } from '../../components/page-head.ts'
 import { QuerySegments } from '../../components/segments.ts'
+import { alertTexts } from '../../texts/alert-texts.ts'
 import { alertsTexts as t } from './alerts-texts.ts'
 
 type Unit = 'share' | 'minutes' | 'hours'
@@ -72,8 +73,6 @@ export function AlertsPage(): View {
     ${account === '' && isOperator.value ? null : html`<${Limits} account=${account} />`}`
 }
 
-const nameOf = (alert: string): string => (t.has(alert) ? t(alert) : alert)
-
 /** A measurement in its unit. */
 function formatValue(value: number | null, unit: Unit): Child {
   if (value === null) return html`<span class="muted">–</span>`
@@ -87,10 +86,10 @@ function alertColumns(): readonly Column<Alert>[] {
       key: 'alert',
       title: t('alert'),
       isHeading: true,
-      sortBy: ({ alert }) => nameOf(alert),
-      cell: ({ alert }) => html`${nameOf(alert)} <code class="small muted">${alert}</code>`,
+      sortBy: ({ alert }) => alertTexts.word(alert),
+      cell: ({ alert }) => html`${alertTexts.word(alert)} <code class="small muted">${alert}</code>`,
     },
-    { key: 'about', title: t('about'), sortBy: ({ about }) => about, cell: ({ about }) => html`<${ForeignText} text=${about} />` },
+    { key: 'about', title: t('about'), sortBy: ({ about }) => about, cell: (row) => html`<${About} row=${row} />` },
     isOperator.value && chosenAccount.value === ''
       ? { key: 'account', title: t('account'), sortBy: (row) => accountName(row), cell: (row) => accountName(row) }
       : null,
@@ -114,6 +113,15 @@ function alertColumns(): readonly Column<Alert>[] {
   return columns.filter((column) => column !== null)
 }
 
+/** What the alert is about; a webhook endpoint by its page. */
+function About({ row }: { readonly row: Alert }): View {
+  const { alert, about } = row
+  if (alert !== 'webhook-failing') return html`<${ForeignText} text=${about} />`
+  return html`<a href=${pathTo(`/webhooks/${encodeURIComponent(about)}`, { account: accountName(row) })}
+    >${t('endpoint', { id: about })}</a
+  >`
+}
+
 const accountName = ({ account }: Alert): string =>
   account === 0 ? t('installation') : (accounts.value?.find((each) => each.account === account)?.name ?? String(account))
 
@@ -127,7 +135,7 @@ function Limits({ account }: { readonly account: string }): View {
       key: 'alert',
       title: t('alert'),
       isHeading: true,
-      cell: ({ alert }) => html`${nameOf(alert)} <code class="small muted">${alert}</code>`,
+      cell: ({ alert }) => html`${alertTexts.word(alert)} <code class="small muted">${alert}</code>`,
     },
     { key: 'raise', title: t('raise'), isNumber: true, cell: ({ on, raise, unit }) => (on ? formatValue(raise, unit) : t('off')) },
     { key: 'clear', title: t('clears'), isNumber: true, cell: ({ clear, unit }) => formatValue(clear, unit) },

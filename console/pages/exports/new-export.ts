@@ -1,7 +1,7 @@
 /**
  * new-export - the form of a new export job: what, of which time, and which rows only
  */
-import { api } from '../../api/client.ts'
+import { api, ApiProblem } from '../../api/client.ts'
 import { Dialog } from '../../components/dialog.ts'
 import { CheckField, Form, SelectField, TextField, useForm } from '../../components/form.ts'
 import { html, type View } from '../../components/html.ts'
@@ -38,7 +38,7 @@ export function NewExport({ account, onClose }: { readonly account: string; read
   const form = useForm(initial, async (values) => {
     const { kind, format, gzip, bom } = values
     const [since, until] = [readMoment(values.since), values.until === '' ? null : readMoment(values.until)]
-    if (since === null || (values.until !== '' && until === null)) throw new Error(t('invalidTime'))
+    if (since === null || (values.until !== '' && until === null)) throw new ApiProblem(t('invalidTime'), { code: 'input' })
     const body = { kind, format, gzip, bom, since, ...(until === null ? {} : { until }), filters: filtersOf(kindOf(kind), values) }
     await api.post('/exports', { query: { account }, body })
     onClose()

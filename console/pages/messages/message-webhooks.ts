@@ -15,7 +15,7 @@ type Endpoint = { readonly id: number; readonly url: string }
 type Sent = {
   readonly eventId: string
   readonly event: string
-  readonly state: string
+  readonly state: 'waiting' | 'heard' | 'failed'
   readonly lastAt: string
   readonly tries: number
   readonly attempts: readonly { readonly status: number | null; readonly millis: number; readonly answer: string }[]
@@ -49,7 +49,7 @@ export function MessageWebhooks({ emailId }: { readonly emailId: string }): View
       ${(value ?? []).map(({ eventId, endpoint, event, state, lastAt, tries, attempts }) => {
         const last = attempts.at(-1)
         return html`<li key=${`${endpoint.id} ${eventId}`}>
-          <div class="timeline-head"><strong>${event}</strong><${Badge} tone=${state === 'heard' ? 'good' : state === 'waiting' ? 'warn' : 'bad'}>${state}</${Badge}>
+          <div class="timeline-head"><strong>${event}</strong><${Badge} tone=${state === 'heard' ? 'good' : state === 'waiting' ? 'warn' : 'bad'}>${t(`${state}State`)}</${Badge}>
             <span class="space"></span><span class="small muted"><${Moment} at=${lastAt} relative=${true} /></span></div>
           <div class="small"><${ForeignText} text=${endpoint.url} /></div>
           <div class="small muted">${last === undefined ? null : html`${last.status ?? '–'} · ${last.millis} ms · `}${t('tries')} ${tries}</div>

@@ -78,10 +78,13 @@ const EvidenceBox = ({ evidence: { rule, table, text, matched, provider } }: { r
 
 function ListChange({ event }: { readonly event: MessageEvent }): View {
   const until = detailText(event, 'until')
-  return html`<p>
-    ${verdictWord(detailText(event, 'list') ?? '')} · ${detailText(event, 'action')} · ${verdictWord(detailText(event, 'reason') ?? '')} ·
-    ${until === null ? t('noEnd') : t('until2', { time: formatMoment(until) })}
-  </p>`
+  const words = [
+    verdictWord(detailText(event, 'list') ?? ''),
+    verdictWord(`change-${detailText(event, 'action')}`),
+    verdictWord(detailText(event, 'reason') ?? ''),
+    until === null ? t('noEnd') : t('until2', { time: formatMoment(until) }),
+  ]
+  return html`<p><${ForeignText} text=${words.filter((each) => each !== '').join(' · ')} /></p>`
 }
 
 /** What else says how much a fact is worth. */

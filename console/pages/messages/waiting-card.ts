@@ -49,7 +49,7 @@ export function WaitingCard({ emailId, recipient }: { readonly emailId: string; 
       why === null
         ? html`<p class="muted">${value === null ? ' ' : t('waitsElsewhere')}</p>`
         : html`<p>
-              ${t(STATE_TEXTS[why.state], { n: why.attempts })} ${why.reason}
+              ${t(STATE_TEXTS[why.state], { n: why.attempts })} ${why.state === 'due' ? null : why.reason}
               ${
                 why.state === 'held' || why.state === 'deferred' || why.state === 'scheduled'
                   ? html`· ${t('nextSending')}: <${Moment} at=${why.nextSendingAt} relative=${true} fallback=${t('onlyReply')} />`

@@ -3,6 +3,7 @@
  */
 import { api } from '../../api/client.ts'
 import { useResource } from '../../api/resource.ts'
+import { accounts } from '../../app/account-choice.ts'
 import { language } from '../../app/preferences.ts'
 import { chosenAccount, pathTo } from '../../app/router.ts'
 import { isOperator } from '../../app/session.ts'
@@ -10,6 +11,7 @@ import { ForeignText } from '../../components/foreign-text.ts'
 import { html, type View } from '../../components/html.ts'
 import { formatDistance } from '../../components/moment.ts'
 import { formatBytes } from '../../components/number.ts'
+import { alertTexts } from '../../texts/alert-texts.ts'
 import { overviewTexts as t } from './overview-texts.ts'
 import type { Statistics } from './counts.ts'
 
@@ -41,6 +43,10 @@ type Alert = {
   readonly value: number | null
 }
 
+/** Of the operator who looks at all accounts; an alert of the installation has none. */
+const accountNameOf = (account: number): string =>
+  isOperator.value && chosenAccount.value === '' ? (accounts.value?.find((each) => each.account === account)?.name ?? '') : ''
+
 export function AlertCard(): View {
   const account = chosenAccount.value
   const { value } = useResource(
@@ -58,8 +64,8 @@ export function AlertCard(): View {
       ${alerts.slice(0, 8).map(
         ({ alert, about, since, account: number }) =>
           html`<li key=${`${number} ${alert} ${about}`}>
-            <strong>${alert}</strong>${about === '' ? null : html` <${ForeignText} text=${about} />`}
-            <span class="muted small">${t('since', { time: formatDistance(since) })}</span>
+            <a href=${pathTo('/alerts')}>${alertTexts.word(alert)}</a>${about === '' ? null : html` <${ForeignText} text=${about} />`}
+            <span class="muted small">${accountNameOf(number)} ${t('since', { time: formatDistance(since) })}</span>
           </li>`,
       )}
     </ul>

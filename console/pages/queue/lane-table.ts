@@ -15,7 +15,7 @@ import { common } from '../../texts/common-texts.ts'
 import { LabelName, labelName } from './label-names.ts'
 import { rateOf, type LabelHold, type QueueLane, type Window } from './lane.ts'
 import { sendCommand } from './lane-command.ts'
-import { queueTexts as t, reasonText } from './queue-texts.ts'
+import { queueTexts as t } from './queue-texts.ts'
 
 const STATE_TONES = {
   active: 'good',
@@ -106,7 +106,7 @@ function nextSending({ nextSendingAt, stopped, waiting }: QueueLane): Child {
 function Reason({ lane }: { readonly lane: QueueLane }): View {
   const { reason, key, class: name, evidence, pausedLabels } = lane
   if (reason === null && key === null && evidence.length === 0 && pausedLabels.length === 0) return html`<span class="muted">–</span>`
-  return html`<div class="why">${reason === null ? null : reasonText(reason)}</div>
+  return html`<div class="why">${reason === null ? null : t.word(reason)}</div>
     ${key === null ? null : html`<div class="small muted">${t('key')} <code class="any-break">${key}</code>${name === null ? null : html` · ${name}`}</div>`}
     ${pausedLabels.map((paused) => html`<div key=${paused.key} class="small"><${LabelPause} lane=${lane} paused=${paused} /></div>`)}
     <${Evidence} evidence=${evidence} />`

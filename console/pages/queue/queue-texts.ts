@@ -206,6 +206,3 @@ const zh: Readonly<Record<keyof typeof en, string>> = {
 }
 
 export const queueTexts = defineTexts({ en, zh })
-
-/** What the daemon gives as the reason of a lane, in the reader's language. */
-export const reasonText = (reason: string): string => (queueTexts.has(reason) ? queueTexts(reason) : reason)

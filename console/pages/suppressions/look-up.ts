@@ -10,6 +10,7 @@ import { html, type View } from '../../components/html.ts'
 import { Note } from '../../components/note.ts'
 import { common } from '../../texts/common-texts.ts'
 import { verdictTexts } from '../../texts/verdict-texts.ts'
+import { EntryChanges } from './entry-changes.ts'
 import { entryColumns, entryKey, type Entry } from './entry.ts'
 import { suppressionsTexts as t } from './suppressions-texts.ts'
 
@@ -62,13 +63,15 @@ function Found({ address, actions, readAt }: LookUpProps & { readonly address: s
     cell: ({ list: name }) => verdictTexts(name),
   }
   const [heading, ...rest] = entryColumns(actions, common('actions'))
+  const lists = [...new Set(found.value?.entries.map((entry) => entry.list))]
   return html`<${DataTable}
-    caption=${t('foundTitle', { address })}
-    columns=${heading === undefined ? [] : [heading, list, ...rest]}
-    rows=${found.value?.entries ?? null}
-    rowKey=${entryKey}
-    list=${found}
-    sortName="found"
-    empty=${html`<div class="empty"><${Note} tone="good">${t('foundNone', { address })}</${Note}></div>`}
-  />`
+      caption=${t('foundTitle', { address })}
+      columns=${heading === undefined ? [] : [heading, list, ...rest]}
+      rows=${found.value?.entries ?? null}
+      rowKey=${entryKey}
+      list=${found}
+      sortName="found"
+      empty=${html`<div class="empty"><${Note} tone="good">${t('foundNone', { address })}</${Note}></div>`}
+    />
+    ${lists.length === 0 ? null : html`<${EntryChanges} address=${address} lists=${lists} readAt=${found.readAt} />`}`
 }

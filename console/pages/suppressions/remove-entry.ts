@@ -11,12 +11,18 @@ import { verdictTexts } from '../../texts/verdict-texts.ts'
 import { subjectOf, type Entry } from './entry.ts'
 import { suppressionsTexts as t } from './suppressions-texts.ts'
 
+/** An entry for one API user or label ends alone. Throws ApiProblem. */
+async function removeEntry({ list, scope, isDomain }: Entry, subject: string, note: string): Promise<void> {
+  const account = chosenAccount.value
+  if (scope !== '') return api.delete(`/suppressions/${list}/${encodeURIComponent(subject)}`, { query: { account, scope, note } })
+  const selection = isDomain ? { domains: [subject] } : { addresses: [subject] }
+  await api.post(`/suppressions/${list}/remove`, { query: { account }, body: { ...selection, ...(note === '' ? {} : { note }) } })
+}
+
 export function RemoveEntry({ entry, onClose }: { readonly entry: Entry; readonly onClose: () => void }): View {
   const subject = subjectOf(entry) ?? ''
   const form = useForm({ note: '' }, async ({ note }) => {
-    const selection = entry.isDomain ? { domains: [subject] } : { addresses: [subject] }
-    const body = { ...selection, ...(note.trim() === '' ? {} : { note: note.trim() }) }
-    await api.post(`/suppressions/${entry.list}/remove`, { query: { account: chosenAccount.value }, body })
+    await removeEntry(entry, subject, note.trim())
     notify(t('removedNotice', { address: subject }))
     onClose()
   })

@@ -11,6 +11,7 @@ import { chosenAccount, navigate, pathTo, queryValue, withQuery } from '../../ap
 import { isOperator, may } from '../../app/session.ts'
 import { DataTable } from '../../components/data-table.ts'
 import { EmptyState } from '../../components/empty-state.ts'
+import { ForeignText } from '../../components/foreign-text.ts'
 import { html, type View } from '../../components/html.ts'
 import { notify } from '../../components/note.ts'
 import { PageHead } from '../../components/page-head.ts'
@@ -59,13 +60,14 @@ export function SuppressionsPage(): View {
     ${isOperator.value ? html`<${HeldSites} onChange=${entries.refresh} />` : null}
     <section class="list-box">
       <${ListHead} list=${list} />
+      <${ActiveFilters} />
       <${DataTable}
         caption=${verdictTexts(list)}
         columns=${entryColumns(actions, common('actions'))}
         rows=${entries.value?.entries ?? null}
         rowKey=${entryKey}
         list=${entries}
-        empty=${html`<${EmptyState} title=${t('empty')}><p>${t('emptyHelp')}</p></${EmptyState}>`}
+        empty=${html`<${EmptyList} />`}
       />
     </section>
     <${OpenDialog} open=${open} list=${list} onClose=${close} />`
@@ -112,6 +114,23 @@ const ListHead = ({ list }: { readonly list: ListKey }): View =>
       ]}
     />
   </div>`
+
+/** A filter that a link has set is seen, and can be cleared. */
+function ActiveFilters(): View {
+  const set = (['site', 'rule'] as const).filter((name) => queryValue(name) !== '')
+  if (set.length === 0) return null
+  return html`<div class="buttons">
+    ${set.map((name) => html`<span key=${name} class="small"><${ForeignText} text=${t(name === 'site' ? 'onlySite' : 'onlyRule', { name: queryValue(name) })} /></span>`)}
+    <a class="button small" href=${withQuery({ site: null, rule: null })}>${common('clear')}</a>
+  </div>`
+}
+
+function EmptyList(): View {
+  const isFiltered = queryValue('site') !== '' || queryValue('rule') !== '' || queryValue('state', 'in-force') !== 'in-force'
+  return isFiltered
+    ? html`<${EmptyState} title=${t('emptyFiltered')}><p><a href=${withQuery({ site: null, rule: null, state: null })}>${common('clear')}</a></p></${EmptyState}>`
+    : html`<${EmptyState} title=${t('empty')}><p>${t('emptyHelp')}</p></${EmptyState}>`
+}
 
 const ListTabs = ({ list }: { readonly list: ListKey }): View =>
   html`<nav class="tabs" aria-label=${t('list')}>

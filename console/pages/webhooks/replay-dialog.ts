@@ -3,7 +3,7 @@
  *
  * The daemon queues a limited number of events a call, and says where to go on; the dialog goes on until all are queued.
  */
-import { api } from '../../api/client.ts'
+import { api, ApiProblem } from '../../api/client.ts'
 import { Dialog } from '../../components/dialog.ts'
 import { CheckField, Form, TextField, useForm } from '../../components/form.ts'
 import { html, type View } from '../../components/html.ts'
@@ -18,7 +18,7 @@ type ReplayDialogProps = { readonly id: number; readonly account: string; readon
 export function ReplayDialog({ id, account, onClose }: ReplayDialogProps): View {
   const form = useForm({ from: toMomentInput(Date.now() - DAY_MS), until: '', onlyFailed: true }, async ({ from, until, onlyFailed }) => {
     const [start, end] = [readMoment(from), readMoment(until)]
-    if (start === null || (until !== '' && end === null)) throw new Error(t('invalidTime'))
+    if (start === null || (until !== '' && end === null)) throw new ApiProblem(t('invalidTime'), { code: 'input' })
     const body = { from: start, onlyFailed, ...(end === null ? {} : { until: end }) }
     let [queued, after]: [number, string | null] = [0, null]
     do {

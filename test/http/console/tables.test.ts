@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
 import { ALERT_NAMES } from '../../../src/ledger/alert/alert-rules.ts'
 import { INBOX_REASONS, INBOX_STATES } from '../../../src/ledger/facts/inbox-facts.ts'
+import { keyReasonOf } from '../../../src/queue/backoff/backoff-key.ts'
 import { PAYLOAD_FORMATS } from '../../../src/webhook/payload-format.ts'
 import { WEBHOOK_EVENT_NAMES } from '../../../src/webhook/payload.ts'
 import { RETRY_SCHEDULE_NAMES } from '../../../src/webhook/retry-schedule.ts'
@@ -23,8 +24,30 @@ test('the inbox can be filtered by every reason and state', async () => {
   expect({ ITEM_REASONS, STATES }).toEqual({ ITEM_REASONS: INBOX_REASONS, STATES: [...INBOX_STATES, 'any'] })
 })
 
+const has = (texts: unknown, key: string): boolean => {
+  const check: unknown = Reflect.get(Object(texts), 'has')
+  return typeof check === 'function' && check(key) === true
+}
+
 test('every alert has a name in both languages', async () => {
-  const { alertsTexts } = await load('alerts/alerts-texts.ts')
-  const has: unknown = Reflect.get(Object(alertsTexts), 'has')
-  expect(ALERT_NAMES.filter((name) => typeof has !== 'function' || has(name) !== true)).toEqual([])
+  const { alertTexts } = await load('../texts/alert-texts.ts')
+  expect(ALERT_NAMES.filter((name) => !has(alertTexts, name))).toEqual([])
+})
+
+test('every reason of a lane has words in both languages', async () => {
+  const { queueTexts } = await load('queue/queue-texts.ts')
+  const keys = [
+    'ip|i|s',
+    'sender-domain|d|s',
+    'connection|i|s',
+    'network|mx|m',
+    'own|i',
+    'account|7',
+    'manual|7|*',
+    'lane|7|d',
+    'site|s',
+    'warmup|i|s',
+  ]
+  const reasons = keys.map((key) => keyReasonOf(key) ?? key)
+  expect(reasons.filter((reason) => !has(queueTexts, reason))).toEqual([])
 })
