@@ -113,6 +113,10 @@ const COMMANDS = {
     summary: 'print the raised alerts and their thresholds',
     load: async () => (await import('./commands/lists/alerts.ts')).alertsCommand,
   },
+  'tls-reports': {
+    summary: 'print the TLS reports about your domains',
+    load: async () => (await import('./commands/reading/tls-reports.ts')).tlsReportsCommand,
+  },
   inbound: {
     summary: 'assign domains to accounts that receive mail of their own',
     load: async () => (await import('./commands/account/inbound.ts')).inboundCommand,

@@ -11,7 +11,7 @@ import { parseReport } from './mail/report-parser.ts'
 import type { Report } from './mail/report.ts'
 
 export type { Classification, RecipientClassification, ReplyToClassify } from './correlate/classification.ts'
-export type { ComplaintReport, DsnAction, OriginalMessage, RecipientReport, Report, ReportKind } from './mail/report.ts'
+export type { ComplaintReport, DsnAction, OriginalMessage, RecipientReport, Report, ReportKind, TlsReportMail } from './mail/report.ts'
 
 /** Classifies a reply as a server sends it, or each recipient of a report. */
 export type Classify = (input: string | ReplyToClassify | Report) => Classification

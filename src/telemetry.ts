@@ -67,6 +67,7 @@ const METRICS = {
     help: 'Complaints recorded, by proof: signed, token, or operator (accepted by a person)',
     labels: ['proof'],
   },
+  bounced_tls_report_sessions_total: { kind: 'counter', help: 'Sessions to our domains in signed TLS reports', labels: ['outcome'] },
   bounced_alarms_total: { kind: 'counter', help: 'Alarms recorded as facts', labels: ['alarm'] },
   bounced_alerts_total: { kind: 'counter', help: 'Alerts raised and cleared', labels: ['alert', 'state'] },
   bounced_alerts_raised: { kind: 'gauge', help: 'Alerts that are raised now', labels: [] },

@@ -183,6 +183,8 @@ const STEPS: readonly (readonly [command: string, input: unknown, expected: RegE
   ['user role', { name: 'ann', role: 'viewer' }, /conflict: this is the last administrator/],
   ['user disable', { name: 'nobody', disabled: true }, /not_found/],
   ['user remove', { name: 'ann' }, /conflict: this is the last administrator/],
+  ['tls-reports', { limit: '5' }, /^0 TLS reports\n \[0\]$/],
+  ['tls-reports', { limit: 'many' }, /bad_request: limit/],
   ['token key', { account: '2', keyIndex: '0' }, /SECRET/],
   ['token rotate', {}, /key 1 signs/],
   ['token retire', { index: 0 }, /key 0 is retired/],

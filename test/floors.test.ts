@@ -62,6 +62,7 @@ const PURE_IMPORTS: Readonly<Record<string, readonly string[]>> = {
     'X509Certificate',
   ],
   'node:buffer': ['Buffer'],
+  'node:zlib': ['gunzipSync'],
 }
 
 /** Values (no Node modules) that a pure file may take from a package: parsers and tables without I/O. */

@@ -23,6 +23,7 @@ import { FOLLOW_COMMANDS } from './reading/follow-lines.ts'
 import { INBOX_COMMANDS } from './reading/inbox.ts'
 import { RECLASSIFY_COMMANDS } from './reading/reclassify.ts'
 import { REPLAY_COMMANDS } from './reading/replay-mail.ts'
+import { TLS_REPORT_COMMANDS } from './reading/tls-reports.ts'
 import { EXPORT_JOB_COMMANDS } from './store/export-jobs.ts'
 import { TRACE_COMMANDS } from './trace.ts'
 import { REBUILD_COMMANDS } from './store/rebuild.ts'
@@ -47,6 +48,7 @@ export const STORE_COMMANDS: readonly StoreCommand[] = [
   ...REPLAY_COMMANDS,
   ...RETIRE_COMMANDS,
   ...SUPPRESSION_COMMANDS,
+  ...TLS_REPORT_COMMANDS,
   ...TOKEN_COMMANDS,
   ...TRACE_COMMANDS,
   ...USER_COMMANDS,

@@ -45,6 +45,7 @@ export const TRUST_CLASS_BY_KIND = {
   'not-spam': 'not-spam',
   unsubscribe: 'unsubscribe',
   'auth-failure': 'filed',
+  'tls-report': 'filed',
   'auto-reply': 'filed',
   mdn: 'filed',
   other: 'filed',

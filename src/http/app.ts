@@ -27,6 +27,7 @@ import { addExplainRoutes } from './api/rules/explain.ts'
 import { addExportRoutes } from './api/exports.ts'
 import { addForwardedMailRoutes } from './api/forwarded-mails.ts'
 import { addInboxRoutes } from './api/inbox.ts'
+import { addTlsReportRoutes } from './api/installation/tls-reports.ts'
 import { addMessageReportRoutes } from './api/message-reports.ts'
 import { addLabelRoutes } from './api/labels.ts'
 import { addMessageRoutes } from './api/messages.ts'
@@ -128,6 +129,7 @@ const API_ROUTES: readonly ((server: HttpServer, dependencies: ApiDependencies) 
   addSuppressionEntryRoutes,
   addSuppressionEntryRoute,
   addInboxRoutes,
+  addTlsReportRoutes,
   addExportRoutes,
   addStatisticsRoutes,
   addStatusRoutes,

@@ -20,6 +20,7 @@ import { parseFieldAddresses, parseMessageId } from './dsn/original-message.ts'
 import { readListRefusal } from './feedback/list-refusal.ts'
 import { readForwardedReport } from './dsn/forwarded-report.ts'
 import { readRejectionNotice } from './feedback/rejection-notice.ts'
+import { readTlsReportMail } from './feedback/tls-report-mail.ts'
 import { isUnsubscribeRequest } from './feedback/unsubscribe.ts'
 
 /** Length of the human-readable text that is kept for operators. */
@@ -63,6 +64,7 @@ function createBaseReport(message: ParsedMessage): Report {
     format: 'none',
     recipients: [],
     complaint: null,
+    tlsReport: null,
     originalMessage: message.originalMessage,
     isForwarded: false,
     envelopeId: null,
@@ -82,6 +84,7 @@ function createBaseReport(message: ParsedMessage): Report {
 /** The first reader that recognises the message decides. Readers of explicit formats come first. */
 const READERS: readonly ((message: ParsedMessage) => ReportFinding | null)[] = [
   readUnreadable,
+  readTlsReportMail,
   readComplaintReport,
   readRejectionNotice,
   readReceipt,

@@ -3,6 +3,7 @@
  *
  * Types only. An absent value is null. See also: mail/report-parser (makes it).
  */
+import type { TlsReport } from './feedback/tls-report.ts'
 import type { SmtpReply } from './smtp/reply.ts'
 
 /** The kinds of messages that arrive. `delay` and `delivered` are reports without a failed recipient. */
@@ -13,6 +14,7 @@ const REPORT_KINDS = [
   'complaint',
   'not-spam',
   'auth-failure',
+  'tls-report',
   'auto-reply',
   'unsubscribe',
   'mdn',
@@ -63,6 +65,16 @@ export type ComplaintReport = {
   readonly fields: Readonly<Record<string, string>>
 }
 
+/** A mail with a TLS report (RFC 8460). */
+export type TlsReportMail = {
+  /** The domain of the organization that reports: TLS-Report-Submitter, else that of the file name, else that of From. Anybody can write it. */
+  readonly submitter: string | null
+  /** The policy domain that the report is about: TLS-Report-Domain, else that of the file name, else that of the first policy. */
+  readonly domain: string | null
+  /** Null: the report cannot be read. */
+  readonly content: TlsReport | null
+}
+
 /** The returned message, or its headers. `headers`: names lower case, values unfolded and decoded; the first field of a name wins. */
 export type OriginalMessage = {
   readonly headers: Readonly<Record<string, string>>
@@ -80,6 +92,7 @@ export type Report = {
   readonly format: string
   readonly recipients: readonly RecipientReport[]
   readonly complaint: ComplaintReport | null
+  readonly tlsReport: TlsReportMail | null
   readonly originalMessage: OriginalMessage | null
   /**
    * Whether a person, a help desk or a gateway passed the report on, as an attachment or as text without its parts. It proves nothing about the mail

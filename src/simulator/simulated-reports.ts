@@ -50,6 +50,7 @@ const EMPTY_REPORT: Report = {
   format: 'simulation',
   recipients: [],
   complaint: null,
+  tlsReport: null,
   originalMessage: null,
   isForwarded: false,
   envelopeId: null,

@@ -62,6 +62,7 @@ const COMPLAINT: ComplaintReport = {
 function reportOf(kind: ReportKind, over: Partial<Report> = {}): Report {
   const base = { kind, format: 'test', recipients: kind === 'bounce' ? [GROUP] : [], complaint: kind === 'complaint' ? COMPLAINT : null }
   const empty = {
+    tlsReport: null,
     originalMessage: null,
     isForwarded: false,
     envelopeId: null,

@@ -18,6 +18,7 @@ import {
   LABEL,
   LANE,
   MAIL_HEAD,
+  TLS_REPORT,
   NOW,
   ORDER,
   RECLASSIFICATION,
@@ -132,6 +133,8 @@ const inbox: HttpServices['inbox'] = {
     Promise.resolve(account !== 2 && digest === ITEM.digest ? { row: ITEM, raw: Buffer.from('From: x\r\n\r\n<script>') } : null),
   resolve: resolve({ row: { ...ITEM, state: 'accepted' }, changed: true, problem: null, facts: [FAILED] }),
 }
+
+const listTlsReports: HttpServices['listTlsReports'] = resolve({ rows: [TLS_REPORT], next: null })
 
 const accountSecrets: HttpServices['accountSecrets'] = {
   add: resolve({ account: 2, apiKey: 'k' }),
@@ -402,6 +405,7 @@ export const FAKE_SERVICES: HttpServices = {
   suppressions,
   blockAllow,
   inbox,
+  listTlsReports,
   accounts,
   readBroadcastResults,
   eventFeed,

@@ -132,6 +132,7 @@ const REQUESTS: Readonly<Record<string, Partial<TestRequest> & { readonly query?
   'POST /v1/accounts/{apiUser}/key': { auth: OPERATOR },
   'GET /v1/reporters': { auth: OPERATOR },
   'GET /v1/shaping': { auth: OPERATOR },
+  'GET /v1/tls-reports': { auth: OPERATOR },
   'GET /v1/settings': { auth: OPERATOR },
   'GET /v1/users': { auth: OPERATOR },
   'POST /v1/users': { auth: OPERATOR, body: { name: 'bob', role: 'viewer' } },

@@ -4,7 +4,7 @@
 import { formatDeliveryId } from '../../src/correlate/delivery-id.ts'
 import type { Advice } from '../../src/queue/advice/advice.ts'
 import type { AlertRow } from '../../src/ledger/alert/alert.ts'
-import type { Fact } from '../../src/ledger/facts/fact.ts'
+import type { Fact, FactOf } from '../../src/ledger/facts/fact.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../../src/ledger/project/state.ts'
 import type { DkimView } from '../../src/service/admin/dkim.ts'
 import type { Label } from '../../src/store/account/labels.ts'
@@ -169,6 +169,48 @@ export const ITEM: InboxRow = {
   deliveryId: null,
   stateAt: NOW,
   factId: FAILED.id,
+}
+
+export const TLS_REPORT: FactOf<'tls-report'> = {
+  ...FAILED,
+  kind: 'tls-report',
+  account: 0,
+  subject: 'tls-report:2026-03-12:0123456789abcdef',
+  data: {
+    reportId: '2026-03-12_bounce.example.com',
+    organizationName: '<b>Example</b>',
+    contactInfo: 'tls@example.org',
+    startsAt: NOW,
+    endsAt: NOW,
+    successful: 10,
+    failed: 1,
+    policies: [
+      {
+        type: 'sts',
+        domain: 'bounce.example.com',
+        lines: ['version: STSv1'],
+        mxHosts: ['mx.bounce.example.com'],
+        successful: 10,
+        failed: 1,
+        failures: [
+          {
+            resultType: 'certificate-expired',
+            sendingMtaIp: '192.0.2.1',
+            receivingIp: '198.51.100.1',
+            receivingMxHostname: 'mx.bounce.example.com',
+            sessions: 1,
+            reasonCode: null,
+          },
+        ],
+      },
+    ],
+    omitted: 0,
+    signedBy: 'example.org',
+    isOwnDomain: true,
+    submitter: 'example.org',
+    domain: 'bounce.example.com',
+    digest: 'ab'.repeat(32),
+  },
 }
 
 export const ENDPOINT: Endpoint = {

@@ -242,6 +242,7 @@ const REPORT: Report = {
   format: 'test',
   recipients: [],
   complaint: null,
+  tlsReport: null,
   originalMessage: null,
   isForwarded: false,
   envelopeId: null,

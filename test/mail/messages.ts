@@ -38,6 +38,7 @@ export const REPORT_KINDS = {
   complaint: 'complaint',
   'not-spam': 'not-spam',
   'auth-failure': 'auth-failure',
+  'tls-report': 'tls-report',
   'auto-reply': 'auto-reply',
   unsubscribe: 'unsubscribe',
   mdn: 'mdn',

@@ -11,6 +11,7 @@ import { explainRecognition } from '../../mail/report-parser.ts'
 import { REPORT_THRESHOLD } from '../../mail/report-weights.ts'
 import type { ExplainedRecipient } from '../../correlate/explained-report.ts'
 import { formatColumns, toSingleLine } from '../output.ts'
+import { tlsReportLines } from './tls-report-format.ts'
 import { verdictRows } from './verdict-format.ts'
 
 /** The effect of each kind of report once it is matched to a sent mail. Null: it depends on the verdict. */
@@ -21,6 +22,7 @@ const EFFECT_BY_KIND = {
   complaint: 'changes no status; abuse and fraud go to the complaint list, opt-out to the unsubscribe list',
   'not-spam': 'removes the complaint entry that it answers',
   'auth-failure': 'is recorded; it adds to no list',
+  'tls-report': 'changes no status; it is recorded for the installation (bounced tls-reports)',
   'auto-reply': 'is recorded; it adds to no list',
   unsubscribe: 'goes to the unsubscribe list',
   mdn: 'is recorded; it adds to no list',
@@ -37,7 +39,7 @@ type ExplainedMail = {
 
 /** The MIME tree, the report, and for each recipient its reply, rule, evidence and effect. */
 export function explainLines({ name, raw, report, explained }: ExplainedMail): string[] {
-  const effect = EFFECT_BY_KIND[report.kind]
+  const effect = EFFECT_BY_KIND[report.tlsReport?.content === null ? 'unreadable' : report.kind]
   return [
     name,
     `  kind       ${report.kind}, read as ${report.format}`,
@@ -48,6 +50,7 @@ export function explainLines({ name, raw, report, explained }: ExplainedMail): s
     ...treeLines(parseMime(raw).root),
     ...report.defects.map((oddity) => `  odd        ${toSingleLine(oddity)}`),
     ...complaintLines(report),
+    ...readTlsReportLines(report),
     ...returnedLines(report),
     ...explained.flatMap(recipientLines),
     ...(effect === null ? [] : [`  would      ${effect}`]),
@@ -86,6 +89,15 @@ function complaintLines({ complaint }: Report): string[] {
   return [
     `  complaint  ${complaint.feedbackType} (${complaint.format})${complaint.userAgent === null ? '' : ` by ${toSingleLine(complaint.userAgent)}`}`,
     ...complaint.originalRcptTo.map((address) => `  about      ${toSingleLine(address)}`),
+  ]
+}
+
+function readTlsReportLines({ tlsReport }: Report): string[] {
+  if (tlsReport === null) return []
+  const { submitter, domain, content } = tlsReport
+  return [
+    `  tls        of ${toSingleLine(submitter ?? '?')} about ${toSingleLine(domain ?? '?')}${content === null ? ': cannot be read' : ''}`,
+    ...(content === null ? [] : tlsReportLines(content).map((line) => `             ${line}`)),
   ]
 }
 

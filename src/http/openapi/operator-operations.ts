@@ -83,6 +83,10 @@ export const OPERATOR_OPERATIONS: Readonly<Record<string, OperationNote>> = {
   },
   'GET /v1/alerts': { description: 'Alerts that stand, and those that ended.' },
   'GET /v1/alerts/rules': { description: 'Each with its figure, its threshold and the setting that changes it.' },
+  'GET /v1/tls-reports': {
+    description:
+      'What other mail systems tell about TLS in their sessions to your domains (RFC 8460). Believe the signed ones whose signer you know.',
+  },
   'GET /v1/queue': { description: 'Each lane with what waits, its state and why, and when it sends next.' },
   'GET /v1/queue/series': { description: 'Mails that came in, were tried and went out, by the interval that you choose.' },
   'POST /v1/queue/pause': {

@@ -22,6 +22,7 @@ export const CURSOR_SCHEMAS = {
   entry: z.strictObject({ from: epochMs, addressHash: sha256Hex, scope: z.string().max(200) }),
   item: z.strictObject({ receivedAt: epochMs, digest: sha256Hex }),
   fact: z.strictObject({ at: epochMs, id: z.guid() }),
+  tlsReport: z.strictObject({ subject: z.string().max(100), dedupKey: z.string().max(300) }),
   lane: z.strictObject({ account: z.int(), domain: z.string().max(255) }),
 } as const
 

@@ -39,6 +39,7 @@ import { createBlockAllowService, type BlockAllowService } from './block-allow.t
 import { createReadBroadcastResults, type ReadBroadcastResults } from './broadcasts.ts'
 import { createEventFeedService, type EventFeedService } from './event-feed.ts'
 import { createInboxService, type InboxService } from './inbox.ts'
+import { createListTlsReports, type ListTlsReports } from './tls-reports.ts'
 import { createMessageReportService, type MessageReportService } from './message-reports.ts'
 import { createMessageService, type MessageService } from './messages.ts'
 import {
@@ -90,6 +91,7 @@ export type HttpServices = DaemonServices & {
   readonly suppressions: SuppressionService
   readonly blockAllow: BlockAllowService
   readonly inbox: InboxService
+  readonly listTlsReports: ListTlsReports
   readonly accounts: AccountService
   readonly readBroadcastResults: ReadBroadcastResults
   readonly eventFeed: EventFeedService
@@ -132,6 +134,7 @@ export function createHttpServices(context: Context, verifier: SignatureVerifier
     suppressions: createSuppressionService(context),
     blockAllow: createBlockAllowService(context),
     inbox: createInboxService(context, verifier),
+    listTlsReports: createListTlsReports(context),
     accounts: createAccountService(context, daemonServices.trackingDomains),
     readBroadcastResults: createReadBroadcastResults(replica.read),
     eventFeed: createEventFeedService(context),

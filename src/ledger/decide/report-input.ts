@@ -8,6 +8,7 @@ import type { Verdict } from '../../classify/verdict.ts'
 import type { Report } from '../../mail/report.ts'
 import type { AccountSettings } from '../account-settings.ts'
 import type { MatchProvenance } from '../facts/decision.ts'
+import type { TlsReportOrigin } from './tls-report.ts'
 import type { FactMoment } from '../facts/new-fact.ts'
 import type { DeliveryRow, LedgerState } from '../project/state.ts'
 
@@ -28,6 +29,8 @@ export type ReportInput = {
   readonly isDoubleBounce: boolean
   /** An MTA whose log is followed wrote the report: what it says is an outcome in the SMTP session, which the log has as well. */
   readonly isFromFollowedMta?: boolean
+  /** Of a TLS report. Absent: nothing proves it. */
+  readonly tlsReportOrigin?: TlsReportOrigin
   /** The signer: the aligned DKIM domain, else the domain of From; '' if there is none. */
   readonly reporter: string
   /** Of the account that `match` names. */

@@ -12,18 +12,20 @@
  * | not-spam of the same reporter | recorded                      | removes the entry of that complaint         |
  * | unsubscribe by mail          | recorded                      | unsubscribe                                 |
  * | auth-failure, MDN, auto-reply | filed                        |                                             |
+ * | TLS report                   |                               | recorded for the installation               |
  * | about a retired delivery     |                               | ledger/decide/retired, or inbox             |
  * | anything with a problem      | inbox                         |                                             |
  *
  * The address that a status or a list takes is that of the delivery, never one that the report names.
  *
  * Pure: the LedgerState is only read. The caller applies the facts before it decides the next report.
- * See also: correlate/match, ledger/decide/recipients, ledger/decide/complaint.
+ * See also: correlate/match, ledger/decide/recipients, ledger/decide/complaint, ledger/decide/tls-report.
  */
 import type { Report, ReportKind } from '../../mail/report.ts'
 import { decideComplaint, decideNotSpam } from './complaint.ts'
 import { decideRecipients } from './recipients.ts'
 import { decideRetiredReport } from './retired.ts'
+import { createTlsReportFact, readableTlsReport } from './tls-report.ts'
 import { addUnsubscribeFacts } from './unsubscribe.ts'
 import { createEmptyDelivery } from '../project/delivery.ts'
 import { monthOfDelivery } from '../../correlate/delivery-id.ts'
@@ -43,6 +45,7 @@ const REPORT_HANDLERS = {
   'not-spam': decideNotSpam,
   unsubscribe: unsubscribeByMail,
   'auth-failure': fileReport,
+  'tls-report': recordTlsReport,
   'auto-reply': fileReport,
   mdn: fileReport,
   other: fileAndAddToInbox,
@@ -58,6 +61,11 @@ export function decideReport(input: ReportInput): readonly Fact[] {
   const retiredFacts = decideRetiredReport(input)
   if (retiredFacts !== null) return retiredFacts
   const batch = createFactBatch(input.ledger)
+  // Before the delivery is resolved: a TLS report has none, and must not record one.
+  if (input.report.kind === 'tls-report' && input.match.problem !== 'cut') {
+    recordTlsReport(input, batch)
+    return batch.facts
+  }
   const matched = resolveDelivery(input, batch)
   if (input.isDoubleBounce) batch.add(createFiledFact(input, matched))
   else if (matched !== null) REPORT_HANDLERS[input.report.kind](matched, batch)
@@ -131,6 +139,12 @@ function createFiledFact(input: ReportInput, matched: MatchedReport | null): Fac
 
 function fileReport(input: MatchedReport, batch: FactBatch): void {
   batch.add(createFiledFact(input, input))
+}
+
+function recordTlsReport(input: ReportInput, batch: FactBatch): void {
+  const { report, digest, moment, tlsReportOrigin: origin = { signedBy: null, isOwnDomain: false } } = input
+  const tlsReport = readableTlsReport(report)
+  batch.add(tlsReport === null ? createInboxFact(input, 'unreadable') : createTlsReportFact(tlsReport, { digest, moment, origin }))
 }
 
 /** A mail that could not be read as a report is filed with its delivery and shown to an operator: it may be a bounce in a new format. */

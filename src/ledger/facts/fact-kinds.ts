@@ -54,6 +54,8 @@ import {
   type FiledData,
   NOT_SPAM_FIELDS,
   type NotSpamData,
+  TLS_REPORT_FIELDS,
+  type TlsReportData,
 } from './report-facts.ts'
 
 type FactKindRow<Data> = {
@@ -140,6 +142,13 @@ const ROWS = {
     dedupKey: ({ clicks }) => `machine-clicks:${digestOf(clicks)}`,
   }),
   filed: defineKind<FiledData>({ version: 1, isLoose: false, fields: FILED_FIELDS, dedupKey: ({ digest }) => `filed:${digest}` }),
+  'tls-report': defineKind<TlsReportData>({
+    version: 1,
+    isLoose: true,
+    fields: TLS_REPORT_FIELDS,
+    // The subject names the submitter and the report. Who wrote an unsigned one first must not keep the signed one out.
+    dedupKey: ({ signedBy }) => `tls-report:${signedBy ?? ''}`,
+  }),
   list: defineKind<ListData>({ version: 2, isLoose: false, fields: LIST_FIELDS, dedupKey: ({ change }) => `list:${change}` }),
   inbox: defineKind<InboxData>({ version: 1, isLoose: false, fields: INBOX_FIELDS, dedupKey: inboxDedupKey }),
   'gave-up': defineKind<GaveUpData>({ version: 1, isLoose: false, fields: GAVE_UP_FIELDS, dedupKey: () => 'gave-up' }),

@@ -23,7 +23,7 @@ type FactEnvelope<K extends FactKind> = {
   readonly deliveryId: string | null
   /** yyyymm of the delivery's registration, so that a late fact is stored with it; 0 if it belongs to no delivery. */
   readonly deliveryMonth: number
-  /** The deliveryId, `list:…`, `mail:…`, `site:…`, `address:…`, `alert:…`, `flood:…`, `endpoint:…`, `queue:…` or `audit:…`. */
+  /** The deliveryId, `list:…`, `mail:…`, `site:…`, `address:…`, `alert:…`, `flood:…`, `endpoint:…`, `queue:…`, `tls-report:…` or `audit:…`. */
   readonly subject: string
   readonly dedupKey: string
   readonly addressHash: string | null

@@ -1,8 +1,9 @@
 /**
- * report-facts - payloads of what reports say besides failures: delays, deliveries, complaints, not-spam, filed mail
+ * report-facts - payloads of what reports say besides failures: delays, deliveries, complaints, not-spam, filed mail, TLS reports
  *
  * Payloads of ledger/facts/fact-kinds. Pure.
  */
+import type { TlsReport } from '../../mail/feedback/tls-report.ts'
 import type { FieldClasses } from './fact-fields.ts'
 import type { MatchProvenance, StatusEffect, VerdictSummary } from './decision.ts'
 
@@ -88,3 +89,24 @@ export const FILED_FIELDS = {
   tie: 'text',
   digest: 'text',
 } as const satisfies FieldClasses<FiledData>
+
+/** A TLS report, and what proves it. */
+export type TlsReportData = TlsReport & {
+  readonly signedBy: string | null
+  readonly isOwnDomain: boolean
+  readonly submitter: string | null
+  readonly domain: string | null
+  readonly digest: string
+}
+
+/** `contactInfo` is usually an address: of the reporting organization, not of a recipient. */
+export const TLS_REPORT_FIELDS = {
+  reportId: 'text',
+  organizationName: 'text',
+  contactInfo: 'text',
+  policies: 'text',
+  signedBy: 'text',
+  submitter: 'text',
+  domain: 'text',
+  digest: 'text',
+} as const satisfies FieldClasses<TlsReportData>

@@ -3,7 +3,7 @@
  *
  * A compressed XML attachment with the name or the subject of RFC 7489 §7.2.1.1. The report is recognised but not read.
  *
- * Pure, total. See also: mail/report-parser, mail/feedback/arf (RFC 6591 failure reports are feedback reports).
+ * Pure, total. See also: mail/report-parser, mail/feedback/tls-report-mail, mail/feedback/arf (RFC 6591 failure reports are feedback reports).
  */
 import type { MimePart } from '../mime/part.ts'
 

@@ -6,8 +6,8 @@
 
 export type JsonObject = { readonly [name: string]: unknown }
 
-/** The JSON of a report is smaller. */
-const MAX_JSON = 262_144
+/** The JSON of a report is smaller. A hostile one of this length takes a few milliseconds; the time grows faster than the length. */
+export const MAX_JSON = 262_144
 
 /** Reads a JSON object from a text, which may contain words around it; null if there is none. Total. */
 export function parseJsonObject(text: string): JsonObject | null {

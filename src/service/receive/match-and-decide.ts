@@ -17,6 +17,7 @@ import { isDoubleBounce } from '../../correlate/double-bounce.ts'
 import { findOtherRecipient } from '../../correlate/other-recipient.ts'
 import { assumeGoodSignature, type ReportSignature } from '../../correlate/report-signature.ts'
 import { decideReport } from '../../ledger/decide/report.ts'
+import { isAboutDomains, readableTlsReport, subjectOfTlsReport, type TlsReportOrigin } from '../../ledger/decide/tls-report.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
 import type { FactMoment } from '../../ledger/facts/new-fact.ts'
 import type { DeliveryRow } from '../../ledger/project/state.ts'
@@ -51,7 +52,10 @@ export function loadNeedsOf(context: Pick<Context, 'rules'>, items: readonly Pre
     retiredDeliveries: true,
     messageIdHeaders: [...messageIds].map((messageIdHeader) => ({ account: null, messageIdHeader })),
     recentMails,
-    subjects: items.flatMap((item) => accountsOf(item, snapshot).map((account) => ({ account, subject: `mail:${item.digest}` }))),
+    subjects: items.flatMap((item) => [
+      ...accountsOf(item, snapshot).map((account) => ({ account, subject: `mail:${item.digest}` })),
+      ...tlsReportSubjects(item),
+    ]),
     digests: items.map(({ digest }) => digest),
     history: items.some(({ report }) => report.kind === 'bounce'),
     sharedList: snapshot.accounts.some(({ settings }) => settings.sharedList),
@@ -71,6 +75,11 @@ const reportedQueueIds = (items: readonly PreparedMail[], snapshot: AccountSnaps
       const owner = 'token' in reference ? snapshot.accountOf(reference.token.account) : null
       return owner === null || !('token' in reference) ? [] : [{ account: owner.account, deliveryId: reference.token.deliveryId }]
     })
+
+function tlsReportSubjects({ report, mail }: PreparedMail): readonly { readonly account: number; readonly subject: string }[] {
+  const tlsReport = readableTlsReport(report)
+  return tlsReport === null ? [] : [{ account: 0, subject: subjectOfTlsReport(tlsReport, mail.at) }]
+}
 
 const hasValidToken = (references: PreparedMail['references']): boolean =>
   references.some((reference) => 'token' in reference && reference.token.state === 'valid')
@@ -133,7 +142,8 @@ export function decideForMatch({ context, snapshot, loaded, item }: MatchContext
     match,
     digest,
     isForHumans: isReportRoleAddress(mail.envelope.to) && references.length === 0,
-    isDoubleBounce: isDoubleBounce(report, [...context.domains.returnPath, ...context.domains.feedback, ...(context.domains.verp ?? [])]),
+    isDoubleBounce: isDoubleBounce(report, ownDomainsOf(context)),
+    tlsReportOrigin: tlsReportOriginOf(context, item),
     isFromFollowedMta: isFromFollowedMta(snapshot.followedHosts, report, loaded.ledgerState.facts.get(match.deliveryId ?? '') ?? []),
     reporter: reporterOf(report, signature),
     settings: snapshot.settingsOf(match.account),
@@ -146,6 +156,16 @@ export function decideForMatch({ context, snapshot, loaded, item }: MatchContext
       'report decided',
     )
   return facts
+}
+
+const ownDomainsOf = ({ domains: { returnPath, feedback, verp = [] } }: Context): readonly string[] => [...returnPath, ...feedback, ...verp]
+
+function tlsReportOriginOf(context: Context, { report, signature }: PreparedMail): TlsReportOrigin {
+  const tlsReport = readableTlsReport(report)
+  return {
+    signedBy: signature.state === 'good' ? signature.domain : null,
+    isOwnDomain: tlsReport !== null && isAboutDomains(tlsReport, ownDomainsOf(context)),
+  }
 }
 
 /** When the mail was first received, and when this installation received it. */

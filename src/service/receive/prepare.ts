@@ -21,7 +21,7 @@ import { reportDigest, type IncomingMail } from './incoming-mail.ts'
 import type { Context } from '../context.ts'
 import { runInOwnSlice } from '../time-slice.ts'
 import { oncePerData } from './once-per-data.ts'
-import { isComplaint, parseOrUnreadable, readSignedReport } from './signed-report.ts'
+import { isProvenBySignature, parseOrUnreadable, readSignedReport } from './signed-report.ts'
 
 export type PreparedMail = {
   readonly mail: IncomingMail
@@ -51,8 +51,10 @@ export async function prepareMail(
     })
   const references = findReferencesOf(report)
   const hasToken = references.some((reference) => 'token' in reference && reference.token.state === 'valid')
-  const isProofRequired = isComplaint(report) || !hasToken || isSigningReporterFrom(context.reporters, report.from)
-  const shouldVerify = references.length > 0 && !mail.truncated && isProofRequired
+  const isProofRequired = isProvenBySignature(report) || !hasToken || isSigningReporterFrom(context.reporters, report.from)
+  // A TLS report names no mail of ours.
+  const hasSubject = references.length > 0 || report.kind === 'tls-report'
+  const shouldVerify = hasSubject && !mail.truncated && isProofRequired
   const authentication = shouldVerify ? await verifySignatures(mailToVerify(mail), mail.receivedAt) : NO_AUTHENTICATION_RESULTS
   const digest = reportDigest(mail.dataDigest, mail.envelope.to)
   context.telemetry.log.debug(

@@ -1,7 +1,7 @@
 /**
  * signed-report - the report that a good signature covers, read instead of the whole mail
  *
- * A report of a feedback loop is read as its signer wrote it, whatever else the mail says. A complaint that somebody else signed is read so only
+ * A report of a feedback loop is read as its signer wrote it, whatever else the mail says. A complaint or TLS report that somebody else signed is read so only
  * if the rest of the mail agrees on what it is. Other mail is read whole: its proof is the token in it.
  *
  * See also: correlate/report-signature (which signature is good), mail/signed-content, service/receive/prepare.
@@ -20,7 +20,7 @@ type VerifiedReport = { readonly report: Report; readonly authentication: Authen
 type SignedReading = { readonly signature: ReportSignature; readonly signedReport: Report | null }
 
 /** Whether a signature matters beside a token: an account may require it, and facts say which it was. */
-export const isComplaint = ({ kind }: Report): boolean => kind === 'complaint' || kind === 'not-spam'
+export const isProvenBySignature = ({ kind }: Report): boolean => kind === 'complaint' || kind === 'not-spam' || kind === 'tls-report'
 
 /** The signature of a mail, and what it covers, read once for all recipients of a DATA command. */
 export function readSignedReport(mail: IncomingMail, verified: VerifiedReport, context: Context): SignedReading {
@@ -37,7 +37,7 @@ const readOnce = oncePerData((mail: IncomingMail, verified: VerifiedReport, cont
 function readSigned(mail: IncomingMail, { report, authentication }: VerifiedReport, context: Context): SignedReading {
   const { signature, content } = readReportSignature({ raw: mail.raw, from: report.from }, authentication.dkim, context.reporters)
   if (signature.state !== 'good' || content === null) return { signature, signedReport: null }
-  if (signature.reporter === null && !isComplaint(report)) return { signature, signedReport: null }
+  if (signature.reporter === null && !isProvenBySignature(report)) return { signature, signedReport: null }
   const signedReport = parseOrUnreadable(content, mail, context)
   const isAgreed = signature.reporter !== null || signedReport.kind === report.kind
   return isAgreed ? { signature, signedReport } : { signature: NO_SIGNATURE, signedReport: null }

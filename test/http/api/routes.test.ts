@@ -302,6 +302,11 @@ const CASES: readonly Case[] = [
   ['a linked inbox item with force', { method: 'POST', url: RAW.replace('raw', 'link'), body: { emailId: 'x', force: true } }, 200],
   ['an invalid inbox id', { url: '/v1/inbox/..%2f..%2fetc' }, 400, 'bad_request'],
   ['the inbox without sign-in', { url: '/v1/inbox', auth: null }, 401, 'unauthenticated'],
+  // TLS reports
+  ['the TLS reports', { url: '/v1/tls-reports', auth: OPERATOR }, 200],
+  ['the TLS reports read by an account', { url: '/v1/tls-reports' }, 403, 'forbidden'],
+  ['the TLS reports without sign-in', { url: '/v1/tls-reports', auth: null }, 401, 'unauthenticated'],
+  ['too many TLS reports', { url: '/v1/tls-reports?limit=1001', auth: OPERATOR }, 400, 'bad_request'],
   // the OpenAPI document
   ['the OpenAPI document', { url: '/openapi.json', auth: null }, 200],
 ]

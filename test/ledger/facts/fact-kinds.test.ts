@@ -26,6 +26,7 @@ const RELEASED_KINDS = [
   'click',
   'machine-clicks',
   'filed',
+  'tls-report',
   'list',
   'inbox',
   'gave-up',
@@ -53,8 +54,8 @@ test('a free-text field without a class does not compile', () => {
   expect([complete, incomplete, cleared].map((fields) => fields.text)).toEqual(['text', 'text', 'personal'])
 })
 
-test('only transitions of the queue and inbound mail belong to no delivery and no report', () => {
-  expect(LOOSE_FACT_KINDS).toEqual(['route', 'queue'])
+test('only transitions of the queue, inbound mail and TLS reports belong to no delivery and no report', () => {
+  expect(LOOSE_FACT_KINDS).toEqual(['tls-report', 'route', 'queue'])
 })
 
 /** The marked address as text may hold it: alone, in a sentence, in brackets, in any letter case. */
