@@ -24,11 +24,14 @@ ENV NODE_OPTIONS=--max-semi-space-size=8 MALLOC_ARENA_MAX=2
 # A container has a loopback of its own, so every listener that is to be published binds to all addresses. The network of the container is private:
 # plain HTTP leaves it only where you publish port 8080. Publish it to loopback or to your TLS proxy (-p 127.0.0.1:8080:8080), never to the world.
 ENV BOUNCED_HOST=0.0.0.0 BOUNCED_HTTP_HOST=0.0.0.0 BOUNCED_HTTP_PLAIN=true
-RUN mkdir /data && chown node:node /data
+RUN mkdir -p /data node_modules/.cache && chown node:node /data node_modules/.cache
 USER node
+# Starts once, so that the compiled code is in the image. Without it, each start strips types and compiles, which takes seconds and 40 MB.
+RUN BOUNCED_DATA=/tmp/first-start BOUNCED_RETURN_PATH_DOMAIN=bounce.example.com BOUNCED_FEEDBACK_DOMAIN=fbl.example.com \
+    timeout --signal=TERM --preserve-status 30 node bin/bounced.mjs serve > /dev/null && rm -r /tmp/first-start
 VOLUME /data
 EXPOSE 2525 8080
 # The listener for operators stays on the container's own loopback.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8081/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "src/cli.ts", "serve"]
+CMD ["node", "bin/bounced.mjs", "serve"]

@@ -16,16 +16,20 @@ export const DELIVERY_COUNTS = (process.argv.find((word) => word.startsWith('--d
   .split(',')
   .map(Number)
 
+/** The variables of the Dockerfile. */
+export const AS_IN_THE_CONTAINER = { NODE_OPTIONS: '--max-semi-space-size=8', MALLOC_ARENA_MAX: '2' } as const
+
 /** How many ids of mails are returned, evenly spread. */
 const SAMPLED_IDS = 5_000
 
 /** `--keep=FOLDER`: keeps the store of one size for the next run. */
 const KEEP = process.argv.find((word) => word.startsWith('--keep='))?.split('=')[1]
 
-/** Runs `work` with a daemon on that many deliveries. Removes the store afterwards, except with `--keep`. */
+/** Runs `work` with a daemon on that many deliveries, and `afterwards` with the folder of the stopped one. Removes the store then, except with `--keep`. */
 export async function withFilledStore<T>(
   deliveries: number,
   work: (daemon: Daemon, emailIds: readonly string[]) => Promise<T>,
+  afterwards: (data: string) => Promise<void> = async () => undefined,
 ): Promise<T> {
   const data = KEEP ?? makeTemporaryFolder()
   try {
@@ -35,9 +39,10 @@ export async function withFilledStore<T>(
       await first.stop()
       copyDeliveries(join(data, 'bounced.db'), deliveries)
     }
-    const daemon = await startDaemon({ data, env: { ...UNLIMITED } })
+    const daemon = await startDaemon({ data, env: { ...UNLIMITED, ...AS_IN_THE_CONTAINER } })
     const result = await work(daemon, copiedEmailIds(deliveries, SAMPLED_IDS))
     await daemon.stop()
+    await afterwards(data)
     return result
   } finally {
     if (KEEP === undefined) rmSync(data, { recursive: true, force: true })

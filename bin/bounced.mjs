@@ -21,11 +21,13 @@ if (Number(major) < 26) {
   process.exit(isReceive ? 75 : 1)
 }
 
+// Before any TypeScript is loaded: a process that finds all of its code in the cache never loads the stripper of types.
+enableCompileCache(join(import.meta.dirname, '..', 'node_modules', '.cache', 'bounced'))
+
 if (!isReceive || args.includes('--help') || args.includes('-h')) {
   if (!isClone && args.length === 0) process.argv.push('serve')
   await load('cli')
 } else {
-  enableCompileCache(join(import.meta.dirname, '..', 'node_modules', '.cache', 'bounced'))
   process.exitCode = await load('commands/receive').then(
     ({ receiveFromArguments }) => receiveFromArguments(args),
     (error) => {

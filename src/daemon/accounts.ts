@@ -8,6 +8,7 @@
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import { upToEntries } from '../net/cache-bound.ts'
 import { Fault } from '../errors.ts'
 import { NEW_ACCOUNT_TRACKING, accountSettingsSchema } from '../ledger/account-settings.ts'
 import type { AccountSettings } from '../ledger/account-settings.ts'
@@ -113,7 +114,7 @@ const MAX_CACHED_API_USERS = 10_000
 
 /** Authenticates by secrets, compared in constant time. A closed account cannot sign in. */
 export function createAuthenticator(reader: DatabaseReader, now: () => number): CredentialStore {
-  const known = new LRUCache<string, readonly Credential[]>({ max: MAX_CACHED_API_USERS, ttl: CREDENTIAL_CACHE_MS })
+  const known = new LRUCache<string, readonly Credential[]>({ ...upToEntries(MAX_CACHED_API_USERS), ttl: CREDENTIAL_CACHE_MS })
   const load = async (apiUser: string): Promise<readonly Credential[]> => {
     const loaded = await loadOpenCredentials(reader, apiUser)
     // Unknown names are not cached: guessing must not evict the known ones.

@@ -14,6 +14,7 @@ import { startProcessClock, type ProcessClock } from './process-clock.ts'
 import { createReplicaListener } from './replica-status.ts'
 import { createStoreFaultListener } from './store-faults.ts'
 import { LRUCache } from 'lru-cache'
+import { upToEntries } from '../net/cache-bound.ts'
 import type { FirstCredentials } from './accounts.ts'
 import type { RuleTable } from '../classify/rule-table.ts'
 import { Fault } from '../errors.ts'
@@ -157,7 +158,7 @@ function createContext(
     reporters: createReporters(readReporters(), settings.reporters.own),
     ...(settings.delivery.mode === 'off'
       ? {}
-      : { egressIps: egressIpsOf(settings.delivery), knownSites: new LRUCache<string, string>({ max: KNOWN_SITES }) }),
+      : { egressIps: egressIpsOf(settings.delivery), knownSites: new LRUCache<string, string>(upToEntries(KNOWN_SITES)) }),
     telemetry,
     certificates: { current: () => [] },
     diskSpace: createDiskSpace({ folder: storeFolderOf(settings), floorBytes: settings.limits.freeDiskBytes, elapsed, telemetry }),

@@ -6,7 +6,7 @@
  *
  * Never rejects: a failure is a value. See also: net/ssrf-guard, service/notify/webhook-sender.
  */
-import { Agent, request } from 'undici'
+import type * as undici from 'undici'
 import type { SsrfGuard } from './ssrf-guard.ts'
 
 type HttpRequest = {
@@ -39,28 +39,38 @@ export function createHttpClient(
   options: { readonly connections: number; readonly limitMs?: number; readonly responseBytes?: number },
 ): HttpClient {
   const { limitMs = TIME_LIMIT_MS, responseBytes = MAX_RESPONSE_BYTES } = options
-  const agent = new Agent({
-    connections: options.connections,
-    pipelining: 1,
-    maxHeaderSize: MAX_HEADER_BYTES,
-    keepAliveTimeout: 4_000,
-    keepAliveMaxTimeout: 30_000,
-    connect: { lookup: guard.lookup, timeout: limitMs },
-  })
+  let opened: Promise<Undici> | null = null
+  const open = async (): Promise<Undici> => {
+    // 1.2 MB of code: a daemon without webhooks does not load it.
+    const { Agent, request } = await import('undici')
+    const agent = new Agent({
+      connections: options.connections,
+      pipelining: 1,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      keepAliveTimeout: 4_000,
+      keepAliveMaxTimeout: 30_000,
+      connect: { lookup: guard.lookup, timeout: limitMs },
+    })
+    return { agent, request }
+  }
   return {
     send: async (httpRequest) => {
+      const client = await (opened ??= open())
       const startedAt = performance.now()
-      const response = await sendRequest({ agent, guard, responseBytes }, httpRequest, AbortSignal.timeout(limitMs))
+      const response = await sendRequest({ ...client, guard, responseBytes }, httpRequest, AbortSignal.timeout(limitMs))
       return { ...response, durationMs: Math.round(performance.now() - startedAt) }
     },
-    close: () => agent.destroy(),
+    close: async () => {
+      await (await opened)?.agent.destroy()
+    },
   }
 }
 
-type Connection = { readonly agent: Agent; readonly guard: SsrfGuard; readonly responseBytes: number }
+type Undici = { readonly agent: undici.Agent; readonly request: typeof undici.request }
+type Connection = Undici & { readonly guard: SsrfGuard; readonly responseBytes: number }
 
 async function sendRequest(
-  { agent, guard, responseBytes }: Connection,
+  { agent, request, guard, responseBytes }: Connection,
   httpRequest: HttpRequest,
   signal: AbortSignal,
 ): Promise<Omit<HttpResponse, 'durationMs'>> {

@@ -7,6 +7,7 @@
  * RFC 8461. See also: daemon/delivery/site-tls, net/ssrf-guard.
  */
 import { LRUCache } from 'lru-cache'
+import { upToEntries } from './cache-bound.ts'
 import type { MTASTSPolicy } from 'mailauth'
 import type { DnsLookup } from './dns.ts'
 import { isPublicAddress } from './ssrf-guard.ts'
@@ -36,7 +37,7 @@ export function createMtaStsPolicies(
     now = () => performance.now(),
   }: { readonly fetchPolicy?: FetchPolicy; readonly now?: () => number } = {},
 ): MtaStsPolicies {
-  const entries = new LRUCache<string, Promise<PolicyEntry>>({ max: MAX_DOMAINS })
+  const entries = new LRUCache<string, Promise<PolicyEntry>>(upToEntries(MAX_DOMAINS))
   const refresh = async (domain: string, before: MTASTSPolicy | null): Promise<PolicyEntry> => {
     const policy = await fetchPolicy(domain, before).catch((): MTASTSPolicy => before ?? { id: false, mode: 'none' })
     return { policy, checkedAt: now() }

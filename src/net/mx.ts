@@ -12,6 +12,7 @@
  */
 import { isIP } from 'node:net'
 import { LRUCache } from 'lru-cache'
+import { upToEntries } from './cache-bound.ts'
 import { siteOfMxHost } from '../classify/mx-site.ts'
 import { siteOf } from '../classify/provider.ts'
 import type { RuleTable } from '../classify/rule-table.ts'
@@ -72,7 +73,7 @@ type CacheEntry<T> = { readonly answer: Promise<T> }
 /** Creates the resolver. */
 export function createMxResolver({ lookUp, now = () => performance.now(), cacheMs = CACHE_MS }: MxResolverOptions): MxResolver {
   const withCache = <T extends { readonly kind: string }>(queryName: (name: string) => Promise<T>): ((name: string) => Promise<T>) => {
-    const cache = new LRUCache<string, CacheEntry<T>>({ max: CACHE_SIZE, perf: { now }, ttlResolution: 0 })
+    const cache = new LRUCache<string, CacheEntry<T>>({ ...upToEntries(CACHE_SIZE), perf: { now }, ttlResolution: 0 })
     return (name) => {
       const cached = cache.get(name)
       if (cached !== undefined) return cached.answer

@@ -8,6 +8,7 @@
  * See also: net/sign-in-limit.
  */
 import { LRUCache } from 'lru-cache'
+import { upToEntries } from './cache-bound.ts'
 
 export type FixedWindowLimit = {
   /** Counts one event and returns whether it is within the limit. */
@@ -24,7 +25,7 @@ const MAX_KEYS = 100_000
 /** Creates a limit of `perMinute` events for each key. */
 export function createFixedWindowLimit(perMinute: number, maxKeys: number = MAX_KEYS): FixedWindowLimit {
   let minute = -1
-  const counts = new LRUCache<string, number>({ max: maxKeys })
+  const counts = new LRUCache<string, number>(upToEntries(maxKeys))
   const countOf = (key: string, now: number): number => {
     const current = Math.floor(now / MINUTE_MS)
     if (current !== minute) {

@@ -11,6 +11,7 @@
  * See also: net/rate-limit, http/server/authenticate, smtp-server/submission-session.
  */
 import { LRUCache } from 'lru-cache'
+import { upToEntries } from './cache-bound.ts'
 import { clientBlockOf } from './peer-network.ts'
 import { createFixedWindowLimit } from './rate-limit.ts'
 
@@ -47,7 +48,7 @@ const MAX_NAME_LENGTH = 64
 export function createSignInLimit(limits: SignInLimits): SignInLimit {
   const byName = createFixedWindowLimit(limits.failedSignInsPerName, MAX_COUNTED)
   const byClient = createFixedWindowLimit(limits.failedSignInsPerClient, MAX_COUNTED)
-  const lastSuccess = new LRUCache<string, number>({ max: MAX_KNOWN })
+  const lastSuccess = new LRUCache<string, number>(upToEntries(MAX_KNOWN))
   const isKnown = (pair: string, now: number): boolean => now - (lastSuccess.get(pair) ?? -Infinity) < KNOWN_MS
   return {
     refusalOf: (attempt, now) => {

@@ -5,6 +5,7 @@
  * The clock is an argument. See also: smtp-client/smtp-transport, queue/shaping/limits-in-force.
  */
 import { LRUCache } from 'lru-cache'
+import { upToEntries } from '../net/cache-bound.ts'
 
 export type OpeningPace = {
   /** Takes the next moment for a key. Returns the milliseconds until it. */
@@ -16,7 +17,7 @@ const MAX_KEYS = 10_000
 
 /** Creates the pace. `now` is a clock for intervals. */
 export function createOpeningPace(now: () => number): OpeningPace {
-  const nextOpenings = new LRUCache<string, number>({ max: MAX_KEYS })
+  const nextOpenings = new LRUCache<string, number>(upToEntries(MAX_KEYS))
   return {
     reserve: (key, perMinute) => {
       const at = now()

@@ -10,6 +10,7 @@
 import { isIP } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
+import { upToEntries } from '../net/cache-bound.ts'
 import { dial } from './dial.ts'
 import { errorOutcome } from './reply-outcome.ts'
 import type { AddressResult } from '../net/mx.ts'
@@ -67,8 +68,8 @@ export function createSmtpTransport(options: SmtpTransportOptions): Transport {
     options,
     timeouts: { ...DEFAULT_STEP_TIMEOUTS, ...options.timeouts },
     pool: createConnectionPool({ ...DEFAULT_POOL_LIMITS, ...options.poolLimits }),
-    unreachable: new LRUCache({ max: CACHE_SIZE, ttl: UNREACHABLE_MS }),
-    withoutTls: new LRUCache({ max: CACHE_SIZE, ttl: WITHOUT_TLS_MS }),
+    unreachable: new LRUCache({ ...upToEntries(CACHE_SIZE), ttl: UNREACHABLE_MS }),
+    withoutTls: new LRUCache({ ...upToEntries(CACHE_SIZE), ttl: WITHOUT_TLS_MS }),
     openings: createOpeningPace(() => performance.now()),
     closing: new AbortController(),
     activeSessions: new Set(),

@@ -10,7 +10,6 @@ import { createHash } from 'node:crypto'
 import { globSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { extname, join, posix } from 'node:path'
-import { setImmediate as nextTick } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { stripTypes } from './type-stripper.ts'
 
@@ -56,15 +55,13 @@ export type ConsoleFiles = {
 /** Reads and prepares all files. Faults: config_invalid (a source that cannot be stripped). */
 export async function loadConsoleFiles(): Promise<ConsoleFiles> {
   const paths = globSync('**/*.{ts,css,svg}', { cwd: FOLDER }).toSorted()
+  const sources = await readSources(paths)
+  const modules = await stripTypes(new Map([...sources].filter(([name]) => extname(name) === '.ts')))
   const files = new Map<string, ConsoleFile>()
   const styles: string[] = []
-  for (const path of paths) {
-    const source = await readFile(join(FOLDER, path), 'utf8')
-    // Each file on its own tick: the reports of other clients must not wait for all of them.
-    await nextTick()
-    const extension = extname(path)
-    if (extension === '.css') styles.push(source)
-    else addFile(files, path.replaceAll('\\', '/'), extension === '.ts' ? stripTypes(source, `console/${path}`) : source)
+  for (const [name, source] of sources) {
+    if (extname(name) === '.css') styles.push(source)
+    else addFile(files, name.replace(/^console\//, ''), modules.get(name) ?? source)
   }
   addFile(files, STYLES, styles.join('\n'))
   const libraries = await addLibraries(files)
@@ -72,6 +69,13 @@ export async function loadConsoleFiles(): Promise<ConsoleFiles> {
   for (const [path, { body }] of files) digest.update(`${path} ${body.length}\n`).update(body)
   const version = digest.digest('base64url').slice(0, 16)
   return { version, files, libraries, main: MAIN, styles: STYLES, preloads: findPreloads(files, libraries) }
+}
+
+/** By name from the folder of the installation, as messages name a file. */
+async function readSources(paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const sources = new Map<string, string>()
+  for (const path of paths) sources.set(`console/${path.replaceAll('\\', '/')}`, await readFile(join(FOLDER, path), 'utf8'))
+  return sources
 }
 
 function addFile(files: Map<string, ConsoleFile>, path: string, text: string): void {

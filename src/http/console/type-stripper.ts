@@ -1,24 +1,28 @@
 /**
- * type-stripper - TypeScript of a page as the JavaScript that a browser runs
+ * type-stripper - TypeScript of the pages as the JavaScript that a browser runs
  *
- * The adapter to Node's `module.stripTypeScriptTypes`: erases types and moves nothing, so that line numbers stay. Node warns once that the
- * function is experimental; the warning is not for whoever runs the daemon.
+ * A thread erases the types and ends: Node's compiler for it takes tens of megabytes, which only the end of its thread returns, and seconds on a busy
+ * machine, for which reports must not wait.
  *
- * See also: http/console/console-files.
+ * See also: http/console/type-stripper-worker (the thread), http/console/console-files.
  */
-import { stripTypeScriptTypes } from 'node:module'
+import { Worker } from 'node:worker_threads'
 import { Fault } from '../../errors.ts'
+import { workerUrl } from '../../worker-url.ts'
+import type { StrippedFile } from './type-stripper-worker.ts'
 
-/** Erases the types of one file. Faults: config_invalid, with the file's name (a syntax error, or syntax that is more than types). */
-export function stripTypes(source: string, file: string): string {
-  const emitWarning: unknown = Reflect.get(process, 'emitWarning')
-  Reflect.set(process, 'emitWarning', () => undefined)
-  try {
-    return stripTypeScriptTypes(source)
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new Fault('config_invalid', `${file}: ${reason}`, { cause: error })
-  } finally {
-    Reflect.set(process, 'emitWarning', emitWarning)
+/** Erases the types of files, by name; lines stay. Faults: config_invalid, with the file's name (a syntax error, or syntax that is more than types), internal (the thread ended). */
+export async function stripTypes(sources: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, string>> {
+  const worker = new Worker(workerUrl('./type-stripper-worker', import.meta.url), { workerData: sources })
+  const files = await new Promise<readonly StrippedFile[]>((resolve, reject) => {
+    worker.once('message', resolve)
+    worker.once('error', reject)
+    worker.once('exit', (code) => reject(new Fault('internal', `the thread that prepares the console ended with ${code}`)))
+  })
+  const stripped = new Map<string, string>()
+  for (const file of files) {
+    if ('reason' in file) throw new Fault('config_invalid', `${file.name}: ${file.reason}`)
+    stripped.set(file.name, file.code)
   }
+  return stripped
 }

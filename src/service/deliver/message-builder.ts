@@ -9,6 +9,7 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
+import { upToEntries } from '../../net/cache-bound.ts'
 import { createFairRunner } from '../../net/fair-runner.ts'
 import type { ReleaseBytes, ByteSemaphore } from './byte-semaphore.ts'
 
@@ -31,7 +32,7 @@ const MAX_KNOWN_SIZES = 10_000
 
 /** Creates a builder. */
 export function createMessageBuilder(semaphore: ByteSemaphore): BuildMessage {
-  const sizes = new LRUCache<string, number>({ max: MAX_KNOWN_SIZES })
+  const sizes = new LRUCache<string, number>(upToEntries(MAX_KNOWN_SIZES))
   const exclusive = createFairRunner()
   const runExclusive = <T>(account: number, work: () => Promise<T>): Promise<T> =>
     exclusive.run(account, async () => {

@@ -7,6 +7,7 @@
  * See also: ledger/alert/flood (the rules), service/admin/blocks (how an operator blocks the source).
  */
 import { LRUCache } from 'lru-cache'
+import { upToEntries } from '../../net/cache-bound.ts'
 import { clientBlockOf } from '../../net/peer-network.ts'
 import { createFactBatch } from '../../ledger/facts/fact-batch.ts'
 import {
@@ -42,7 +43,7 @@ const MAX_GAUGES = 10_000
 
 /** Creates the flood monitor of one node. */
 export function createFloodMonitor(context: Context, rules: FloodRules): FloodMonitor {
-  const createGauges = (): LRUCache<string, FloodGauge> => new LRUCache({ max: MAX_GAUGES })
+  const createGauges = (): LRUCache<string, FloodGauge> => new LRUCache(upToEntries(MAX_GAUGES))
   const gaugesOfKind = {
     account: createGauges(),
     peer: createGauges(),

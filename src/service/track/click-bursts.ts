@@ -6,6 +6,7 @@
  * See also: tracking/machine-reading (what is a burst), service/track/commit-engagement.
  */
 import { LRUCache } from 'lru-cache'
+import { upToEntries } from '../../net/cache-bound.ts'
 import { BURST_MS, burstOf, type TimedClick } from '../../tracking/machine-reading.ts'
 
 /** A click whose fact is committed. */
@@ -27,7 +28,7 @@ const MAX_CLICKS = 8
 
 /** Creates an empty memory. */
 export function createClickBursts(): ClickBursts {
-  const recent = new LRUCache<string, readonly RecordedClick[]>({ max: MAX_MAILS })
+  const recent = new LRUCache<string, readonly RecordedClick[]>(upToEntries(MAX_MAILS))
   return {
     find: (deliveryId, clicks) => {
       const earlier = recent.get(deliveryId) ?? []

@@ -11,6 +11,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
+import { upToEntries } from '../../net/cache-bound.ts'
 import { Fault, isRetryable } from '../../errors.ts'
 import type { PlaceLookup } from '../../net/place-database.ts'
 import { createBatcher } from '../batcher.ts'
@@ -78,7 +79,7 @@ type Queue = {
 }
 
 function createQueue(context: Context, commit: Commit): Queue {
-  const known = new LRUCache<string, Promise<void>>({ max: MAX_KNOWN_REQUESTS })
+  const known = new LRUCache<string, Promise<void>>(upToEntries(MAX_KNOWN_REQUESTS))
   const inFlight = new Set<Promise<void>>()
   const add = (request: IdentifiedRequest): Promise<void> => {
     const committed = commit(request)

@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import { upToEntries } from '../../net/cache-bound.ts'
 
 type RememberedMessage = { readonly number: number; readonly firstAt: number; attempts: number }
 
@@ -20,7 +21,7 @@ const MAX_REMEMBERED = 200_000
 
 /** An empty memory. */
 export function createRetryMemory(): RetryMemory {
-  const messages = new LRUCache<string, RememberedMessage>({ max: MAX_REMEMBERED })
+  const messages = new LRUCache<string, RememberedMessage>(upToEntries(MAX_REMEMBERED))
   let lastNumber = 0
   return {
     recordAttempt: (from, to, at) => {

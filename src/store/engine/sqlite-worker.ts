@@ -42,7 +42,7 @@ export type WorkerOperation =
 /** A text with the number by which it is known once it has run (null: none), or such a number. */
 export type StatementRef = number | { readonly sql: string; readonly number: number | null }
 
-type WorkerRequest = { readonly operations: readonly WorkerOperation[]; readonly blob: Uint8Array }
+type WorkerRequest = { readonly operations: readonly WorkerOperation[]; readonly blob: Uint8Array<ArrayBuffer> }
 
 /** `code` is SQLite's extended result code, or 0 for another error. */
 export type SqliteFailure = { readonly code: number; readonly message: string }
@@ -76,7 +76,7 @@ const PRAGMAS = {
     'journal_size_limit = 67108864',
     'cache_size = -24576',
   ],
-  reader: ['cache_size = -16384', 'query_only = on'],
+  reader: ['cache_size = -8192', 'query_only = on'],
 } as const
 
 function openDatabase(settings: SqliteWorkerSettings): DatabaseSync {
@@ -209,6 +209,8 @@ function serve(port: NonNullable<typeof parentPort>, settings: SqliteWorkerSetti
       return
     }
     const response = executeRequest(connection, message)
+    // SQLite has copied the bytes. A collection would free them later: this thread allocates little, so that megabytes of mails would wait for one.
+    message.blob.buffer.transfer(0)
     port.postMessage(response, response.blob.byteLength === 0 ? [] : [response.blob.buffer as ArrayBuffer])
   })
 }
