@@ -26,6 +26,7 @@ const manifestSchema = z.object({
   description: z.string(),
   license: z.string(),
   dependencies: z.record(z.string(), z.string()),
+  optionalDependencies: z.record(z.string(), z.string()),
 })
 
 /** Makes the tarball in a folder and returns its path. Throws if the source does not compile. */
@@ -85,7 +86,13 @@ function copyFiles(staging: string): void {
 
 /** Throws if the packed files import a package that ours does not depend on. */
 function manifestOf(staging: string): object {
-  const { dependencies, ...own } = manifestSchema.parse(JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')))
+  const {
+    dependencies: required,
+    optionalDependencies,
+    ...own
+  } = manifestSchema.parse(JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')))
+  // The package needs all that it imports; only an installation from the clone leaves optional ones out.
+  const dependencies: Readonly<Record<string, string>> = { ...required, ...optionalDependencies }
   const imported = packagesOf(staging, globSync(['dist/**/*.js', 'console/**/*.ts'], { cwd: staging }))
   const missing = imported.filter((name) => dependencies[name] === undefined)
   if (missing.length > 0) throw new Error(`package.json has no dependency ${missing.join(', ')}`)

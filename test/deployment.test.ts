@@ -97,6 +97,15 @@ test('the image has the Node that the tests run with, every folder that the prog
   expect(execFileSync(link, ['--version'], { encoding: 'utf8', env: childEnvironment() })).toMatch(/^\d+\.\d+\.\d+\n$/)
 })
 
+test('no library is installed twice in production', () => {
+  const { packages } = JSON.parse(read('package-lock.json'))
+  const names = Object.entries<{ readonly dev?: true }>(packages)
+    .filter(([path, { dev }]) => path !== '' && dev !== true)
+    .map(([path]) => path.replace(/^.*node_modules\//, ''))
+  expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([])
+  expect(names.length).toBeGreaterThan(50)
+})
+
 const NAMES = { BOUNCED_RETURN_PATH_DOMAIN: 'b.example.com', BOUNCED_FEEDBACK_DOMAIN: 'fbl.example.com' }
 
 const PROBLEMS = [

@@ -31,7 +31,7 @@ import type { Runtime } from './bootstrap.ts'
 import type { Settings } from '../settings/schema.ts'
 import type { Telemetry } from '../telemetry.ts'
 import { createAdminApp } from '../http/admin.ts'
-import { checkMailboxSecrets } from '../mailbox/mailbox-readers.ts'
+import { checkMailboxes } from '../mailbox/mailbox-readers.ts'
 import { createHttpApp } from '../http/app.ts'
 import { openAdminListener, openPublicListener, type HttpListener, type PublicListener } from './listeners/http-listener.ts'
 import { createIntake, type Intake } from './intake.ts'
@@ -82,7 +82,7 @@ type Cleanups = (() => unknown)[]
 export async function startApp(settings: Settings, telemetry: Telemetry, options: AppOptions = {}): Promise<App> {
   refuseExposure(settings)
   await waitForMounts(pathsOf(settings))
-  checkMailboxSecrets(settings.mailboxes)
+  checkMailboxes(settings.mailboxes)
   const cleanups: Cleanups = []
   try {
     const lock = acquireLock(settings, telemetry)

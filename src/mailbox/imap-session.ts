@@ -52,6 +52,16 @@ export type ImapSession = {
 }
 
 /** `isReadOnly`: nothing in the folder changes, for a check. `signal` ends the session, also while it is being opened. */
+/** Throws Fault config_invalid if the installation was made without its optional packages. */
+export function requireImapClient(): void {
+  try {
+    import.meta.resolve('imapflow')
+  } catch (error) {
+    const text = 'mailboxes: this installation has no package imapflow; install without --omit=optional, or remove the mailboxes'
+    throw new Fault('config_invalid', text, { cause: error })
+  }
+}
+
 type OpenOptions = { readonly maxBytes: number; readonly isReadOnly?: boolean; readonly signal?: AbortSignal }
 
 /** A server that is slower than this is down. Milliseconds. */

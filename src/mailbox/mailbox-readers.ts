@@ -13,7 +13,7 @@ import { requireDiskSpace } from '../service/disk-space.ts'
 import type { Receiver } from '../service/receive/receive.ts'
 import { acquireLeaseForOperator, releaseLeaseForOperator, renewLeaseForOperator, type Lease } from '../store/engine/lease.ts'
 import { keepMailboxesForOperator, listMailboxesForOperator, saveMailboxForOperator, type MailboxRow } from '../store/mail/mailboxes.ts'
-import { readMailboxSecret } from './imap-session.ts'
+import { readMailboxSecret, requireImapClient } from './imap-session.ts'
 import { readMailbox, type MailboxJournal, type MailboxOptions } from './mailbox-reader.ts'
 
 type ReadersOptions = {
@@ -30,8 +30,9 @@ const RENEW_INTERVAL_MS = 15_000
 /** How often a node without a lease asks for it. */
 const ACQUIRE_INTERVAL_MS = 10_000
 
-/** Checks that the secrets of all mailboxes can be read. Throws Fault config_invalid. */
-export function checkMailboxSecrets(mailboxes: readonly MailboxOptions[]): void {
+/** Checks that mailboxes can be read and their secrets too. Throws Fault config_invalid. */
+export function checkMailboxes(mailboxes: readonly MailboxOptions[]): void {
+  if (mailboxes.length > 0) requireImapClient()
   for (const mailbox of mailboxes) readMailboxSecret(mailbox)
 }
 

@@ -86,8 +86,13 @@ export function createPlaceLookup({ countryFile, cityFile, now, onRead, onFault 
 /** The first that knows an address decides. */
 function databasesOf(countryFile: string | null, cityFile: string | null): readonly Database[] {
   const city = cityFile === null ? [] : [{ file: cityFile, setting: 'tracking.cityDatabase' }]
-  const country = countryFile === null ? { file: shippedFile(), setting: null } : { file: countryFile, setting: 'tracking.countryDatabase' }
-  return [...city, country].map((each): Database => ({ ...each, reader: null, changedAt: 0 }))
+  const shipped = countryFile === null ? findShippedFile() : null
+  const country = countryFile === null ? [] : [{ file: countryFile, setting: 'tracking.countryDatabase' }]
+  return [...city, ...country, ...(shipped === null ? [] : [{ file: shipped, setting: null }])].map((each): Database => ({
+    ...each,
+    reader: null,
+    changedAt: 0,
+  }))
 }
 
 async function readDatabase(file: string): Promise<Reader<object>> {
@@ -106,8 +111,14 @@ function unreadable({ file, setting }: Database, cause: unknown): Fault {
   return new Fault('config_invalid', text, { cause, detail: { file } })
 }
 
-const shippedFile = (): string =>
-  fileURLToPath(import.meta.resolve('@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb'))
+/** The database of the installation, or null if that was made without its optional packages. */
+function findShippedFile(): string | null {
+  try {
+    return fileURLToPath(import.meta.resolve('@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb'))
+  } catch {
+    return null
+  }
+}
 
 const UNKNOWN_PLACE: Place = { country: null, region: null, city: null }
 
