@@ -14,14 +14,7 @@ import { workerUrl } from '../../worker-url.ts'
 import { createMessagePacker, createMessageUnpacker } from './message-packing.ts'
 import type { MessagePacker } from './message-packing.ts'
 import { toSqliteFault } from './sqlite-fault.ts'
-import type {
-  OperationResult,
-  WorkerMessage,
-  WorkerOperation,
-  WorkerResponse,
-  StatementRef,
-  SqliteWorkerSettings,
-} from './sqlite-worker.ts'
+import type { WorkerMessage, WorkerOperation, WorkerResponse, StatementRef, SqliteWorkerSettings } from './sqlite-worker.ts'
 import type { SqlRow, SqlValue } from './value.ts'
 
 /** An operation of the caller: as WorkerOperation, but with unpacked values. */
@@ -53,9 +46,9 @@ type PendingOperation = {
 
 /**
  * The number of a statement. `isPrepared`: the thread has run it and knows it by its number, so that a text of up to 3 KB is not sent
- * again.
+ * again. `columns`: those of its last rows, which are not sent again either.
  */
-type StatementNumber = { readonly number: number; isPrepared: boolean }
+type StatementNumber = { readonly number: number; isPrepared: boolean; columns: readonly string[] }
 
 type RunningWorker = {
   readonly worker: Worker
@@ -181,7 +174,7 @@ function toStatementRef(sql: string, statementNumbers: Map<string, StatementNumb
   if (name !== undefined) return name.isPrepared ? name.number : { sql, number: name.number }
   if (statementNumbers.size >= MAX_NUMBERED_STATEMENTS) return { sql, number: null }
   const number = statementNumbers.size
-  statementNumbers.set(sql, { number, isPrepared: false })
+  statementNumbers.set(sql, { number, isPrepared: false, columns: [] })
   return { sql, number }
 }
 
@@ -194,13 +187,14 @@ function settleBatch({ inFlight, statementNumbers }: RunningWorker, response: Wo
     if ('failure' in result) return pending.reject(toSqliteFault(result.failure))
     const name = 'sql' in pending.operation ? statementNumbers.get(pending.operation.sql) : undefined
     if (name !== undefined) name.isPrepared = true
-    return pending.resolve('changes' in result ? { rows: [], changes: result.changes } : { rows: decodeRows(result, unpack), changes: 0 })
+    if ('changes' in result) return pending.resolve({ rows: [], changes: result.changes })
+    const columns = result.columns ?? name?.columns ?? []
+    if (name !== undefined) name.columns = columns
+    return pending.resolve({ rows: decodeRows(columns, unpack(result.packed)), changes: 0 })
   })
 }
 
-function decodeRows(result: Extract<OperationResult, { columns: unknown }>, unpack: ReturnType<typeof createMessageUnpacker>): SqlRow[] {
-  const { columns } = result
-  const values = unpack(result.packed)
+function decodeRows(columns: readonly string[], values: readonly SqlValue[]): SqlRow[] {
   const rows: SqlRow[] = []
   for (let offset = 0; offset < values.length; offset += columns.length) {
     const row: Record<string, SqlValue> = {}

@@ -47,8 +47,9 @@ type WorkerRequest = { readonly operations: readonly WorkerOperation[]; readonly
 /** `code` is SQLite's extended result code, or 0 for another error. */
 export type SqliteFailure = { readonly code: number; readonly message: string }
 
-export type OperationResult =
-  | { readonly columns: readonly string[]; readonly packed: PackedValues }
+/** `columns` null: those of the last result of the statement. */
+type OperationResult =
+  | { readonly columns: readonly string[] | null; readonly packed: PackedValues }
   | { readonly changes: number }
   | { readonly failure: SqliteFailure }
 
@@ -91,11 +92,16 @@ type SqliteConnection = {
   readonly commitDelayMillis: number
   readonly statementsByNumber: StatementSync[]
   readonly statementsBySql: Map<string, StatementSync>
+  /** What the other end knows of the columns of numbered statements: to read and to send fifty names costs more than a row. Empty: nothing yet. */
+  readonly answeredColumns: Map<StatementSync, readonly string[]>
   /** The failure of the running transaction (writer only). */
   failure: SqliteFailure | null
 }
 
-function prepareStatement({ database, statementsByNumber, statementsBySql }: SqliteConnection, reference: StatementRef): StatementSync {
+function prepareStatement(
+  { database, statementsByNumber, statementsBySql, answeredColumns }: SqliteConnection,
+  reference: StatementRef,
+): StatementSync {
   if (typeof reference === 'number') {
     const prepared = statementsByNumber[reference]
     if (prepared === undefined) throw new Error(`no statement has the number ${reference}`)
@@ -106,8 +112,10 @@ function prepareStatement({ database, statementsByNumber, statementsBySql }: Sql
   if (prepared !== undefined) return prepared
   const statement = database.prepare(sql)
   statement.setReturnArrays(true)
-  if (number !== null) statementsByNumber[number] = statement
-  else {
+  if (number !== null) {
+    statementsByNumber[number] = statement
+    answeredColumns.set(statement, [])
+  } else {
     if (statementsBySql.size >= MAX_UNNUMBERED_STATEMENTS) statementsBySql.clear()
     statementsBySql.set(sql, statement)
   }
@@ -133,10 +141,22 @@ function executeOperation(
   if (operation.verb === 'rows') {
     // Checked cast: with setReturnArrays each row is an array of column values.
     const rows = statement.all(...values) as unknown as readonly (readonly (null | number | string | Uint8Array)[])[]
-    const columns = statement.columns().map((column) => column.name)
-    return { columns, packed: packer.add(rows.flat()) }
+    return { columns: newColumnsOf(connection, statement, rows[0]?.length), packed: packer.add(rows.flat()) }
   }
   return { changes: runForEachRow(statement, operation, values) }
+}
+
+/** The columns of a statement, or null if the other end knows them. `width` is that of its rows: a change of the schema can change both. */
+function newColumnsOf(
+  { answeredColumns }: SqliteConnection,
+  statement: StatementSync,
+  width: number | undefined,
+): readonly string[] | null {
+  const known = answeredColumns.get(statement)
+  if (known !== undefined && (width === undefined || width === known.length)) return null // no rows need no columns
+  const columns = statement.columns().map((column) => column.name)
+  if (known !== undefined) answeredColumns.set(statement, columns)
+  return columns
 }
 
 function runForEachRow(
@@ -200,6 +220,7 @@ function serve(port: NonNullable<typeof parentPort>, settings: SqliteWorkerSetti
     commitDelayMillis: settings.commitDelayMillis ?? 0,
     statementsByNumber: [],
     statementsBySql: new Map(),
+    answeredColumns: new Map(),
     failure: null,
   }
   port.on('message', (message: WorkerMessage) => {

@@ -122,6 +122,28 @@ describe('sqlite', () => {
     await thread.close()
   })
 
+  test('every result has its columns: of no rows, of the first rows, and of later ones', async () => {
+    const path = fresh().slice('sqlite:'.length)
+    const thread = createSqliteThread({ path, readOnly: false, busyTimeoutMillis: 100 })
+    const run = async (sql: string, ...values: readonly SqlValue[]) => thread.execute({ verb: 'run', sql, width: 0, values })
+    const read = async (sql: string) => (await thread.execute({ verb: 'rows', sql, width: 0, values: [] })).rows
+    await Promise.all([thread.execute({ verb: 'begin' }), run('create table t (n integer, name text) strict')])
+    const [pairs, names] = ['select n, name from t order by n', 'select name as called from t order by n']
+    expect(await Promise.all([read(pairs), read(names), read(pairs)])).toEqual([[], [], []])
+    await run('insert into t values (?, ?)', 1, 'one')
+    const one = { n: 1, name: 'one' }
+    expect(await Promise.all([read(pairs), read(names), read(pairs)])).toEqual([[one], [{ called: 'one' }], [one]])
+    await run('insert into t values (?, ?)', 2, null)
+    expect(await read(pairs)).toEqual([one, { n: 2, name: null }])
+    expect(await read(names)).toEqual([{ called: 'one' }, { called: null }])
+    // All columns of a table that gets one more.
+    expect(await read('select * from t where n = 2')).toEqual([{ n: 2, name: null }])
+    await run('alter table t add column more integer')
+    expect(await read('select * from t where n = 2')).toEqual([{ n: 2, name: null, more: null }])
+    await thread.execute({ verb: 'commit' })
+    await thread.close()
+  })
+
   test('a thread that cannot start is store_busy for all callers, and is started again', async () => {
     const later = join(folder, 'later')
     const thread = createSqliteThread({ path: join(later, 'x.db'), readOnly: false, busyTimeoutMillis: 100 })
