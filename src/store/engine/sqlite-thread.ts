@@ -19,7 +19,12 @@ import type { SqlRow, SqlValue } from './value.ts'
 
 /** An operation of the caller: as WorkerOperation, but with unpacked values. */
 export type ThreadOperation =
-  | { readonly verb: 'begin' | 'commit' | 'rollback' | 'truncate-log' }
+  | { readonly verb: 'begin' | 'rollback' | 'truncate-log' }
+  | {
+      readonly verb: 'commit'
+      /** Called when the message is sent, after all code that the calls have started: a failure that is known by then, or null. After one the commit fails unsent. */
+      readonly failureBefore?: () => unknown
+    }
   | {
       readonly verb: 'rows' | 'run' | 'run-each'
       readonly sql: string
@@ -79,7 +84,7 @@ export function createSqliteThread(
   const queued: PendingOperation[] = []
 
   const flush = (): void => {
-    const batch = queued.splice(0)
+    const batch = queued.splice(0).filter(isToBeSent)
     if (batch.length === 0) return
     if (aborted) return rejectAll(batch, new Fault('store_busy', 'the store is closed'))
     const current = (running ??= startRunningWorker(createWorker(settings), (ended) => {
@@ -112,6 +117,13 @@ export function createSqliteThread(
 
 /** Node runs its ticks when no microtask is left; a tick that is requested outside of a microtask would run before them. */
 const afterAllMicrotasks = (run: () => void): void => queueMicrotask(() => process.nextTick(run))
+
+/** Rejects a commit before which something has failed that the thread has not heard of: the code that makes the calls. */
+function isToBeSent({ operation, reject }: PendingOperation): boolean {
+  const failure = operation.verb === 'commit' ? (operation.failureBefore?.() ?? null) : null
+  if (failure !== null) reject(failure)
+  return failure === null
+}
 
 function rejectAll(operations: readonly PendingOperation[], fault: Fault): void {
   for (const { reject } of operations) reject(fault)
@@ -156,7 +168,7 @@ function postToWorker(worker: Worker, message: WorkerMessage): void {
 }
 
 function packOperation(operation: ThreadOperation, packer: MessagePacker, statementNumbers: Map<string, StatementNumber>): WorkerOperation {
-  if (!('sql' in operation)) return operation
+  if (!('sql' in operation)) return { verb: operation.verb }
   return {
     verb: operation.verb,
     statement: toStatementRef(operation.sql, statementNumbers),

@@ -85,10 +85,10 @@ async function runTransaction<T>(writer: SqliteThread, work: (db: Database) => P
   // Not awaited: it travels with the first calls of the callback. If it fails, so do they.
   const beginning = guard.execute({ verb: 'begin' })
   beginning.catch(() => undefined)
-  const { commitWith, done } = createLastWrites()
+  const { commitWith, done, firstFailure } = createLastWrites()
   try {
     const result = await Promise.race([work({ ...createSqliteDatabase(guard.execute), commitWith }), deadline.passed])
-    const committing = guard.execute({ verb: 'commit' })
+    const committing = guard.execute({ verb: 'commit', failureBefore: firstFailure })
     guard.end()
     await Promise.all([beginning, done(), committing])
     return result

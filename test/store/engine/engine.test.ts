@@ -232,6 +232,30 @@ describe.each(engines)('engine: $kind', ({ kind, open: openFresh }) => {
     expect(await count(engine)).toBe(3)
   })
 
+  test('tx: an error between its last writes leaves nothing, of the engine, of a value or of the code', async () => {
+    const { engine } = await open()
+    const withoutNumber = { ...thing(2), n: Number.NaN }
+    const refused = engine.tx(async (db) => {
+      db.commitWith(
+        Promise.all([db.insertMany(THINGS, [thing(1)]), db.insertMany(THINGS, [withoutNumber]), db.insertMany(THINGS, [thing(3)])]),
+      )
+    })
+    await expect(refused).rejects.toMatchObject({ code: 'internal' })
+    const saveThenThrow = async (db: Database): Promise<void> => {
+      const saved = db.insertMany(THINGS, [thing(4)])
+      if (kind !== undefined) throw new Error('ours')
+      await saved
+    }
+    const nested = engine.tx(async (db) => {
+      const passOn = async (depth: number): Promise<void> => (depth === 0 ? saveThenThrow(db) : passOn(depth - 1))
+      db.commitWith(Promise.all([passOn(20), db.insertMany(THINGS, [thing(5)])]))
+    })
+    await expect(nested).rejects.toThrow('ours')
+    expect(await count(engine)).toBe(0)
+    await engine.tx(async (db) => db.insertMany(THINGS, [thing(6)]))
+    expect(await count(engine)).toBe(1)
+  })
+
   test('tx: a write that comes after its commit is never lost unseen', async () => {
     const { engine } = await open()
     const late = engine.tx(async (db) => {
