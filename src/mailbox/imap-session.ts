@@ -51,7 +51,6 @@ export type ImapSession = {
   readonly close: () => void
 }
 
-/** `isReadOnly`: nothing in the folder changes, for a check. `signal` ends the session, also while it is being opened. */
 /** Throws Fault config_invalid if the installation was made without its optional packages. */
 export function requireImapClient(): void {
   try {
@@ -62,6 +61,7 @@ export function requireImapClient(): void {
   }
 }
 
+/** `isReadOnly`: nothing in the folder changes, for a check. `signal` ends the session, also while it is being opened. */
 type OpenOptions = { readonly maxBytes: number; readonly isReadOnly?: boolean; readonly signal?: AbortSignal }
 
 /** A server that is slower than this is down. Milliseconds. */
