@@ -7,6 +7,7 @@
  * See also: smtp-server/connection (the pause), smtp-server/listener (who is forgotten), docs/SMTP.md.
  */
 import { LRUCache } from 'lru-cache'
+import { upToEntries } from './cache-bound.ts'
 
 export type KnownPeers = {
   readonly isKnown: (address: string, now: number) => boolean
@@ -15,12 +16,12 @@ export type KnownPeers = {
   readonly forget: (address: string) => void
 }
 
-/** Peers at once, about 1 MB. The peer that delivered least recently gives way. */
+/** Peers at once, about 1 MB when so many have delivered. The peer that delivered least recently gives way. */
 const MAX_PEERS = 10_000
 
 /** Creates the memory. A peer is known for `knownMs` after its last mail; 0: never. */
 export function createKnownPeers(knownMs: number, maxPeers: number = MAX_PEERS): KnownPeers {
-  const lastMailAt = new LRUCache<string, number>({ max: maxPeers })
+  const lastMailAt = new LRUCache<string, number>(upToEntries(maxPeers))
   return {
     isKnown: (address, now) => now - (lastMailAt.peek(address) ?? -Infinity) < knownMs,
     remember: (address, now) => {
