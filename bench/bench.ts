@@ -18,6 +18,7 @@ import { exports } from './exports.ts'
 import type { Figure } from './figure.ts'
 import { hostile } from './hostile.ts'
 import { intake } from './intake.ts'
+import { lanes } from './lanes.ts'
 import { memory } from './memory.ts'
 import { read } from './read.ts'
 import { rules } from './rules.ts'
@@ -35,6 +36,7 @@ const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   api,
   exports,
   memory,
+  lanes,
   disk,
   accuracy,
   weights,

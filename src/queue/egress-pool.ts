@@ -22,7 +22,7 @@ export type PoolRule = {
 export type PoolTable = Readonly<Record<string, readonly (string | WeightedIp)[]>>
 
 /** An IP and its place in the rotation (queue/schedule/egress-rotation). */
-type PooledIp = WeightedIp & { credit: number }
+export type PooledIp = WeightedIp & { credit: number }
 
 export type EgressPool = { readonly name: string; readonly ips: readonly PooledIp[] }
 

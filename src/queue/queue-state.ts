@@ -15,10 +15,11 @@ import type { ConcurrencyLimit } from './backoff/concurrency-limiter.ts'
 import type { BackoffPolicy } from './backoff/policy.ts'
 import type { AdaptiveRate, TokenBucket } from './backoff/rate-limiter.ts'
 import type { SlidingCount } from './backoff/sliding-count.ts'
-import { createEgressPools, type EgressPools, type PoolRule, type PoolTable } from './egress-pool.ts'
+import { createEgressPools, type EgressPools, type PooledIp, type PoolRule, type PoolTable } from './egress-pool.ts'
 import type { AttemptResult, Dispatch, EvidenceReply, MailId, QueueMessage } from './message.ts'
 import { emptyThroughput, type Throughput } from './observe/throughput.ts'
 import type { Fifo } from './schedule/fifo.ts'
+import type { IdSet } from './id-set.ts'
 import { emptyShareOrder, type ShareOrder } from './schedule/share-order.ts'
 import type { QueueShaping } from './shaping/shaping-table.ts'
 import type { DeliveryRetrySchedule } from './schedule/retry.ts'
@@ -39,8 +40,15 @@ export type QueueEntry = {
   refusedBy: readonly string[]
 }
 
-/** One egress IP of a stream, the keys that it adds, and its place in the rotation (queue/schedule/egress-rotation). */
-export type EgressPath = { readonly egressIp: string; readonly keys: readonly BackoffKeyId[]; readonly weight: number; credit: number }
+/** One egress IP of a stream, and the keys that it adds. */
+export type EgressPath = { readonly egressIp: string; readonly keys: readonly BackoffKeyId[] }
+
+/** The keys of a stream: those that cover it whichever egress IP is used, those of each egress IP, and the holders of its connection slots. */
+export type StreamRoute = {
+  readonly keys: readonly BackoffKeyId[]
+  readonly egressPaths: readonly EgressPath[]
+  readonly fairShareKeys: FairShareKeys
+}
 
 /** The holders of connection slots that a stream counts for (queue/schedule/fair-share). */
 export type FairShareKeys = { readonly hosts: BackoffKeyId; readonly account: BackoffKeyId; readonly unproven: BackoffKeyId }
@@ -51,11 +59,13 @@ export type MessageStream = {
   readonly destination: Destination
   /** The label that all its messages have, if a person paused that label; null: messages with any label and without one. */
   readonly label: number | null
-  /** The keys that cover it whichever egress IP is used. */
-  keys: readonly BackoffKeyId[]
-  readonly egressPaths: readonly EgressPath[]
-  readonly fairShareKeys: FairShareKeys
-  readonly ready: Fifo<MailId>
+  /** Its egress IPs, each with its place in the rotation (queue/schedule/egress-rotation). */
+  readonly egressIps: readonly PooledIp[]
+  /** Whether its pool has one egress IP only. */
+  readonly isOnlyIp: boolean
+  /** Null while it is idle: most streams are, and their keys take more memory than all else (queue/stream-route). */
+  route: StreamRoute | null
+  ready: Fifo<MailId> | null
   /** Ready and deferred messages, without the deleted ones. */
   waiting: number
   state: 'idle' | 'runnable' | 'parked'
@@ -65,14 +75,17 @@ export type MessageStream = {
   wokenBy: BackoffKeyId | null
 }
 
+/** Streams by receiving site, recipient domain, MX hosts and account. */
+export type StreamScopes = Readonly<Record<'site' | 'domain' | 'hosts' | 'account', Map<string, IdSet>>>
+
 export type Lane = {
   readonly id: LaneId
   readonly account: number
   readonly domain: string
-  readonly streams: Set<MessageStreamId>
-  readonly runnable: Fifo<MessageStreamId>
+  streams: IdSet
+  runnable: Fifo<MessageStreamId> | null
   /** All its messages in the order in which they expire, and when the first is checked; null: there is none. */
-  readonly expiryOrder: Fifo<MailId>
+  expiryOrder: Fifo<MailId> | null
   expiryCheckAt: number | null
   /** How many it may still send in this round (deficit round robin). */
   deficit: number
@@ -80,31 +93,42 @@ export type Lane = {
   /** The number of its last share: it sent, or was woken to send. Of a new lane, that of the queue. */
   lastShare: number
   /** The shares that it was granted by being woken and has not used, oldest first, each with the one before it. */
-  readonly grantedShares: { readonly before: number; readonly share: number }[]
+  grantedShares: readonly GrantedShare[]
   waiting: number
   inFlight: number
   /** The latest replies other than 2xx, of any class. */
   recentReplies: readonly EvidenceReply[]
-  /** When its deferred messages are due, soonest first. May hold entries that are no longer deferred. */
-  readonly retryTimers: Timer[]
-  readonly throughput: Throughput
+  /** When its deferred messages are due, soonest first. May hold entries that are no longer deferred. Null: there is none. */
+  retryTimers: Timer[] | null
+  throughput: Throughput
 }
+
+/** A share that a lane was granted, and the one before it. */
+export type GrantedShare = { readonly before: number; readonly share: number }
 
 export type ManualPause = { readonly from: number; readonly until: number; readonly onEnd: 'keep' | 'delete' }
 
 /** A time in which only a person could release a key, in epoch milliseconds. */
 export type HoldPeriod = { readonly from: number; readonly until: number }
 
+/** The streams that wait at a key by lane, the order of the lanes, and the woken streams that have not sent yet. */
+type WaitingLine = {
+  readonly streams: Map<LaneId, MessageStreamId[]>
+  readonly lanes: ShareOrder
+  readonly woken: Set<MessageStreamId>
+}
+
 export type KeyState = {
   readonly id: BackoffKeyId
   /** Null: a stored form that this version does not know. */
   readonly key: BackoffKey | null
-  readonly episodes: Map<BackoffClassName, BackoffEpisode>
+  /** Changed by `putEpisode` alone. */
+  episodes: ReadonlyMap<BackoffClassName, BackoffEpisode>
   /** What all episodes together allow. */
   backoffLimits: BackoffLimits
-  /** Attempts and accepted messages by width of window. */
-  readonly attempts: Map<number, SlidingCount>
-  readonly delivered: Map<number, SlidingCount>
+  /** Attempts, and for the key of an account accepted messages of a day; one count for each width of window. */
+  attempts: readonly SlidingCount[]
+  delivered: readonly SlidingCount[]
   /** Accepted messages of the last hour. */
   accepted: SlidingCount
   bucket: TokenBucket
@@ -120,13 +144,27 @@ export type KeyState = {
   warmUp: { readonly startedAt: number; day: number; sent: number } | null
   /** For a network key: the failures since the last success, and how many connections were open at the first. */
   failureCohort: { failed: number; readonly size: number } | null
-  /** When its members failed last: the host sets of a site, the egress IPs of a host set, the host sets to which an egress IP had no route. */
-  readonly failedAt: Map<string, number>
-  /** The streams that wait here by lane, the order of the lanes, and the woken streams that have not sent yet. */
-  readonly waitingStreams: Map<LaneId, MessageStreamId[]>
-  readonly waitingLanes: ShareOrder
-  readonly wokenStreams: Set<MessageStreamId>
+  /** When its members failed last: the host sets of a site, the egress IPs of a host set, the host sets to which an egress IP had no route. Null: none failed. */
+  failedAt: Map<string, number> | null
+  /** The streams that wait here; null: none has waited since the state was created. */
+  line: WaitingLine | null
   timerAt: number | null
+}
+
+/**
+ * An accepted message at a site whose keys have no states yet (queue/clean-attempts). The keys of a gateway cover many domains and get their states at once:
+ * its messages are kept for the sender domain alone.
+ */
+export type CleanAttempt = {
+  readonly at: number
+  /** Null: forgotten. */
+  readonly senderDomain: string | null
+  /** Null: forgotten, or at a gateway. */
+  readonly egressIp: string | null
+  /** Whether a message of the sender domain, and one by the egress IP, was dispatched since: it took the first token of their keys. */
+  isSenderFollowed: boolean
+  isIpFollowed: boolean
+  readonly before: CleanAttempt | null
 }
 
 export type InFlightAttempt = {
@@ -173,21 +211,25 @@ export type QueueState = {
   readonly streams: Map<MessageStreamId, MessageStream>
   readonly lanes: Map<LaneId, Lane>
   readonly keyStates: Map<BackoffKeyId, KeyState>
+  /** The latest accepted message at each site whose keys have no states yet. */
+  readonly cleanAttempts: Map<string, CleanAttempt>
   readonly inFlightAttempts: Map<number, InFlightAttempt>
-  /** Simultaneous attempts that a host set has earned by its replies. */
-  readonly hostConcurrency: Map<BackoffKeyId, number>
+  /** Simultaneous attempts that a host set has earned by its replies. Its name is the MX hosts, as keys contain them. */
+  readonly hostConcurrency: Map<string, number>
   /** Waiting messages by holder of connection slots. */
   readonly waitingByHosts: Map<BackoffKeyId, number>
   readonly waitingByAccount: Map<BackoffKeyId, number>
   /** Attempts in flight by connection key, network key and holder of connection slots. */
   readonly inFlightByKey: Map<BackoffKeyId, number>
   /** Streams by scope (queue/backoff/key-scope). */
-  readonly streamsByScope: Map<string, Set<MessageStreamId>>
+  readonly streamsByScope: StreamScopes
   /** The lanes that may have something to send. */
   readonly ring: ShareOrder
   /** The number of the last share of any lane. */
   shares: number
   currentLane: LaneId | null
+  /** The keys that have an episode that probes. */
+  readonly probingKeys: Set<BackoffKeyId>
   /** Keys that may have opened. */
   readonly keysToWake: Set<BackoffKeyId>
   readonly timers: Timer[]
@@ -196,7 +238,7 @@ export type QueueState = {
   /** When the warm-up of each egress IP began. */
   readonly warmUps: Map<string, number>
   garbageCollectedAt: number
-  readonly throughput: Throughput
+  throughput: Throughput
 }
 
 /** The next sequence number. */
@@ -222,15 +264,17 @@ export function createQueueState(options: QueueOptions, retrySchedule: DeliveryR
     streams: new Map(),
     lanes: new Map(),
     keyStates: new Map(),
+    cleanAttempts: new Map(),
     inFlightAttempts: new Map(),
     hostConcurrency: new Map(),
     waitingByHosts: new Map(),
     waitingByAccount: new Map(),
     inFlightByKey: new Map(),
-    streamsByScope: new Map(),
+    streamsByScope: { site: new Map(), domain: new Map(), hosts: new Map(), account: new Map() },
     ring: emptyShareOrder(),
     shares: 0,
     currentLane: null,
+    probingKeys: new Set(),
     keysToWake: new Set(),
     timers: [],
     labelPauses: new Set(),

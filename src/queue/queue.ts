@@ -37,6 +37,7 @@ import {
 import { RETRY_SCHEDULES } from './schedule/retry.ts'
 import { isBeforeSendTime, keepUntilSendTime, takeAtSendTime } from './schedule/send-time.ts'
 import { popTimer, type Timer } from './schedule/timer-heap.ts'
+import { isAwaited } from './schedule/waiting-streams.ts'
 import { firstInRing } from './schedule/lane-shares.ts'
 
 export type Queue = QueueState
@@ -75,8 +76,8 @@ export function enqueue(queue: Queue, message: QueueMessage, now: number): boole
   const lane = queue.lanes.get(stream.lane)
   if (lane !== undefined) trackExpiry(queue, lane, entry)
   if (now - message.acceptedAt < NEW_MESSAGE_MS) {
-    recordThroughput(queue.throughput, 'in', now)
-    if (lane !== undefined) recordThroughput(lane.throughput, 'in', now)
+    queue.throughput = recordThroughput(queue.throughput, 'in', now)
+    if (lane !== undefined) lane.throughput = recordThroughput(lane.throughput, 'in', now)
   }
   if (message.dueAt <= now) makeReady(queue, entry)
   else deferUntilDue(queue, entry)
@@ -124,7 +125,7 @@ function fireTimer(queue: Queue, timer: Timer, events: QueueEvent[], now: number
 /** When nextDispatchBatch must be called again at the latest, unless a result or a message comes first; null: never. Not before `now`. */
 export function nextWakeAt(queue: Queue, now: number): number | null {
   if (queue.currentLane !== null || firstInRing(queue) !== null) return now
-  for (const key of queue.keysToWake) if ((queue.keyStates.get(key)?.waitingStreams.size ?? 0) > 0) return now
+  for (const key of queue.keysToWake) if (isAwaited(queue.keyStates.get(key))) return now
   for (let next = queue.timers[0]; next !== undefined && isStale(queue, next); next = queue.timers[0]) popTimer(queue.timers)
   const at = queue.timers[0]?.at
   return at === undefined ? null : Math.max(now, at)

@@ -12,6 +12,7 @@ import { endAt } from './backoff/sliding-count.ts'
 import { getOrCreateKeyState, refreshBackoffLimits, setKeyTimer } from './backoff/key-state.ts'
 import type { KeyState, QueueState } from './queue-state.ts'
 import { setManualPause } from './schedule/label-pause.ts'
+import { putEpisode } from './backoff/key-episodes.ts'
 import { getOrCreateLane } from './schedule/lane.ts'
 
 /** The episodes of all keys but those of this host alone: one row per episode, plain JSON. */
@@ -86,7 +87,7 @@ export function restoreEpisodes(queue: QueueState, episodes: readonly BackoffEpi
   for (const stored of episodes) {
     const episode = withoutFuture(stored, now)
     const keyState = getOrCreateKeyState(queue, episode.key, now)
-    keyState.episodes.set(episode.class, { ...episode, sent: 0, answered: 0 })
+    putEpisode(queue, keyState, { ...episode, sent: 0, answered: 0 })
     queue.sequence = Math.max(queue.sequence, episode.epoch)
     refreshBackoffLimits(queue, keyState)
     setKeyTimer(queue, keyState, now)

@@ -20,6 +20,7 @@ import type { BackoffPolicy } from '../backoff/policy.ts'
 import type { Dispatch, KeyTransition, QueueEvent } from '../message.ts'
 import { applyCommand, createQueue, nextDispatchBatch } from '../queue.ts'
 import type { KeyState, QueueState } from '../queue-state.ts'
+import { putEpisode } from '../backoff/key-episodes.ts'
 import { restoreEpisodes, snapshotEpisodes } from '../snapshot.ts'
 
 /** One outcome that an MTA reports. `at`: when its attempt ended. */
@@ -73,7 +74,7 @@ export function applyOutcome(machine: AdviceMachine, outcome: ReportedOutcome, n
   const keyStates = keys.flatMap((key) => queue.keyStates.get(key) ?? [])
   if (queue.keyStates.size >= MAX_KEYS && !queue.keyStates.has(BACKOFF_KEYS.ip(to))) return []
   const number = dispatchNumberAt(keyStates, at)
-  for (const keyState of keyStates) countProbe(keyState, number, now)
+  for (const keyState of keyStates) countProbe(queue, keyState, number, now)
   const dispatch: Dispatch = { ...to, number, mailId, attempt: 1, hasOtherIp: false, probe: false, at }
   const attempt = { dispatch, keys: [], stream: '', lane: '' }
   const applied = applyResultToKeys({ queue, attempt, result, previous: null, now })
@@ -107,9 +108,9 @@ function dispatchNumberAt(keyStates: readonly KeyState[], at: number): number {
 }
 
 /** Each outcome of a probing key is a message of its probe: no dispatch was seen. */
-function countProbe(keyState: KeyState, number: number, now: number): void {
-  for (const [name, episode] of keyState.episodes)
-    if (episode.state === 'probing' && number > episode.epoch) keyState.episodes.set(name, recordDispatch(episode, now))
+function countProbe(queue: QueueState, keyState: KeyState, number: number, now: number): void {
+  for (const episode of keyState.episodes.values())
+    if (episode.state === 'probing' && number > episode.epoch) putEpisode(queue, keyState, recordDispatch(episode, now))
 }
 
 function addDomain({ domains }: AdviceMachine, key: BackoffKeyId, domain: string): void {

@@ -70,7 +70,7 @@ export type EgressRoute = Destination & { readonly egressIp: string }
 const ALL_DOMAINS = '*'
 
 /** Names come from outside: a `|` in one must not look like a separator. */
-const escapePart = (text: string): string => (text.includes('|') ? text.replaceAll('|', '_') : text)
+export const escapePart = (text: string): string => (text.includes('|') ? text.replaceAll('|', '_') : text)
 
 const joinParts = (kind: BackoffKeyKind, ...parts: readonly string[]): BackoffKeyId => `${kind}|${parts.map(escapePart).join('|')}`
 
@@ -167,7 +167,7 @@ export function keyReasonOf(id: BackoffKeyId | null): string | null {
 }
 
 /** The site for all keys that know no egress IP. */
-const effectiveSite = (to: Destination): string => (to.gateway ? to.domain : to.site)
+export const effectiveSite = (to: Destination): string => (to.gateway ? to.domain : to.site)
 
 /** The hosts of a destination. A domain whose hosts are not known stands for itself. */
 export const hostsOf = (to: Destination): string => (to.mxSet === '' ? to.domain : to.mxSet)

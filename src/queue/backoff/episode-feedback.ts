@@ -6,15 +6,15 @@
 import type { AttemptResult, EvidenceReply, QueueEvent } from '../message.ts'
 import type { InFlightAttempt, KeyState, QueueState } from '../queue-state.ts'
 import { applyFeedback, type BackoffFeedback } from './backoff.ts'
-import { type BackoffClassName, CLASS_KEY_KINDS, type TripMeasure } from './backoff-classes.ts'
+import { countAttempt, countFor } from './attempt-counts.ts'
+import type { BackoffClassName } from './backoff-classes.ts'
 import { createBackoffEpisode } from './backoff-episode.ts'
 import { BACKOFF_KEYS } from './backoff-key.ts'
 import { deferralMonitorOf } from './deferral-monitor.ts'
 import { advanceKeyState, getOrCreateKeyState, nextTransitionInput, replaceEpisode, setKeyTimer } from './key-state.ts'
-import { addToCount, countPerMinute, emptySlidingCount, type SlidingCount } from './sliding-count.ts'
+import { putEpisode } from './key-episodes.ts'
+import { countPerMinute } from './sliding-count.ts'
 import { policyOf } from '../shaping/limits-in-force.ts'
-
-const DAY_MS = 86_400_000
 
 /** Evidence is read by people: the beginning is enough. */
 const MAX_EVIDENCE_CHARS = 512
@@ -39,31 +39,14 @@ export function evidenceOf(attempt: InFlightAttempt, result: AttemptResult, now:
   return { at: now, mailId: attempt.dispatch.mailId, code, text: result.text.slice(0, MAX_EVIDENCE_CHARS) }
 }
 
-/** The measures of the classes that use a key of this kind. */
-function measuresOf(queue: QueueState, { key }: KeyState): readonly TripMeasure[] {
-  return Object.values(policyOf(queue, key).classes).flatMap((row) =>
-    row.key !== null && row.key !== 'network' && CLASS_KEY_KINDS[row.key] === key?.kind ? row.measures : [],
-  )
-}
-
-/** Counts one attempt in every window of a key. */
-export function countAttempt(queue: QueueState, keyState: KeyState, isAccepted: boolean, now: number): void {
-  if (keyState.attempts.size === 0) {
-    for (const { windowMs } of measuresOf(queue, keyState)) keyState.attempts.set(windowMs, emptySlidingCount(windowMs))
-    if (keyState.key?.kind === 'account') keyState.delivered.set(DAY_MS, emptySlidingCount(DAY_MS))
-  }
-  for (const [windowMs, windowCount] of keyState.attempts) keyState.attempts.set(windowMs, addToCount(windowCount, now))
-  if (!isAccepted) return
-  for (const [windowMs, windowCount] of keyState.delivered) keyState.delivered.set(windowMs, addToCount(windowCount, now))
-  keyState.accepted = addToCount(keyState.accepted, now)
-}
-
 /** Starts an episode with the counts of the key so far, the present attempt included. */
 export function startEpisode(queue: QueueState, keyState: KeyState, name: BackoffClassName, now: number): void {
-  const countFor = (measure: TripMeasure): SlidingCount =>
-    (measure.denominator === 'attempts' ? keyState.attempts : keyState.delivered).get(measure.windowMs) ??
-    emptySlidingCount(measure.windowMs)
-  keyState.episodes.set(name, createBackoffEpisode(policyOf(queue, keyState.key), { key: keyState.id, class: name, now }, countFor))
+  const at = { key: keyState.id, class: name, now }
+  putEpisode(
+    queue,
+    keyState,
+    createBackoffEpisode(policyOf(queue, keyState.key), at, (measure) => countFor(keyState, measure)),
+  )
 }
 
 /** Passes a result to every episode of a key. A class that the key meets for the first time gets an episode. */

@@ -15,7 +15,8 @@ import { type BackoffClassName, CLASS_KEY_KINDS } from './backoff-classes.ts'
 import { BACKOFF_KEYS, type BackoffKeyId, destinationKeys, egressKeys, type EgressRoute } from './backoff-key.ts'
 import { learnConcurrency } from './concurrency-limiter.ts'
 import { deferralMonitorOf } from './deferral-monitor.ts'
-import { applyHitAlone, applyToEpisodes, countAttempt, type EpisodeHit, type ResultContext, startEpisode } from './episode-feedback.ts'
+import { countAttempt } from './attempt-counts.ts'
+import { applyHitAlone, applyToEpisodes, type EpisodeHit, type ResultContext, startEpisode } from './episode-feedback.ts'
 import {
   advanceKeyState,
   getOrCreateKeyState,
@@ -27,6 +28,8 @@ import {
 import { applyOwnFault, applyReached, applyUnreachable } from './network-feedback.ts'
 import { learnRate } from './rate-limiter.ts'
 import { countInWindow, countPerMinute } from './sliding-count.ts'
+import { putEpisode } from './key-episodes.ts'
+import { keepCleanAttempt } from '../clean-attempts.ts'
 import { policyOf } from '../shaping/limits-in-force.ts'
 
 type ClassHit = EpisodeHit & { readonly key: BackoffKeyId }
@@ -71,7 +74,8 @@ function applyResult(context: ResultContext, countingKeys: readonly BackoffKeyId
     return [...returnProbes(queue, attempt, others, now), ...ownEvents]
   }
   const hits = classHitsOf(queue, attempt.dispatch, result)
-  const events = countingKeys.flatMap((key) =>
+  const keys = result.kind === 'accepted' ? keepCleanAttempt(queue, attempt.dispatch, countingKeys, now) : countingKeys
+  const events = keys.flatMap((key) =>
     applyToKey(context, getOrCreateKeyState(queue, key, now), hits.find((hit) => hit.key === key) ?? null),
   )
   const isUnreachable = result.kind === 'refused' && result.pause === 'network' && hits.length === 0
@@ -91,7 +95,7 @@ function returnProbes(queue: QueueState, attempt: InFlightAttempt, keys: readonl
   return keys.flatMap((key) => {
     const keyState = queue.keyStates.get(key)
     if (keyState === undefined || keyState.episodes.size === 0) return []
-    for (const [name, episode] of keyState.episodes) keyState.episodes.set(name, recordRecall(episode, attempt.dispatch.number))
+    for (const episode of keyState.episodes.values()) putEpisode(queue, keyState, recordRecall(episode, attempt.dispatch.number))
     refreshBackoffLimits(queue, keyState)
     queue.keysToWake.add(key)
     return advanceKeyState(queue, keyState, now)

@@ -11,13 +11,15 @@ import { type KeyState, nextSequenceNumber, type QueueState } from '../queue-sta
 import { addHoldPeriod, isOperatorHold } from '../schedule/hold-time.ts'
 import { RANDOM_SALTS, seededRandom } from '../schedule/seeded-random.ts'
 import { pushTimer } from '../schedule/timer-heap.ts'
-import { emptyShareOrder } from '../schedule/share-order.ts'
 import { advanceBackoff, createTransition, nextBackoffWakeAt, type TransitionInput } from './backoff.ts'
 import { type BackoffEpisode, type BackoffLimits, backoffLimitsOf, NO_BACKOFF_LIMITS } from './backoff-episode.ts'
 import { type BackoffKeyId, parseKey } from './backoff-key.ts'
+import { countCleanAttempts } from '../clean-attempts.ts'
+import { NO_EPISODES, putEpisode } from './key-episodes.ts'
 import { countWaiting } from './key-scope.ts'
 import { minLimit, opensAt } from './send-budget.ts'
 import { emptySlidingCount } from './sliding-count.ts'
+import { isAwaited } from '../schedule/waiting-streams.ts'
 import { policyOf } from '../shaping/limits-in-force.ts'
 
 const HOUR_MS = 3_600_000
@@ -26,13 +28,18 @@ const HOUR_MS = 3_600_000
 export function getOrCreateKeyState(queue: QueueState, id: BackoffKeyId, now: number): KeyState {
   const known = queue.keyStates.get(id)
   if (known !== undefined) return known
+  countCleanAttempts(queue, id, (each, at) => createKeyState(queue, each, at))
+  return queue.keyStates.get(id) ?? createKeyState(queue, id, now)
+}
+
+function createKeyState(queue: QueueState, id: BackoffKeyId, now: number): KeyState {
   const keyState: KeyState = {
     id,
     key: parseKey(id),
-    episodes: new Map(),
+    episodes: NO_EPISODES,
     backoffLimits: NO_BACKOFF_LIMITS,
-    attempts: new Map(),
-    delivered: new Map(),
+    attempts: [],
+    delivered: [],
     accepted: emptySlidingCount(HOUR_MS),
     bucket: { tokens: 1, refilledAt: now },
     learnedRate: null,
@@ -42,10 +49,8 @@ export function getOrCreateKeyState(queue: QueueState, id: BackoffKeyId, now: nu
     holdPeriods: [],
     warmUp: null,
     failureCohort: null,
-    failedAt: new Map(),
-    waitingStreams: new Map(),
-    waitingLanes: emptyShareOrder(),
-    wokenStreams: new Set(),
+    failedAt: null,
+    line: null,
     timerAt: null,
   }
   queue.keyStates.set(id, keyState)
@@ -98,7 +103,7 @@ export function replaceEpisode(
   input: { readonly now: number; readonly by: KeyTransition['by'] },
 ): QueueEvent[] {
   if (after === before) return []
-  keyState.episodes.set(after.class, after)
+  putEpisode(queue, keyState, after)
   if (isOperatorHold(before) && !isOperatorHold(after)) addHoldPeriod(keyState, { from: before.since, until: input.now })
   const isUnlimited = before.state === 'active' && after.state === 'active' && before.rung === null && after.rung === null
   if (isUnlimited) return []
@@ -141,7 +146,7 @@ export function advanceKeyState(queue: QueueState, keyState: KeyState, now: numb
 export function setKeyTimer(queue: QueueState, keyState: KeyState, now: number): void {
   let at = keyState.manualPause?.until ?? Infinity
   for (const episode of keyState.episodes.values()) at = Math.min(at, nextBackoffWakeAt(policyOf(queue, keyState.key), episode) ?? Infinity)
-  if (keyState.waitingStreams.size > 0) at = Math.min(at, opensAt(queue, keyState, now) ?? Infinity)
+  if (isAwaited(keyState)) at = Math.min(at, opensAt(queue, keyState, now) ?? Infinity)
   if (at === Infinity || (keyState.timerAt !== null && keyState.timerAt <= at)) return
   keyState.timerAt = Math.max(at, now + 1)
   pushTimer(queue.timers, { at: keyState.timerAt, order: nextSequenceNumber(queue), kind: 'key', id: keyState.id })

@@ -37,7 +37,7 @@ export function applyReached(context: ResultContext): QueueEvent[] {
     const keyState = queue.keyStates.get(key)
     if (keyState === undefined) return []
     keyState.failureCohort = null
-    keyState.failedAt.clear()
+    keyState.failedAt = null
     return keyState.episodes.size === 0 ? [] : applyToEpisodes(context, keyState, null)
   })
 }
@@ -57,7 +57,7 @@ export function applyUnreachable(context: ResultContext, how: 'dns' | 'connect')
   const pathEvents =
     pathState === null ? [] : applyToEpisodes(context, pathState, { class: 'network', trips: isCohortDown(queue, pathState) })
   const hostState = getOrCreateKeyState(queue, BACKOFF_KEYS.networkHosts(to), now)
-  hostState.failedAt.set(to.egressIp, now)
+  hostState.failedAt = (hostState.failedAt ?? new Map<string, number>()).set(to.egressIp, now)
   const isEveryIp = !hasOtherIps || hostState.failedAt.size >= 2
   const isHostDown = isCohortDown(queue, hostState) && isEveryIp
   const hostEvents = isEveryIp ? applyToEpisodes(context, hostState, { class: 'network', trips: isHostDown }) : []
@@ -72,8 +72,9 @@ function applySiteFailure(context: ResultContext, hosts: BackoffKeyId): QueueEve
 }
 
 /** Records a failure of one of the members of a key. How many have failed within the window. */
-function countFailed({ failedAt }: KeyState, member: string, now: number): number {
-  failedAt.set(member, now)
+function countFailed(keyState: KeyState, member: string, now: number): number {
+  const failedAt = (keyState.failedAt ?? new Map<string, number>()).set(member, now)
+  keyState.failedAt = failedAt
   for (const [each, at] of failedAt) if (now - at > SITE_DOWN_WINDOW_MS) failedAt.delete(each)
   return failedAt.size
 }

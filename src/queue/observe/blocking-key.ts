@@ -9,6 +9,7 @@ import { opensAt, sendBudgetOf } from '../backoff/send-budget.ts'
 import type { BackoffKeyId } from '../backoff/backoff-key.ts'
 import type { BlockingKey } from '../message.ts'
 import type { BackoffState } from '../backoff/backoff-state.ts'
+import { routeOf } from '../stream-route.ts'
 import type { KeyState, QueueState, MessageStream } from '../queue-state.ts'
 
 /** A closed key. `opensAt`: Infinity where only a result or an operator opens it. */
@@ -40,8 +41,9 @@ function isClosed(queue: QueueState, keyState: KeyState, now: number): boolean {
 
 /** The key that blocks a stream: the one that opens last on the path that opens first. Null: the stream may send. */
 export function findBlocker(queue: QueueState, stream: MessageStream, now: number): Blocker | null {
-  const streamBlocker = findClosedBlocker(queue, stream.keys, now)
-  const pathBlockers = stream.egressPaths.map(({ keys }) => findClosedBlocker(queue, keys, now))
+  const route = routeOf(queue, stream)
+  const streamBlocker = findClosedBlocker(queue, route.keys, now)
+  const pathBlockers = route.egressPaths.map(({ keys }) => findClosedBlocker(queue, keys, now))
   const pathBlocker =
     pathBlockers.reduce<Blocker | null | undefined>((first, one) => (first === undefined ? one : soonerBlocker(first, one)), undefined) ??
     null

@@ -8,6 +8,8 @@ import type { BackoffEpisode } from '../backoff/backoff-episode.ts'
 import { BACKOFF_KEYS, type BackoffKeyId } from '../backoff/backoff-key.ts'
 import { minLimit, rateLimitOf } from '../backoff/send-budget.ts'
 import type { Lane, MessageStream, QueueState } from '../queue-state.ts'
+import { idsOf } from '../id-set.ts'
+import { routeOf } from '../stream-route.ts'
 import { type Blocker, findBlocker, findClosedBlocker, mostRestrictiveEpisode, soonerBlocker, severityOf } from './blocking-key.ts'
 
 /** The keys of a lane whatever its messages. */
@@ -15,7 +17,7 @@ const laneKeys = (lane: Lane): BackoffKeyId[] => [lane.id, BACKOFF_KEYS.manual(l
 
 /** The streams of a lane that have messages; if none has, all. */
 export function relevantStreams(queue: QueueState, lane: Lane): readonly MessageStream[] {
-  const streams = [...lane.streams].flatMap((id) => queue.streams.get(id) ?? [])
+  const streams = [...idsOf(lane.streams)].flatMap((id) => queue.streams.get(id) ?? [])
   const busy = streams.filter(({ waiting }) => waiting > 0)
   return busy.length > 0 ? busy : streams
 }
@@ -32,9 +34,10 @@ export function findSlowingEpisode(queue: QueueState, streams: readonly MessageS
   const episodesOf = (keys: readonly BackoffKeyId[]): BackoffEpisode[] =>
     keys.flatMap((key) => [...(queue.keyStates.get(key)?.episodes.values() ?? [])])
   const slowing = streams.flatMap((stream) => {
-    const paths = stream.egressPaths.map(({ keys }) => mostRestrictiveEpisode(episodesOf(keys)))
+    const route = routeOf(queue, stream)
+    const paths = route.egressPaths.map(({ keys }) => mostRestrictiveEpisode(episodesOf(keys)))
     const best = paths.toSorted((a, b) => severityOf(a) - severityOf(b))[0] ?? null
-    return [...episodesOf(stream.keys), ...(best === null ? [] : [best])]
+    return [...episodesOf(route.keys), ...(best === null ? [] : [best])]
   })
   return mostRestrictiveEpisode(slowing)
 }
@@ -50,9 +53,10 @@ export function rateInForce(queue: QueueState, lane: Lane, streams: readonly Mes
     keys.every((key) => (queue.keyStates.get(key)?.backoffLimits.closedUntil ?? false) === false)
   if (streams.length === 0) return limitOf(laneKeys(lane))
   const limits = streams.map((stream) => {
-    const paths = stream.egressPaths.filter(({ keys }) => isOpen(keys)).map(({ keys }) => limitOf(keys))
+    const route = routeOf(queue, stream)
+    const paths = route.egressPaths.filter(({ keys }) => isOpen(keys)).map(({ keys }) => limitOf(keys))
     const ofPaths = paths.reduce<number | null>((sum, each) => (sum === null || each === null ? null : sum + each), 0)
-    return minLimit(limitOf(stream.keys), ofPaths)
+    return minLimit(limitOf(route.keys), ofPaths)
   })
   return limits.reduce<number | null>((most, each) => (most === null || each === null ? null : Math.max(most, each)), 0)
 }

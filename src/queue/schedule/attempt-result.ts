@@ -20,6 +20,7 @@ import { computeRetryDelay } from './retry.ts'
 import { seededRandom, RANDOM_SALTS } from './seeded-random.ts'
 import { learnHostConcurrency } from './fair-share.ts'
 import type { InFlightAttempt, QueueEntry, QueueState } from '../queue-state.ts'
+import { isAwaited } from './waiting-streams.ts'
 import { concurrencyKeys } from './dispatch.ts'
 
 /** As many replies as an episode keeps. */
@@ -70,7 +71,7 @@ function removeInFlight(queue: QueueState, attempt: InFlightAttempt): void {
     if (left > 0) queue.inFlightByKey.set(key, left)
     else queue.inFlightByKey.delete(key)
   }
-  for (const key of attempt.keys) if ((queue.keyStates.get(key)?.waitingStreams.size ?? 0) > 0) queue.keysToWake.add(key)
+  for (const key of attempt.keys) if (isAwaited(queue.keyStates.get(key))) queue.keysToWake.add(key)
 }
 
 /** Learns from a result how many slots its host set may use. A broken connection and a recalled dispatch teach nothing. */
@@ -172,8 +173,8 @@ function finishEntry(
 ): QueueEvent[] {
   if (end === 'delivered') {
     const lane = queue.lanes.get(attempt.lane)
-    recordThroughput(queue.throughput, 'out', now)
-    if (lane !== undefined) recordThroughput(lane.throughput, 'out', now)
+    queue.throughput = recordThroughput(queue.throughput, 'out', now)
+    if (lane !== undefined) lane.throughput = recordThroughput(lane.throughput, 'out', now)
   }
   return removeFromQueue(queue, entry, end, now)
 }

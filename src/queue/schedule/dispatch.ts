@@ -8,10 +8,10 @@
  * Mutates the queue. See also: queue/schedule/lane, queue/backoff/key-state, queue/backoff/send-budget, queue/queue.
  */
 import { recordDispatch } from '../backoff/backoff.ts'
-import { peek, push, shift, sizeOf } from './fifo.ts'
+import { appended, peek, shift, sizeOf } from './fifo.ts'
 import { getOrCreateKeyState, refreshBackoffLimits, setKeyTimer } from '../backoff/key-state.ts'
 import { opensAt, sendBudgetOf } from '../backoff/send-budget.ts'
-import { BACKOFF_KEYS, type BackoffKeyId, type BackoffKeyKind, keyKindOf, parseKey } from '../backoff/backoff-key.ts'
+import { BACKOFF_KEYS, type BackoffKeyId, type BackoffKeyKind, type Destination, keyKindOf, parseKey } from '../backoff/backoff-key.ts'
 import { adjustWaiting, deactivateStream, parkStream, advanceProbes, wakeStream } from './lane.ts'
 import type { Dispatch, QueueEvent } from '../message.ts'
 import { recordThroughput } from '../observe/throughput.ts'
@@ -29,7 +29,11 @@ import { shapedConnectionsOf, shapedRateOf } from '../shaping/limits-in-force.ts
 import { startOfUtcDay } from '../backoff/warm-up.ts'
 import { rotationOrderOf, advanceRotation } from './egress-rotation.ts'
 import { firstInRing, joinRing, leaveRing, takeShare } from './lane-shares.ts'
-import { endWake, firstWaitingStream } from './waiting-streams.ts'
+import { putEpisode } from '../backoff/key-episodes.ts'
+import { routeOf } from '../stream-route.ts'
+import type { PooledIp } from '../egress-pool.ts'
+import { followCleanAttempts, hasCleanAttempts } from '../clean-attempts.ts'
+import { endWake, firstWaitingStream, isAwaited } from './waiting-streams.ts'
 
 /** Messages per round: enough to make a connection worth opening, few enough that no lane waits long. */
 const LANE_QUANTUM = 8
@@ -68,6 +72,7 @@ function endLaneRound(queue: QueueState, lane: Lane): void {
   lane.deficit = 0
   lane.isInRing = sizeOf(lane.runnable) > 0
   if (lane.isInRing) joinRing(queue, lane)
+  else lane.runnable = null
 }
 
 function serveLane(
@@ -80,13 +85,15 @@ function serveLane(
     const stream = id === undefined ? undefined : queue.streams.get(id)
     if (stream === undefined) return
     const entry = nextReadyEntry(queue, stream)
+    if (entry !== null) stream.route ??= routeOf(queue, stream)
     const egressPath = entry === null ? null : chooseEgressPath(queue, stream, now)
     if (entry === null) {
       deactivateStream(queue, stream, 'idle')
     } else if (egressPath !== null) {
-      push(lane.runnable, stream.id)
+      lane.runnable = appended(lane.runnable, stream.id)
       shift(stream.ready)
-      lane.deficit = stream.wokenBy !== null || isScarce(queue, [...stream.keys, ...egressPath.keys], now) ? 0 : lane.deficit - 1
+      lane.deficit =
+        stream.wokenBy !== null || isScarce(queue, [...routeOf(queue, stream).keys, ...egressPath.keys], now) ? 0 : lane.deficit - 1
       dispatchEntry(queue, { stream, lane, entry, egressPath }, batch, now)
     }
   }
@@ -124,22 +131,25 @@ function findClosedKey(queue: QueueState, keys: readonly BackoffKeyId[], now: nu
 /** An egress IP that may be used now, in rotation by weight. Where there is none, parks the stream and returns null. */
 function chooseEgressPath(queue: QueueState, stream: MessageStream, now: number): EgressPath | null {
   if (queue.shaping !== null) ensureLimitedState(queue, BACKOFF_KEYS.site(stream.destination), now)
-  const closedKey = findClosedKey(queue, stream.keys, now) ?? findFullShare(queue, stream)
+  const { keys, egressPaths } = routeOf(queue, stream)
+  const closedKey = findClosedKey(queue, keys, now) ?? findFullShare(queue, stream)
   if (closedKey !== null) {
     parkStream(queue, stream, [closedKey], now)
     return null
   }
   const blockedBy: BackoffKeyId[] = []
-  const closedPaths: EgressPath[] = []
-  for (const egressPath of rotationOrderOf(stream.egressPaths)) {
+  const closedIps: PooledIp[] = []
+  for (const place of rotationOrderOf(stream.egressIps)) {
+    const egressPath = egressPaths[stream.egressIps.indexOf(place)]
+    if (egressPath === undefined) continue
     ensureWarmUpState(queue, stream, egressPath, now)
     ensureLimitedStates(queue, stream, egressPath, now)
     const key = findClosedKey(queue, egressPath.keys, now)
     if (key === null) {
-      advanceRotation(stream.egressPaths, egressPath, closedPaths)
+      advanceRotation(stream.egressIps, place, closedIps)
       return egressPath
     }
-    closedPaths.push(egressPath)
+    closedIps.push(place)
     blockedBy.push(key)
   }
   parkStream(queue, stream, blockedBy, now)
@@ -159,19 +169,25 @@ function ensureLimitedStates(queue: QueueState, stream: MessageStream, { egressI
   const to = { ...stream.destination, egressIp }
   if (queue.connectionsPerSite !== null) {
     const key = BACKOFF_KEYS.connection(to)
-    if ((queue.inFlightByKey.get(key) ?? 0) >= queue.connectionsPerSite) getOrCreateKeyState(queue, key, now)
+    if (isNearLimit(queue, key, queue.connectionsPerSite, to)) getOrCreateKeyState(queue, key, now)
   }
   if (queue.shaping === null) return
-  ensureLimitedState(queue, BACKOFF_KEYS.connection(to), now)
+  ensureLimitedState(queue, BACKOFF_KEYS.connection(to), now, to)
   ensureLimitedState(queue, BACKOFF_KEYS.ip(to), now)
 }
 
-/** Creates the state of a key whose site has a rate, or whose connections are all in use. */
-function ensureLimitedState(queue: QueueState, id: BackoffKeyId, now: number): void {
+/** Whether the connections of a key are all in use. One that has sent needs its state as soon as it may be scarce. */
+function isNearLimit(queue: QueueState, id: BackoffKeyId, limit: number, to: Destination | null): boolean {
+  const left = limit - (queue.inFlightByKey.get(id) ?? 0)
+  return left <= 0 || (left < LANE_QUANTUM && to !== null && hasCleanAttempts(queue, to))
+}
+
+/** Creates the state of a key whose site has a rate, or whose connections are in use. `to`: for the key of a connection. */
+function ensureLimitedState(queue: QueueState, id: BackoffKeyId, now: number, to: Destination | null = null): void {
   if (queue.keyStates.has(id)) return
   const key = parseKey(id)
   const connections = shapedConnectionsOf(queue, key)
-  const isFull = connections !== null && (queue.inFlightByKey.get(id) ?? 0) >= connections
+  const isFull = connections !== null && isNearLimit(queue, id, connections, to)
   if (isFull || shapedRateOf(queue, key) !== null) getOrCreateKeyState(queue, id, now)
 }
 
@@ -185,7 +201,7 @@ type DispatchSelection = {
 /** Dispatches a message. */
 function dispatchEntry(queue: QueueState, selection: DispatchSelection, batch: DispatchBatch, now: number): void {
   const { stream, lane, entry, egressPath } = selection
-  const keys = [...stream.keys, ...egressPath.keys, ...countedShareKeys(queue, stream)]
+  const keys = [...routeOf(queue, stream).keys, ...egressPath.keys, ...countedShareKeys(queue, stream)]
   entry.state = 'in-flight'
   entry.attempts += 1
   takeShare(queue, lane)
@@ -194,6 +210,7 @@ function dispatchEntry(queue: QueueState, selection: DispatchSelection, batch: D
   lane.inFlight += 1
   const number = nextSequenceNumber(queue)
   let isProbe = false
+  followCleanAttempts(queue, { ...stream.destination, egressIp: egressPath.egressIp })
   for (const key of keys) {
     const keyState = queue.keyStates.get(key)
     if (keyState !== undefined) isProbe = consumeBudget(queue, keyState, now) || isProbe
@@ -204,14 +221,14 @@ function dispatchEntry(queue: QueueState, selection: DispatchSelection, batch: D
     mailId: entry.message.id,
     egressIp: egressPath.egressIp,
     attempt: entry.attempts,
-    hasOtherIp: stream.egressPaths.length > 1,
+    hasOtherIp: stream.egressIps.length > 1,
     probe: isProbe,
     at: now,
   }
   queue.inFlightAttempts.set(number, { dispatch, keys, stream: stream.id, lane: lane.id })
   for (const key of concurrencyKeys(keys)) queue.inFlightByKey.set(key, (queue.inFlightByKey.get(key) ?? 0) + 1)
-  recordThroughput(queue.throughput, 'try', now)
-  recordThroughput(lane.throughput, 'try', now)
+  queue.throughput = recordThroughput(queue.throughput, 'try', now)
+  lane.throughput = recordThroughput(lane.throughput, 'try', now)
   batch.dispatches.push(dispatch)
   batch.events.push(...advanceProbes(queue, stream, now))
 }
@@ -230,10 +247,10 @@ function consumeBudget(queue: QueueState, keyState: KeyState, now: number): bool
     keyState.warmUp.day = today
   }
   let isProbe = false
-  for (const [name, episode] of keyState.episodes) {
+  for (const episode of keyState.episodes.values()) {
     const after = recordDispatch(episode, now)
     isProbe ||= after.state === 'probing'
-    if (after !== episode) keyState.episodes.set(name, after)
+    if (after !== episode) putEpisode(queue, keyState, after)
   }
   if (isProbe) {
     refreshBackoffLimits(queue, keyState)
@@ -248,16 +265,16 @@ function wakeWaitingStreams(queue: QueueState, now: number): boolean {
   for (const key of queue.keysToWake) {
     queue.keysToWake.delete(key)
     const keyState = queue.keyStates.get(key)
-    if (keyState === undefined || keyState.waitingStreams.size === 0) continue
+    if (keyState === undefined || !isAwaited(keyState)) continue
     hasWoken = wakeStreamsOf(queue, keyState, now) || hasWoken
-    if (keyState.waitingStreams.size > 0) setKeyTimer(queue, keyState, now)
+    if (isAwaited(keyState)) setKeyTimer(queue, keyState, now)
   }
   return hasWoken
 }
 
 function wakeStreamsOf(queue: QueueState, keyState: KeyState, now: number): boolean {
   let hasWoken = false
-  for (let budget = sendBudgetOf(queue, keyState, now) - keyState.wokenStreams.size; budget > 0; budget -= 1) {
+  for (let budget = sendBudgetOf(queue, keyState, now) - (keyState.line?.woken.size ?? 0); budget > 0; budget -= 1) {
     const stream = firstWaitingStream(queue, keyState)
     if (stream === null) break
     wakeStream(queue, stream, keyState, budget !== Infinity)

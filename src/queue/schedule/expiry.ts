@@ -8,11 +8,12 @@
  * See also: queue/schedule/hold-time (when a message expires), queue/queue (calls it), queue/schedule/attempt-result (messages in flight).
  */
 import { deadlineFor } from './hold-time.ts'
-import { type Fifo, peek, push, shift, sizeOf } from './fifo.ts'
+import { appended, peek, shift, sizeOf } from './fifo.ts'
 import { removeFromQueue } from './lane.ts'
 import type { MailId, QueueEvent } from '../message.ts'
 import type { QueueEntry, Lane, QueueState } from '../queue-state.ts'
 import { retryScheduleOf } from '../shaping/limits-in-force.ts'
+import { idsOf } from '../id-set.ts'
 import { pushTimer } from './timer-heap.ts'
 
 /** How many ids of removed messages a FIFO may hold beyond twice its size before they are dropped. */
@@ -36,22 +37,26 @@ function oldestEntry({ entries }: QueueState, { expiryOrder }: Lane): QueueEntry
 
 /** Appends a message to its lane's FIFO. Drops removed messages when the FIFO is twice as long as the lane. */
 export function trackExpiry(queue: QueueState, lane: Lane, entry: QueueEntry): void {
-  if (sizeOf(lane.expiryOrder) > 2 * (lane.waiting + lane.inFlight) + REMOVED_SLACK) removeGone(queue, lane.expiryOrder)
-  push(lane.expiryOrder, entry.message.id)
+  if (sizeOf(lane.expiryOrder) > 2 * (lane.waiting + lane.inFlight) + REMOVED_SLACK) removeGone(queue, lane)
+  lane.expiryOrder = appended(lane.expiryOrder, entry.message.id)
   if (lane.expiryCheckAt === null) scheduleExpiryCheck(queue, lane, firstCheckAt(queue, lane, entry))
 }
 
 /** Whether a label of the lane is, or was, paused alone. */
-const isMixed = ({ streams }: QueueState, lane: Lane): boolean => [...lane.streams].some((id) => (streams.get(id)?.label ?? null) !== null)
+const isMixed = ({ streams }: QueueState, lane: Lane): boolean =>
+  [...idsOf(lane.streams)].some((id) => (streams.get(id)?.label ?? null) !== null)
 
 function firstCheckAt(queue: QueueState, lane: Lane, entry: QueueEntry): number {
   const { acceptedAt, site } = entry.message
   return isMixed(queue, lane) ? acceptedAt + retryScheduleOf(queue, site).giveUpMs : nextCheckAt(queue, entry, acceptedAt)
 }
 
-function removeGone({ entries }: QueueState, fifo: Fifo<MailId>): void {
-  fifo.items = fifo.items.slice(fifo.head).filter((id) => entries.has(id))
-  fifo.head = 0
+/** The messages of a lane in the order in which they were accepted, and removed ones. */
+const idsInOrder = ({ expiryOrder: order }: Lane): readonly MailId[] => (order === null ? [] : order.items.slice(order.head))
+
+function removeGone({ entries }: QueueState, lane: Lane): void {
+  const items = idsInOrder(lane).filter((id) => entries.has(id))
+  lane.expiryOrder = items.length === 0 ? null : { items, head: 0 }
 }
 
 /** When a message is checked. */
@@ -96,11 +101,11 @@ export function expireLane(queue: QueueState, id: string, events: QueueEvent[], 
 
 /** Checks all messages of a lane, in whatever order they expire. */
 function expireMixedLane(queue: QueueState, lane: Lane, events: QueueEvent[], now: number): void {
-  for (const id of lane.expiryOrder.items.slice(lane.expiryOrder.head)) {
+  for (const id of idsInOrder(lane)) {
     const entry = queue.entries.get(id)
     if (entry === undefined || entry.state === 'in-flight' || nextCheckAt(queue, entry, now) > now) continue
     events.push(...removeFromQueue(queue, entry, 'given-up', now))
   }
-  removeGone(queue, lane.expiryOrder)
+  removeGone(queue, lane)
   scheduleExpiryCheck(queue, lane, sizeOf(lane.expiryOrder) === 0 ? null : now + HELD_RECHECK_MS)
 }

@@ -9,8 +9,9 @@
  * A stream without a slot waits at the key of its holder until one of the holder's attempts ends. Each step is O(1) in the number of
  * messages. Mutates the queue. See also: queue/schedule/dispatch (asks), queue/backoff/key-state, queue/backoff/concurrency-limiter.
  */
-import { type BackoffKey, type BackoffKeyId, type Destination, formatKey, hostsOf } from '../backoff/backoff-key.ts'
-import type { FairShareKeys, MessageStream, QueueState } from '../queue-state.ts'
+import { type BackoffKey, type BackoffKeyId, escapePart, formatKey, hostsOf } from '../backoff/backoff-key.ts'
+import { shareKeysOf } from '../stream-route.ts'
+import type { MessageStream, QueueState } from '../queue-state.ts'
 
 /** Postfix starts with five. Two also show whether a host replies, and then it takes fifty tarpits to fill a hundred slots. */
 const INITIAL_CONCURRENCY = 2
@@ -20,22 +21,22 @@ const ACCOUNT_SHARE = 0.75
 
 type SlotKey = Extract<BackoffKey, { readonly kind: 'slots' }>
 
-/** The holders of the slots that messages to a destination use. */
-export const fairShareKeysOf = (to: Destination): FairShareKeys => ({
-  hosts: formatKey({ kind: 'slots', holder: 'hosts', name: hostsOf(to) }),
-  account: formatKey({ kind: 'slots', holder: 'account', name: String(to.account) }),
-  unproven: formatKey({ kind: 'slots', holder: 'unproven', name: String(to.account) }),
-})
-
 /** The holders for which one attempt of a stream is counted, with the kind of each. */
-function holdersOf(queue: QueueState, { fairShareKeys }: MessageStream): readonly SlotKey['holder'][] {
+function holdersOf(queue: QueueState, { destination }: MessageStream): readonly SlotKey['holder'][] {
   if (queue.maxInFlight === null) return []
-  return queue.hostConcurrency.has(fairShareKeys.hosts) ? ['hosts', 'account'] : ['hosts', 'account', 'unproven']
+  return queue.hostConcurrency.has(escapePart(hostsOf(destination))) ? ['hosts', 'account'] : ['hosts', 'account', 'unproven']
 }
 
 /** The keys for which one attempt of a stream is counted. */
-export const countedShareKeys = (queue: QueueState, stream: MessageStream): readonly BackoffKeyId[] =>
-  holdersOf(queue, stream).map((holder) => stream.fairShareKeys[holder])
+export function countedShareKeys(queue: QueueState, stream: MessageStream): readonly BackoffKeyId[] {
+  const keys = shareKeysOf(stream)
+  return holdersOf(queue, stream).map((holder) => keys[holder])
+}
+
+const HOSTS_SLOTS = formatKey({ kind: 'slots', holder: 'hosts', name: '' })
+
+/** The MX hosts in the key of their slots. */
+const hostsOfSlots = (id: BackoffKeyId): string => id.slice(HOSTS_SLOTS.length)
 
 const atLeastOne = (maxInFlight: number, share: number): number => Math.max(1, Math.floor(maxInFlight * share))
 
@@ -51,21 +52,20 @@ function slotLimitOf(queue: QueueState, id: BackoffKeyId, holder: SlotKey['holde
   const waitingCounts = isAccount ? queue.waitingByAccount : queue.waitingByHosts
   const isAlone = waitingCounts.size - (waitingCounts.has(id) ? 1 : 0) === 0
   const limit = isAlone ? maxInFlight : atLeastOne(maxInFlight, isAccount ? ACCOUNT_SHARE : HOSTS_SHARE)
-  return isAccount ? limit : Math.min(limit, queue.hostConcurrency.get(id) ?? INITIAL_CONCURRENCY)
+  return isAccount ? limit : Math.min(limit, queue.hostConcurrency.get(hostsOfSlots(id)) ?? INITIAL_CONCURRENCY)
 }
 
 /** The first holder of a stream that uses all its slots; null: none does. */
 export function findFullShare(queue: QueueState, stream: MessageStream): BackoffKeyId | null {
-  const full = holdersOf(queue, stream).find((holder) => {
-    const key = stream.fairShareKeys[holder]
-    return slotsLeft(queue, key, holder) <= 0
-  })
-  return full === undefined ? null : stream.fairShareKeys[full]
+  const keys = shareKeysOf(stream)
+  const full = holdersOf(queue, stream).find((holder) => slotsLeft(queue, keys[holder], holder) <= 0)
+  return full === undefined ? null : keys[full]
 }
 
 /** Records whether an attempt at a host set got a reply. */
-export function learnHostConcurrency(queue: QueueState, { fairShareKeys: { hosts } }: MessageStream, hasReplied: boolean): void {
+export function learnHostConcurrency(queue: QueueState, stream: MessageStream, hasReplied: boolean): void {
   if (queue.maxInFlight === null) return
+  const hosts = escapePart(hostsOf(stream.destination))
   const concurrency = queue.hostConcurrency.get(hosts) ?? INITIAL_CONCURRENCY
   if (hasReplied) queue.hostConcurrency.set(hosts, Math.min(queue.maxInFlight, concurrency + 1))
   else if (concurrency >= 2 * INITIAL_CONCURRENCY) queue.hostConcurrency.set(hosts, Math.floor(concurrency / 2))
@@ -73,8 +73,9 @@ export function learnHostConcurrency(queue: QueueState, { fairShareKeys: { hosts
 }
 
 /** Counts one more, or one fewer, waiting message. */
-export function adjustWaitingShares(queue: QueueState, { fairShareKeys: { hosts, account } }: MessageStream, n: 1 | -1): void {
+export function adjustWaitingShares(queue: QueueState, stream: MessageStream, n: 1 | -1): void {
   if (queue.maxInFlight === null) return
+  const { hosts, account } = shareKeysOf(stream)
   adjustCount(queue.waitingByHosts, hosts, n)
   adjustCount(queue.waitingByAccount, account, n)
 }
@@ -87,6 +88,8 @@ function adjustCount(counts: Map<BackoffKeyId, number>, id: BackoffKeyId, n: num
 
 /** Forgets what was learnt about host sets without waiting messages and attempts. */
 export function forgetIdleHosts(queue: QueueState): void {
-  for (const id of queue.hostConcurrency.keys())
-    if (!queue.waitingByHosts.has(id) && !queue.inFlightByKey.has(id)) queue.hostConcurrency.delete(id)
+  for (const name of queue.hostConcurrency.keys()) {
+    const id = formatKey({ kind: 'slots', holder: 'hosts', name })
+    if (!queue.waitingByHosts.has(id) && !queue.inFlightByKey.has(id)) queue.hostConcurrency.delete(name)
+  }
 }

@@ -10,9 +10,12 @@ import { sizeOf } from './fifo.ts'
 import { hasOwnLabelPause } from './label-pause.ts'
 import { BACKOFF_KEYS } from '../backoff/backoff-key.ts'
 import { dropStream } from './lane.ts'
-import { throughputSeries } from '../observe/throughput.ts'
+import { lastStepStart } from '../observe/throughput.ts'
 import { forgetIdleHosts } from './fair-share.ts'
 import type { KeyState, Lane, QueueState } from '../queue-state.ts'
+import { isAwaited } from './waiting-streams.ts'
+import { dropOldCleanAttempts } from '../clean-attempts.ts'
+import { pushTimer, type Timer } from './timer-heap.ts'
 import { countInWindow } from '../backoff/sliding-count.ts'
 
 export const GARBAGE_COLLECTION_INTERVAL_MS = 3_600_000
@@ -21,6 +24,7 @@ export const GARBAGE_COLLECTION_INTERVAL_MS = 3_600_000
 export function collectGarbage(queue: QueueState, now: number): void {
   queue.garbageCollectedAt = now
   forgetIdleHosts(queue)
+  dropOldCleanAttempts(queue, now)
   for (const stream of queue.streams.values()) {
     if (stream.waiting === 0 && stream.state === 'idle') dropStream(queue, stream)
   }
@@ -28,10 +32,20 @@ export function collectGarbage(queue: QueueState, now: number): void {
   for (const keyState of queue.keyStates.values()) forgetOldHoldPeriods(keyState, now)
   for (const keyState of queue.keyStates.values()) if (isUnused(keyState, { now, oldestInFlight })) queue.keyStates.delete(keyState.id)
   for (const lane of queue.lanes.values()) {
-    const isQuiet = lane.streams.size === 0 && lane.inFlight === 0 && !lane.isInRing && sizeOf(lane.runnable) === 0
-    if (isQuiet && !hasOperatorSettings(queue, lane) && throughputSeries(lane.throughput, 'fives', now).length === 0)
+    const isQuiet = lane.streams === null && lane.inFlight === 0 && !lane.isInRing && sizeOf(lane.runnable) === 0
+    if (isQuiet && !hasOperatorSettings(queue, lane) && now - lastStepStart(lane.throughput, 'fives') >= GARBAGE_COLLECTION_INTERVAL_MS)
       queue.lanes.delete(lane.id)
   }
+  dropLaneTimers(queue)
+}
+
+/** Drops the timers of lanes that are gone, or that are checked at another time: they would stay as long as a message may wait. */
+function dropLaneTimers(queue: QueueState): void {
+  const isKept = ({ kind, id, at }: Timer): boolean => kind !== 'lane' || queue.lanes.get(id)?.expiryCheckAt === at
+  const kept = queue.timers.filter(isKept)
+  if (kept.length === queue.timers.length) return
+  queue.timers.length = 0
+  for (const timer of kept) pushTimer(queue.timers, timer)
 }
 
 /** Whether an operator paused the lane or set its rate. The lane stays visible then. */
@@ -43,7 +57,7 @@ const hasOperatorSettings = (queue: QueueState, lane: Lane): boolean =>
 /** Whether a key may be dropped. An epoch is kept as long as the result of an older dispatch may come. */
 function isUnused(keyState: KeyState, { now, oldestInFlight }: { readonly now: number; readonly oldestInFlight: number }): boolean {
   if (
-    keyState.waitingStreams.size > 0 ||
+    isAwaited(keyState) ||
     keyState.manualPause !== null ||
     keyState.holdPeriods.length > 0 ||
     keyState.operatorRate !== null ||
@@ -52,7 +66,7 @@ function isUnused(keyState: KeyState, { now, oldestInFlight }: { readonly now: n
     keyState.learnedConcurrency !== null
   )
     return false
-  const keyCounts = [keyState.accepted, ...keyState.attempts.values(), ...keyState.delivered.values()]
+  const keyCounts = [keyState.accepted, ...keyState.attempts, ...keyState.delivered]
   const isBusy = [...keyState.episodes.values()].some(
     ({ state, n, rung, counts, epoch }) =>
       state !== 'active' ||

@@ -10,7 +10,8 @@
 import type { BackoffEpisode } from '../backoff/backoff-episode.ts'
 import { type BackoffKeyId, destinationKeys, labelKeys } from '../backoff/backoff-key.ts'
 import { retryScheduleOf } from '../shaping/limits-in-force.ts'
-import type { HoldPeriod, KeyState, MessageStream, QueueEntry, QueueState } from '../queue-state.ts'
+import { routeOf } from '../stream-route.ts'
+import type { HoldPeriod, KeyState, StreamRoute, QueueEntry, QueueState } from '../queue-state.ts'
 
 /** More pauses than anybody makes in the lifetime of a message. Beyond that, the two oldest are merged. */
 const MAX_HOLD_PERIODS = 32
@@ -44,7 +45,7 @@ const hasOperatorHold = (queue: QueueState, key: BackoffKeyId): boolean => {
   return keyState !== undefined && (keyState.manualPause !== null || [...keyState.episodes.values()].some(isOperatorHold))
 }
 
-type StreamKeys = Pick<MessageStream, 'keys' | 'egressPaths'>
+type StreamKeys = Pick<StreamRoute, 'keys' | 'egressPaths'>
 
 /** Whether only a person can release the messages of these keys now. */
 function isStreamOnHold(queue: QueueState, { keys, egressPaths }: StreamKeys): boolean {
@@ -56,7 +57,9 @@ function isStreamOnHold(queue: QueueState, { keys, egressPaths }: StreamKeys): b
 /** When a message expires, as far as is known now; Infinity while a person holds it. */
 export function deadlineFor(queue: QueueState, { message, stream: id }: Pick<QueueEntry, 'message' | 'stream'>): number {
   // The stream of a message in flight may have been dropped.
-  const { keys, egressPaths }: StreamKeys = queue.streams.get(id) ?? { keys: destinationKeys(message), egressPaths: [] }
+  const stream = queue.streams.get(id)
+  const { keys, egressPaths }: StreamKeys =
+    stream === undefined ? { keys: destinationKeys(message), egressPaths: [] } : routeOf(queue, stream)
   // A message in flight may have left a stream that it shared with other labels.
   const streamKeys = message.label === undefined ? { keys, egressPaths } : { keys: [...keys, ...labelKeys(message)], egressPaths }
   if (isStreamOnHold(queue, streamKeys)) return Infinity

@@ -8,6 +8,7 @@
  */
 import { type BackoffKeyId, parseKey } from '../backoff/backoff-key.ts'
 import type { KeyState, Lane, ManualPause, QueueState } from '../queue-state.ts'
+import { idsOf } from '../id-set.ts'
 import { moveToItsStream } from './reroute.ts'
 
 /** A label that is paused in a lane. `waiting`: its messages there. */
@@ -36,7 +37,7 @@ export function pausedLabelsOf(queue: QueueState, lane: Lane): PausedLabel[] {
     if (key.domain !== null && key.domain !== lane.domain) return []
     const { label } = key
     const until = queue.keyStates.get(id)?.manualPause?.until ?? 0
-    const waiting = [...lane.streams].reduce((sum, stream) => {
+    const waiting = [...idsOf(lane.streams)].reduce((sum, stream) => {
       const known = queue.streams.get(stream)
       return known?.label === label ? sum + known.waiting : sum
     }, 0)

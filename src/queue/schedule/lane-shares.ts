@@ -7,8 +7,11 @@
  * Mutates the queue. See also: queue/schedule/share-order, queue/schedule/waiting-streams, queue/schedule/dispatch.
  */
 import type { BackoffKeyId } from '../backoff/backoff-key.ts'
-import type { Lane, QueueState } from '../queue-state.ts'
+import type { GrantedShare, Lane, QueueState } from '../queue-state.ts'
 import { firstByShare, joinShareOrder, leaveShareOrder } from './share-order.ts'
+
+/** Shared by all lanes without a granted share. */
+export const NO_SHARES: readonly GrantedShare[] = []
 
 /** Puts a lane into the ring. */
 export function joinRing(queue: QueueState, { id, grantedShares, lastShare }: Lane): void {
@@ -31,18 +34,20 @@ export function grantShare(queue: QueueState, id: BackoffKeyId): void {
   const lane = queue.lanes.get(id)
   if (lane === undefined) return
   const share = nextShare(queue)
-  lane.grantedShares.push({ before: lane.lastShare, share })
+  lane.grantedShares = [...lane.grantedShares, { before: lane.lastShare, share }]
   lane.lastShare = share
 }
 
 /** The share of a lane that sends. Uses up the oldest that was granted, whichever stream of the lane sends. */
 export function takeShare(queue: QueueState, lane: Lane): void {
-  lane.grantedShares.shift()
+  if (lane.grantedShares.length > 0) lane.grantedShares = lane.grantedShares.length === 1 ? NO_SHARES : lane.grantedShares.slice(1)
   lane.lastShare = nextShare(queue)
 }
 
 /** Gives back the last share that was granted to a lane: its woken stream does not send. A lane that has sent since keeps its place. */
 export function returnShare(lane: Lane | undefined): void {
-  const granted = lane?.grantedShares.pop()
-  if (lane !== undefined && granted?.share === lane.lastShare) lane.lastShare = granted.before
+  const granted = lane?.grantedShares.at(-1)
+  if (lane === undefined || granted === undefined) return
+  lane.grantedShares = lane.grantedShares.slice(0, -1)
+  if (granted.share === lane.lastShare) lane.lastShare = granted.before
 }

@@ -7,35 +7,33 @@
  * See also: queue/queue-state (the types), queue/schedule/dispatch (takes from the ring).
  */
 import { Fault } from '../../errors.ts'
-import { emptyFifo, push, sizeOf } from './fifo.ts'
+import { appended, sizeOf } from './fifo.ts'
 import { getOrCreateKeyState, advanceKeyState, setKeyTimer } from '../backoff/key-state.ts'
 import { findBlockingKey } from '../observe/blocking-key.ts'
-import { BACKOFF_KEYS, type BackoffKeyId, type Destination, egressKeys, labelKeys } from '../backoff/backoff-key.ts'
-import { scopesOf } from '../backoff/key-scope.ts'
-import { type EgressPool, poolOf, type PoolSelector } from '../egress-pool.ts'
-import { streamKeysOf } from '../shaping/reshape.ts'
-import type { FinalOutcome, QueueEvent } from '../message.ts'
+import { BACKOFF_KEYS, type BackoffKeyId, type Destination, labelKeys } from '../backoff/backoff-key.ts'
+import { registerStream, unregisterStream } from '../backoff/key-scope.ts'
+import { type EgressPool, type PooledIp, poolOf, type PoolSelector } from '../egress-pool.ts'
+import type { EvidenceReply, FinalOutcome, QueueEvent } from '../message.ts'
 import { emptyThroughput } from '../observe/throughput.ts'
-import { adjustWaitingShares, fairShareKeysOf } from './fair-share.ts'
-import {
-  type KeyState,
-  type QueueEntry,
-  type Lane,
-  nextSequenceNumber,
-  type QueueState,
-  type MessageStream,
-  type EgressPath,
-} from '../queue-state.ts'
+import { adjustWaitingShares } from './fair-share.ts'
+import { withId, withoutId } from '../id-set.ts'
+import { routeOf } from '../stream-route.ts'
+import { type KeyState, type QueueEntry, type Lane, nextSequenceNumber, type QueueState, type MessageStream } from '../queue-state.ts'
 import { rotationOrderOf, advanceRotation } from './egress-rotation.ts'
 import { popTimer, pushTimer, type Timer } from './timer-heap.ts'
-import { joinRing, returnShare } from './lane-shares.ts'
+import { joinRing, NO_SHARES, returnShare } from './lane-shares.ts'
 import { addWaitingStream, endWake, wakeFromKeys } from './waiting-streams.ts'
+
+/** Shared by the lanes and streams that have none. */
+const NO_REPLIES: readonly EvidenceReply[] = []
+const NO_KEYS: readonly BackoffKeyId[] = []
 
 type LabelledDestination = Destination & PoolSelector & { readonly label?: number }
 
 /** A label can give messages to one destination different pools, and a pause of its own. */
 function streamIdOf(to: Destination, pool: EgressPool, refusedBy: readonly string[], label: number | null): string {
-  const id = [to.account, to.domain, to.senderDomain, to.site, to.mxSet, pool.name, ...refusedBy].join('|')
+  const site = to.site === to.domain ? '' : to.site
+  const id = [to.account, to.domain, to.senderDomain, site, to.mxSet, pool.name, ...refusedBy].join('|')
   return label === null ? id : `${id}|label ${label}`
 }
 
@@ -52,18 +50,18 @@ export function getOrCreateLane(queue: QueueState, to: Pick<Destination, 'accoun
     id,
     account: to.account,
     domain: to.domain,
-    streams: new Set(),
-    runnable: emptyFifo(),
-    expiryOrder: emptyFifo(),
+    streams: null,
+    runnable: null,
+    expiryOrder: null,
     expiryCheckAt: null,
     deficit: 0,
     isInRing: false,
     lastShare: queue.shares,
-    grantedShares: [],
+    grantedShares: NO_SHARES,
     waiting: 0,
     inFlight: 0,
-    recentReplies: [],
-    retryTimers: [],
+    recentReplies: NO_REPLIES,
+    retryTimers: null,
     throughput: emptyThroughput(),
   }
   queue.lanes.set(id, lane)
@@ -86,22 +84,18 @@ export function getOrCreateStream(queue: QueueState, to: LabelledDestination, re
     lane: lane.id,
     destination: plain,
     label: separateLabel,
-    keys: streamKeysOf(queue, plain, separateLabel),
-    egressPaths: egressPathsOf(plain, pool, refusedBy),
-    fairShareKeys: fairShareKeysOf(plain),
-    ready: emptyFifo(),
+    egressIps: egressIpsOf(pool, refusedBy),
+    isOnlyIp: pool.ips.length === 1,
+    route: null,
+    ready: null,
     waiting: 0,
     state: 'idle',
-    blockedBy: [],
+    blockedBy: NO_KEYS,
     wokenBy: null,
   }
   queue.streams.set(id, stream)
-  lane.streams.add(id)
-  for (const name of scopesOf(plain)) {
-    const streams = queue.streamsByScope.get(name)
-    if (streams === undefined) queue.streamsByScope.set(name, new Set([id]))
-    else streams.add(id)
-  }
+  lane.streams = withId(lane.streams, id)
+  registerStream(queue, stream)
   return stream
 }
 
@@ -109,26 +103,23 @@ export function getOrCreateStream(queue: QueueState, to: LabelledDestination, re
  * The egress IPs of a new stream. Its rotation begins where that of the pool stands, which then advances by one: otherwise the first IP would send all
  * mail to domains that get one message.
  */
-function egressPathsOf(to: Destination, { ips }: EgressPool, refusedBy: readonly string[]): readonly EgressPath[] {
+function egressIpsOf({ ips }: EgressPool, refusedBy: readonly string[]): readonly PooledIp[] {
+  // There is no rotation among one.
+  if (ips.length === 1) return ips
   const left = ips.filter(({ ip }) => !refusedBy.includes(ip))
   const used = left.length === 0 ? ips : left
-  const paths = used.map(({ ip: egressIp, weight, credit }) => {
-    return { egressIp, keys: egressKeys({ ...to, egressIp }, ips.length === 1), weight, credit }
-  })
+  const places = used.map((place) => ({ ...place }))
   const [first] = rotationOrderOf(ips)
   if (first !== undefined && used.length === ips.length) advanceRotation(ips, first, [])
-  return paths
+  return places
 }
 
 /** Drops an empty stream. */
 export function dropStream(queue: QueueState, stream: MessageStream): void {
   queue.streams.delete(stream.id)
-  queue.lanes.get(stream.lane)?.streams.delete(stream.id)
-  for (const name of scopesOf(stream.destination)) {
-    const streams = queue.streamsByScope.get(name)
-    streams?.delete(stream.id)
-    if (streams?.size === 0) queue.streamsByScope.delete(name)
-  }
+  const lane = queue.lanes.get(stream.lane)
+  if (lane !== undefined) lane.streams = withoutId(lane.streams, stream.id)
+  unregisterStream(queue, stream)
 }
 
 /** Puts a stream into the FIFO of its lane, and the lane into the ring. */
@@ -136,7 +127,7 @@ function makeRunnable(queue: QueueState, stream: MessageStream): void {
   const lane = queue.lanes.get(stream.lane)
   if (lane === undefined || stream.state === 'runnable') return
   stream.state = 'runnable'
-  push(lane.runnable, stream.id)
+  lane.runnable = appended(lane.runnable, stream.id)
   if (lane.isInRing) return
   lane.isInRing = true
   joinRing(queue, lane)
@@ -147,7 +138,7 @@ export function makeReady(queue: QueueState, entry: QueueEntry): void {
   const stream = queue.streams.get(entry.stream)
   if (stream === undefined) return
   entry.state = 'ready'
-  push(stream.ready, entry.message.id)
+  stream.ready = appended(stream.ready, entry.message.id)
   if (stream.state === 'idle') makeRunnable(queue, stream)
 }
 
@@ -158,16 +149,20 @@ export function deferUntilDue(queue: QueueState, entry: QueueEntry): void {
   const lane = queue.lanes.get(queue.streams.get(entry.stream)?.lane ?? '')
   if (lane === undefined) return
   nextRetryAt(queue, lane)
-  pushTimer(lane.retryTimers, timer)
+  if (lane.retryTimers === null) lane.retryTimers = [timer]
+  else pushTimer(lane.retryTimers, timer)
 }
 
 /** When the first deferred message of a lane is due; null: there is none. Drops timers that no longer hold. */
-export function nextRetryAt({ entries }: QueueState, { retryTimers }: Lane): number | null {
+export function nextRetryAt({ entries }: QueueState, lane: Lane): number | null {
+  const { retryTimers } = lane
+  if (retryTimers === null) return null
   for (let next = retryTimers[0]; next !== undefined; next = retryTimers[0]) {
     const entry = entries.get(next.id)
     if (entry !== undefined && entry.state === 'deferred' && entry.dueAt === next.at) return next.at
     popTimer(retryTimers)
   }
+  lane.retryTimers = null
   return null
 }
 
@@ -195,6 +190,9 @@ export function deactivateStream(queue: QueueState, stream: MessageStream, state
   stream.state = state
   if (endWake(queue, stream)) returnShare(queue.lanes.get(stream.lane))
   stream.wokenBy = null
+  if (state !== 'idle') return
+  stream.route = null
+  if (sizeOf(stream.ready) === 0) stream.ready = null
 }
 
 /** Wakes a stream that waited at a key. `isCounted`: the key has a limited budget. */
@@ -206,12 +204,11 @@ export function wakeStream(queue: QueueState, stream: MessageStream, by: KeyStat
 
 /** Advances the probes that counted on a stream in which nothing waits any more. */
 export function advanceProbes(queue: QueueState, stream: MessageStream, now: number): QueueEvent[] {
-  if (stream.waiting > 0) return []
-  const keys = [...stream.keys, ...stream.egressPaths.flatMap((egressPath) => egressPath.keys)]
-  return keys.flatMap((key) => {
-    const keyState = queue.keyStates.get(key)
-    const isProbed = keyState !== undefined && [...keyState.episodes.values()].some(({ state }) => state === 'probing')
-    return isProbed ? advanceKeyState(queue, keyState, now) : []
+  if (stream.waiting > 0 || queue.probingKeys.size === 0) return []
+  const { keys, egressPaths } = routeOf(queue, stream)
+  return [...keys, ...egressPaths.flatMap((egressPath) => egressPath.keys)].flatMap((key) => {
+    const keyState = queue.probingKeys.has(key) ? queue.keyStates.get(key) : undefined
+    return keyState !== undefined ? advanceKeyState(queue, keyState, now) : []
   })
 }
 
@@ -222,7 +219,9 @@ export function removeFromQueue(queue: QueueState, entry: QueueEntry, end: Final
   const { attempts, lastResult: last } = entry
   const blockingKey = end === 'given-up' && last === null && stream !== undefined ? findBlockingKey(queue, stream, now) : null
   const event: QueueEvent = { kind: 'mail.ended', at: now, mailId: entry.message.id, end, attempts, last, blockingKey }
-  if (stream === undefined || entry.state === 'in-flight') return [event]
-  adjustWaiting(queue, stream, -1)
-  return [event, ...advanceProbes(queue, stream, now)]
+  const isWaiting = stream !== undefined && entry.state !== 'in-flight'
+  if (isWaiting) adjustWaiting(queue, stream, -1)
+  const lane = queue.lanes.get(BACKOFF_KEYS.lane(entry.message))
+  if (lane !== undefined && lane.waiting + lane.inFlight === 0) lane.expiryOrder = null
+  return isWaiting ? [event, ...advanceProbes(queue, stream, now)] : [event]
 }

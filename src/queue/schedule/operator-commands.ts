@@ -25,6 +25,8 @@ import type { MailId, QueueEvent, QueueMessage } from '../message.ts'
 import { recoverBackoff } from '../backoff/backoff.ts'
 import type { KeyState, Lane, QueueState } from '../queue-state.ts'
 import { startOfUtcDay } from '../backoff/warm-up.ts'
+import { idsOf } from '../id-set.ts'
+import { routeOf } from '../stream-route.ts'
 import { policyOf } from '../shaping/limits-in-force.ts'
 
 /** The longest manual pause. */
@@ -116,10 +118,11 @@ function coveringKeys(queue: QueueState, account: number, domain: string | null)
   if (domain !== null) keys.add(BACKOFF_KEYS.manualAll({ account }))
   for (const lane of lanesOf(queue, account, domain)) {
     keys.add(BACKOFF_KEYS.manual(lane))
-    for (const id of lane.streams) {
+    for (const id of idsOf(lane.streams)) {
       const stream = queue.streams.get(id)
-      for (const key of stream?.keys ?? []) keys.add(key)
-      for (const egressPath of stream?.egressPaths ?? []) for (const key of egressPath.keys) keys.add(key)
+      if (stream === undefined) continue
+      const route = routeOf(queue, stream)
+      for (const key of [...route.keys, ...route.egressPaths.flatMap((egressPath) => egressPath.keys)]) keys.add(key)
     }
   }
   for (const { id } of labelPausesOf(queue, account, domain)) keys.add(id)

@@ -7,6 +7,7 @@
 import { isWideKey, keyGroupOf, laneGroupOf, type HeldGroups } from '../lane-group.ts'
 import type { QueueEvent } from '../message.ts'
 import type { QueueState } from '../queue-state.ts'
+import { isAwaited } from './waiting-streams.ts'
 import { withdrawMessage } from './withdraw.ts'
 
 /** Forgets all groups but the held ones. Returns the events of keys of the held groups. */
@@ -16,9 +17,14 @@ export function releaseGroups(queue: QueueState, held: HeldGroups, now: number):
   const leaving = [...queue.entries.values()].filter(({ message, state }) => state !== 'in-flight' && isReleased(message.site))
   for (const { id, site } of queue.scheduled.values()) if (isReleased(site)) queue.scheduled.delete(id)
   const events = leaving.flatMap(({ message }) => withdrawMessage(queue, message.id, now))
-  for (const id of keys) if (!isUsed(queue, id)) queue.keyStates.delete(id)
+  for (const id of keys) {
+    if (isUsed(queue, id)) continue
+    queue.keyStates.delete(id)
+    queue.probingKeys.delete(id)
+  }
+  for (const site of queue.cleanAttempts.keys()) if (isReleased(site)) queue.cleanAttempts.delete(site)
   return events
 }
 
 /** Streams of held groups wait at the key. */
-const isUsed = (queue: QueueState, id: string): boolean => (queue.keyStates.get(id)?.waitingStreams.size ?? 0) > 0
+const isUsed = (queue: QueueState, id: string): boolean => isAwaited(queue.keyStates.get(id))

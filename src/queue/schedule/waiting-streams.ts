@@ -8,35 +8,41 @@
  * See also: queue/schedule/share-order, queue/schedule/lane (parks and wakes), queue/schedule/dispatch, queue/backoff/send-budget.
  */
 import type { KeyState, MessageStream, QueueState } from '../queue-state.ts'
-import { firstByShare, joinShareOrder, leaveShareOrder } from './share-order.ts'
+import { emptyShareOrder, firstByShare, joinShareOrder, leaveShareOrder } from './share-order.ts'
 import { grantShare } from './lane-shares.ts'
 
+const NO_KEYS: MessageStream['blockedBy'] = []
+
+/** Whether streams wait at a key. */
+export const isAwaited = (keyState: KeyState | undefined): boolean => (keyState?.line?.streams.size ?? 0) > 0
+
 /** Adds a stream at the end of its lane's streams. */
-export function addWaitingStream({ lanes }: QueueState, { waitingStreams, waitingLanes }: KeyState, { id, lane }: MessageStream): void {
-  const streams = waitingStreams.get(lane)
-  if (streams === undefined) waitingStreams.set(lane, [id])
+export function addWaitingStream({ lanes }: QueueState, keyState: KeyState, { id, lane }: MessageStream): void {
+  keyState.line ??= { streams: new Map(), lanes: emptyShareOrder(), woken: new Set() }
+  const { line } = keyState
+  const streams = line.streams.get(lane)
+  if (streams === undefined) line.streams.set(lane, [id])
   else streams.push(id)
   const owner = lanes.get(lane)
-  if (owner !== undefined) joinShareOrder(waitingLanes, owner)
+  if (owner !== undefined) joinShareOrder(line.lanes, owner)
 }
 
-function removeWaitingStream({ waitingStreams, waitingLanes }: KeyState, { id, lane }: Pick<MessageStream, 'id' | 'lane'>): void {
-  const streams = waitingStreams.get(lane)?.filter((each) => each !== id) ?? []
-  if (streams.length > 0) waitingStreams.set(lane, streams)
+function removeWaitingStream({ line }: KeyState, { id, lane }: Pick<MessageStream, 'id' | 'lane'>): void {
+  if (line === null) return
+  const streams = line.streams.get(lane)?.filter((each) => each !== id) ?? []
+  if (streams.length > 0) line.streams.set(lane, streams)
   else {
-    waitingStreams.delete(lane)
-    leaveShareOrder(waitingLanes, lane)
+    line.streams.delete(lane)
+    leaveShareOrder(line.lanes, lane)
   }
 }
 
 /** The stream whose turn it is. Drops streams that no longer exist. Null: none waits. */
 export function firstWaitingStream(queue: QueueState, keyState: KeyState): MessageStream | null {
-  for (
-    let lane = firstByShare(keyState.waitingLanes, queue.lanes, 'moves');
-    lane !== null;
-    lane = firstByShare(keyState.waitingLanes, queue.lanes, 'moves')
-  ) {
-    const id = keyState.waitingStreams.get(lane.id)?.[0]
+  const { line } = keyState
+  if (line === null) return null
+  for (let lane = firstByShare(line.lanes, queue.lanes, 'moves'); lane !== null; lane = firstByShare(line.lanes, queue.lanes, 'moves')) {
+    const id = line.streams.get(lane.id)?.[0]
     const stream = id === undefined ? undefined : queue.streams.get(id)
     if (stream !== undefined) return stream
     removeWaitingStream(keyState, { id: id ?? '', lane: lane.id })
@@ -50,11 +56,11 @@ export function wakeFromKeys(queue: QueueState, stream: MessageStream, keyState:
     const each = queue.keyStates.get(key)
     if (each !== undefined) removeWaitingStream(each, stream)
   }
-  stream.blockedBy = []
+  stream.blockedBy = NO_KEYS
   stream.wokenBy = null
   if (!isCounted) return
   stream.wokenBy = keyState.id
-  keyState.wokenStreams.add(stream.id)
+  keyState.line?.woken.add(stream.id)
   grantShare(queue, stream.lane)
 }
 
@@ -62,5 +68,5 @@ export function wakeFromKeys(queue: QueueState, stream: MessageStream, keyState:
 export function endWake(queue: QueueState, stream: MessageStream): boolean {
   if (stream.wokenBy === null) return false
   queue.keysToWake.add(stream.wokenBy)
-  return queue.keyStates.get(stream.wokenBy)?.wokenStreams.delete(stream.id) ?? false
+  return queue.keyStates.get(stream.wokenBy)?.line?.woken.delete(stream.id) ?? false
 }

@@ -9,7 +9,7 @@
  *
  * See also: store/queue/lane-snapshots, queue/observe/lane-view, http/api/queue.
  */
-import type { Throughput, ThroughputStep } from '../../queue/observe/throughput.ts'
+import { lastStepStart, throughputSince } from '../../queue/observe/throughput.ts'
 import { statusOfLane, type LaneStatus } from '../../queue/observe/lane-view.ts'
 import type { Lane, QueueState } from '../../queue/queue-state.ts'
 import { redactLocalParts } from '../../mail/redact-local-parts.ts'
@@ -124,13 +124,5 @@ const redactStatus = (status: LaneStatus): LaneStatus => ({
 /** The intervals from the last written one on, which may have grown. */
 function stepsOf({ account, domain, throughput: rates }: Lane, which: SeriesInterval, from: number): LaneThroughputRow[] {
   const width = SERIES_INTERVAL_MS[which]
-  return stepsSince(rates[which], from).map(([at, ins, tries, outs]) => ({ account, domain, width, at, ins, tries, outs }))
+  return throughputSince(rates, which, from).map(([at, ins, tries, outs]) => ({ account, domain, width, at, ins, tries, outs }))
 }
-
-function stepsSince(steps: readonly ThroughputStep[], from: number): readonly ThroughputStep[] {
-  let start = steps.length
-  while (start > 0 && (steps[start - 1]?.[0] ?? 0) >= from) start -= 1
-  return steps.slice(start)
-}
-
-const lastStepStart = (rates: Throughput, which: SeriesInterval): number => rates[which].at(-1)?.[0] ?? 0

@@ -17,6 +17,7 @@ import { sharedKeys } from '../../queue/schedule/operator-commands.ts'
 import { applyCommand, type Queue } from '../../queue/queue.ts'
 import { BACKOFF_KEYS, keyReasonOf } from '../../queue/backoff/backoff-key.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
+import { standForKey } from '../../queue/clean-attempts.ts'
 import { listPendingQueueCommandsForOperator, type QueueCommand, type QueueCommandResult } from '../../store/queue/commands.ts'
 
 /** Bounds the time of one tick. */
@@ -87,7 +88,7 @@ function runCommand(
 
 /** A misspelt key must not look like one that has recovered. Faults: bad_request (the queue does not know the key). */
 function checkKeyExists(queue: Queue, { command }: QueueCommand): void {
-  if (command.kind === 'recover-key' && !queue.keyStates.has(command.key))
+  if (command.kind === 'recover-key' && !queue.keyStates.has(command.key) && !standForKey(queue, command.key))
     throw new Fault('bad_request', 'no such backoff key is or was active; GET /v1/queue lists the active keys')
 }
 

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { applyLateResult } from '../../../src/queue/backoff/late-result.ts'
 import { BACKOFF_KEYS } from '../../../src/queue/backoff/backoff-key.ts'
+import { standForKey } from '../../../src/queue/clean-attempts.ts'
 import { BACKOFF_POLICIES } from '../../../src/queue/backoff/policy.ts'
 import { createQueue, type Queue } from '../../../src/queue/queue.ts'
 import { snapshotEpisodes } from '../../../src/queue/snapshot.ts'
@@ -58,7 +59,7 @@ describe('a late result', () => {
     const queue = newQueue()
     apply(queue, { kind: 'accepted' }, T0, T0 + MINUTE)
     expect(queue.keyStates.has(BACKOFF_KEYS.account(to))).toBe(false)
-    expect(queue.keyStates.has(BACKOFF_KEYS.ip(to))).toBe(true)
+    expect(standForKey(queue, BACKOFF_KEYS.ip(to))).toBe(true)
   })
 
   test('of a failed connection pauses the hosts', () => {

@@ -57,7 +57,7 @@ describe.each(engines)('$kind', ({ open }) => {
     await persistence.refreshAccounts(engine.read, queue, T0 + 2_000)
     expect(snapshotEpisodes(queue)).toMatchObject([{ state: 'recovering' }])
     expect((await save()).rows).toHaveLength(1)
-    queue.keyStates.get(KEY)?.episodes.clear()
+    queue.keyStates.delete(KEY)
     expect([(await save()).removed.length, await stored()]).toEqual([1, 0])
     // Its removal was not answered either.
     restoreEpisodes(queue, [later], T0 + 1_000)
