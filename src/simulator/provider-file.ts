@@ -135,19 +135,27 @@ export type LimitRow = ProviderFile['limit'][number]
 
 /**
  * Reads one provider. `file` is for messages. Throws config_invalid with one line per problem, including answers that are named but
- * missing.
+ * missing, and answers in a phase in which their cause is not known yet.
  */
 export function readProviderFile(file: string, data: unknown): ProviderFile {
   const read = schema.safeParse(data)
   if (!read.success) throw invalidFile(file, schemaProblems(read.error))
-  const missing = answersOf(read.data).filter((each) => !Object.hasOwn(read.data.answer, each))
-  if (missing.length > 0)
-    throw invalidFile(
-      file,
-      [...new Set(missing)].map((each) => `there is no [answer.${each}]`),
-    )
+  const missing = [...new Set(answersOf(read.data).filter((each) => !Object.hasOwn(read.data.answer, each)))]
+  const problems = [
+    ...missing.map((each) => `there is no [answer.${each}]`),
+    ...answersAfterMail(read.data)
+      .filter((each) => DIALOGUE_STAGES[phaseOfAnswer(read.data, each)] === 'connection')
+      .map((each) => `answer.${each}.phase: its cause is known at MAIL, not before`),
+  ]
+  if (problems.length > 0) throw invalidFile(file, problems)
   return read.data
 }
+
+/** The answers that need more than a new connection. */
+const answersAfterMail = ({ connections: each, tls: demand, greylist, limit: limits }: ProviderFile): string[] => [
+  ...[each?.mails_answer, demand?.answer, greylist?.answer].filter((answered) => answered !== undefined),
+  ...limits.flatMap(({ key, answer: answered }) => (key === 'sender-domain' ? [answered] : [])),
+]
 
 /** The names of all answers that the provider may give. */
 function answersOf(file: ProviderFile): string[] {

@@ -320,6 +320,18 @@ const bad = [
   [{ connections: { count: 1, answer: 'slow', mails_answer: 'slow' } }, 'bad.toml: connections: has "mails_answer" without "mails"'],
   [{ connections: { count: 1, answer: 'slow', mails: 1, mails_answer: 'gone' } }, 'bad.toml: there is no [answer.gone]'],
   [{ tls: { offered: false, answer: 'slow' } }, 'bad.toml: tls: demands TLS and does not offer it'],
+  [
+    { tls: { answer: 'early' }, answer: { ...answer, early: { text: '530 TLS', phase: 'greeting' } } },
+    'bad.toml: answer.early.phase: its cause is known at MAIL, not before',
+  ],
+  [
+    { connections: { count: 1, answer: 'many', mails: 1, mails_answer: 'many' }, answer },
+    'bad.toml: answer.many.phase: its cause is known at MAIL, not before',
+  ],
+  [
+    { limit: [{ ...LIMIT, key: 'sender-domain', answer: 'listed' }], answer },
+    'bad.toml: answer.listed.phase: its cause is known at MAIL, not before',
+  ],
   [{ tls: { answer: 'gone' } }, 'bad.toml: there is no [answer.gone]'],
   [{ answer: { accepted: { text: '250 ok', phase: 'quit' } } }, 'bad.toml: answer.accepted.phase: '],
   [{ answer: { accepted: { text: 'hello' } } }, 'bad.toml: answer.accepted.text: does not begin with a reply code'],
