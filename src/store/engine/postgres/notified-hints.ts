@@ -75,13 +75,13 @@ const createListeningPool = ({ connect, limits }: HintOptions, onNotified: (payl
     open: (connection) => connection.executeScript(`${limitsSql('session', limits)}; listen ${CHANNEL}`),
   })
 
-/** Calls once for all that was added in a time. One call at a time: what is added meanwhile is for the next one. */
-function createGatherer(call: () => Promise<void>): { readonly add: () => void; readonly stop: () => void } {
+/** Sends once for all that was added in a time, and one at a time: what is added meanwhile is for the next one. */
+function createGatherer(send: () => Promise<void>): { readonly add: () => void; readonly stop: () => void } {
   let timer: NodeJS.Timeout | undefined
   let isDue = false
   const onTimer = async (): Promise<void> => {
     isDue = false
-    await call()
+    await send()
     timer = undefined
     if (isDue) add()
   }
