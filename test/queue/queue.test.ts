@@ -72,6 +72,17 @@ test('a blocklisted IP pauses and the message leaves by the other; refused from 
   expect(ends(applyAttemptResult(queue, second?.number ?? 0, refusal('ip-blocklist', { final: true }), T0))).toEqual(['failed'])
 })
 
+test('a message that was the probe of a blocklisted IP waits until the IP is accepted again', () => {
+  const queue = queueOf(['192.0.2.1', '192.0.2.2'])
+  fill(queue, 12)
+  const delistedAt = T0 + 9 * HOUR
+  const respond = (_: unknown, now: number) => (now < delistedAt ? refusal('ip-blocklist', { final: true }) : OK)
+  const { events } = runUntil(queue, T0, T0 + 12 * HOUR, respond)
+  const refusedProbes = transitionsOf(events).filter(({ from, to }) => from === 'probing' && to === 'paused')
+  expect(refusedProbes.length).toBeGreaterThan(12)
+  expect(ends(events)).toEqual(Array<string>(12).fill('delivered'))
+})
+
 test('other messages to the site leave by the IP that is open', () => {
   const queue = queueOf(['192.0.2.1', '192.0.2.2'])
   fill(queue, 40)
@@ -310,6 +321,23 @@ test('the learnt rate halves while refusals continue, and grows with clean repli
   expect(rate()).toBeGreaterThan(halved)
 })
 
+test('a refused rate falls to just below what an hour accepted, and grows slowly from there', () => {
+  const queue = queueOf()
+  fill(queue, 30_000)
+  const limit = { count: 0, from: T0 }
+  // A provider that accepts 3,000 in each hour of its clock.
+  const respond = (_: Dispatch, now: number): AttemptResult => {
+    if (now - limit.from >= HOUR) Object.assign(limit, { count: 0, from: now })
+    limit.count += 1
+    return limit.count <= 3_000 ? OK : refusal('ip-rate')
+  }
+  const { events } = runUntil(queue, T0, T0 + 9 * HOUR, respond)
+  const refusals = transitionsOf(events, 'ip-rate').filter(({ to }) => to === 'paused')
+  expect(queue.keyStates.get('ip|192.0.2.1|big')?.learnedRate?.perMinute).toBeGreaterThan(25)
+  expect(queue.keyStates.get('ip|192.0.2.1|big')?.learnedRate?.perMinute).toBeLessThan(65)
+  expect(refusals.filter(({ at }) => at > T0 + 4 * HOUR).length).toBeLessThan(5)
+})
+
 test('simultaneous connections are learnt: half of what was too many, and one more after many clean replies', () => {
   const queue = queueOf()
   fill(queue, 6_000)
@@ -383,7 +411,7 @@ test('after a crash messages in flight wait again; what is known about keys outl
   restoreEpisodes(fresh, snapshotEpisodes(queue), T0)
   fill(fresh, 9)
   expect(nextDispatchBatch(fresh, T0 + 1, 9).dispatches).toEqual([])
-  expect(nextWakeAt(fresh, T0 + 1)).toBeGreaterThan(T0 + 4 * HOUR)
+  expect(nextWakeAt(fresh, T0 + 1)).toBeGreaterThan(T0 + 20 * MINUTE)
 })
 
 test('a gateway is a site for ip, connection and warmup keys only', () => {

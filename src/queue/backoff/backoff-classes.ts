@@ -70,10 +70,11 @@ export type BackoffClassRow = {
   readonly baseMs: number
   readonly growth: number
   /**
-   * Whether the key learns how long this provider refuses: each refused probe lengthens the pause by `growth`, and the next pause begins one step
-   * below the one after which a probe was accepted. Otherwise each pause of the episode is longer than the one before.
+   * How the key learns how long this destination refuses (queue/backoff/pause-length). A pause is the base and a part of `growth` − 1 of the
+   * time that it has refused so far. The next refusal begins with a pause as long as the last one, up to `longestMs`, unless it comes more
+   * than `forgetMultiple` times as long after it (null: while n is kept). Null: each pause of the episode is longer than the one before.
    */
-  readonly learnsPause: boolean
+  readonly learnsPause: { readonly longestMs: number; readonly forgetMultiple: number | null } | null
   readonly capMs: number
   /** How it recovers; null: as the policy says. */
   readonly recovery: RecoveryLadder | null
@@ -115,7 +116,7 @@ const DEFAULT_CLASS_ROW = {
   pauseAtMultiple: null,
   baseMs: 0,
   growth: 2,
-  learnsPause: false,
+  learnsPause: null,
   capMs: 0,
   recovery: null,
   pauseLength: 'ladder',

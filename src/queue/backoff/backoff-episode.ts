@@ -27,9 +27,14 @@ export type BackoffEpisode = {
   /** The next sending time of a pause; null: not paused, or until an operator's Recover. */
   readonly until: number | null
   readonly pausedMs: number
-  /** For classes that learn the pause: its step, and when the present refusal began. Absent in rows of older versions. */
+  /**
+   * For classes that learn the pause: the refused probes of the present refusal, when it began, when the last of them was refused, and how
+   * long the refusal before is taken to have lasted. Absent in rows of older versions.
+   */
   readonly pauseStep?: number
   readonly refusedAt?: number
+  readonly probedAt?: number
+  readonly refusedMs?: number
   /** When the last hit of the class came; for classes that relapse by a trip: the last trip. */
   readonly troubleAt: number
   readonly counts: readonly MeasureCount[]

@@ -7,11 +7,11 @@
  * See also: queue/backoff/backoff-state (the states), queue/backoff/backoff-classes (the classes), queue/backoff/trip-detection,
  * queue/backoff/key-state (the caller).
  */
-import { endOfProviderDay, isTimeZone } from './provider-day.ts'
 import { type BackoffEpisode, MAX_EVIDENCE, recoveryOf } from './backoff-episode.ts'
 import { type EvidenceReply, type KeyTransition, TRANSITION_KINDS } from '../message.ts'
 import type { BackoffClassRow } from './backoff-classes.ts'
 import type { BackoffPolicy } from './policy.ts'
+import { learnAtPause, learnAtRecovery, pauseEndOf } from './pause-length.ts'
 import { type BackoffSignal, type BackoffState, nextBackoffState } from './backoff-state.ts'
 import { countFeedback, detectTrip, emptyCounts, hasRelapseShare } from './trip-detection.ts'
 
@@ -39,52 +39,13 @@ export type BackoffFeedback = {
   readonly connections: number
 }
 
-const DAY_MS = 24 * 3_600_000
-/** A provider that states a longer delay is not believed. */
-const MAX_STATED_DELAY_MS = 7 * DAY_MS
-
-/** When a pause that starts now ends; null: with an operator's Recover. */
-function computePauseEnd(
-  policy: BackoffPolicy,
-  episode: BackoffEpisode,
-  feedback: Pick<BackoffFeedback, 'statedDelayMs' | 'zone'> | null,
-  input: TransitionInput,
-): number | null {
-  const backoffClass = policy.classes[episode.class]
-  if (backoffClass.pauseLength === 'operator') return null
-  const stated = policy.honorsStatedDelay ? (feedback?.statedDelayMs ?? null) : null
-  if (stated !== null && stated > 0) return input.now + Math.min(stated, MAX_STATED_DELAY_MS)
-  if (backoffClass.pauseLength === 'midnight') {
-    const zone = feedback?.zone ?? null
-    if (zone === null || !isTimeZone(zone)) return input.now + Math.round(policy.unknownMidnightMs * (1 + input.random))
-    return endOfProviderDay(input.now, zone) + Math.round(input.random * policy.midnightJitterMs)
-  }
-  const [low, high] = policy.jitter
-  const length = Math.min(backoffClass.capMs, backoffClass.baseMs * backoffClass.growth ** Math.min(400, stepOf(backoffClass, episode)))
-  return input.now + Math.round(length * (low + (high - low) * input.random))
-}
-
-/** By how many steps a pause is longer than the first. */
-const stepOf = ({ learnsPause }: BackoffClassRow, { n, pauseStep }: BackoffEpisode): number => (learnsPause ? (pauseStep ?? 0) : n - 1)
-
-/** The step of the next pause, and when the refusal began. A provider that accepted a probe may have stopped refusing before. */
-function learnPause(
-  { learnsPause }: BackoffClassRow,
-  episode: BackoffEpisode,
-  now: number,
-): Pick<BackoffEpisode, 'pauseStep' | 'refusedAt'> {
-  if (!learnsPause) return {}
-  const isRefusedProbe = episode.state === 'probing'
-  const { pauseStep = 0, refusedAt = now } = episode
-  return isRefusedProbe ? { pauseStep: pauseStep + 1, refusedAt } : { pauseStep: Math.max(0, pauseStep - 1), refusedAt: now }
-}
-
 /** The episode in another state, with a new epoch and empty counts. */
 function enterState(policy: BackoffPolicy, episode: BackoffEpisode, to: BackoffState, input: TransitionInput): BackoffEpisode {
   const { now, epoch } = input
   const counts = emptyCounts(policy.classes[episode.class])
   const reset = { state: to, epoch, since: now, until: null, counts, inARow: 0, batch: 0, sent: 0, answered: 0, movedAt: now }
-  return { ...episode, ...reset, rung: to === 'recovering' ? 0 : null, rungAt: now, clean: 0 }
+  const learned = to === 'recovering' && episode.state === 'probing' ? learnAtRecovery(policy, episode, now) : {}
+  return { ...episode, ...reset, ...learned, rung: to === 'recovering' ? 0 : null, rungAt: now, clean: 0 }
 }
 
 /** Resets n where the key was clean for long enough. */
@@ -102,9 +63,9 @@ function enterPaused(
   input: TransitionInput,
 ): BackoffEpisode {
   const isNewPause = feedback !== null && episode.state !== 'throttled'
-  const learned = feedback === null ? {} : learnPause(policy.classes[episode.class], episode, input.now)
+  const learned = feedback === null ? {} : learnAtPause(policy, episode, input.now)
   const counted = { ...episode, n: Math.max(1, episode.n + (isNewPause ? 1 : 0)), ...learned }
-  const until = computePauseEnd(policy, counted, feedback, input)
+  const until = pauseEndOf(policy, counted, feedback, input)
   return { ...enterState(policy, counted, 'paused', input), until, pausedMs: until === null ? 0 : until - input.now }
 }
 

@@ -135,12 +135,13 @@ function applyToKey(context: ResultContext, keyState: KeyState, hit: ClassHit | 
   const { queue, result, now } = context
   countAttempt(queue, keyState, result.kind === 'accepted', now)
   const events = applyToEpisodes(context, keyState, hit)
-  if (queue.policy.adapts) learnLimits(context, keyState)
+  const isPausing = events.some((event) => event.kind === 'queue.paused' && event.from !== 'probing')
+  if (queue.policy.adapts) learnLimits(context, keyState, isPausing)
   return events
 }
 
 /** The key learns its rate, or its simultaneous connections. */
-function learnLimits({ queue, attempt, result, now }: ResultContext, keyState: KeyState): void {
+function learnLimits({ queue, attempt, result, now }: ResultContext, keyState: KeyState, isPausing: boolean): void {
   const kind = keyState.key?.kind
   if (kind === 'account') return
   const name = result.kind === 'refused' ? result.pause : null
@@ -157,7 +158,7 @@ function learnLimits({ queue, attempt, result, now }: ResultContext, keyState: K
   const before = keyState.learnedRate
   const cleanPerMinute = countInWindow(keyState.accepted, now) / 60
   const peakPerMinute = countPerMinute(keyState.accepted, now)
-  keyState.learnedRate = learnRate(before, { dispatchNumber, isOverLimit, cleanPerMinute, peakPerMinute }, input)
+  keyState.learnedRate = learnRate(before, { dispatchNumber, isOverLimit, isPausing, cleanPerMinute, peakPerMinute }, input)
   if (before?.perMinute !== keyState.learnedRate?.perMinute) queue.keysToWake.add(keyState.id)
 }
 

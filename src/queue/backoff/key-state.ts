@@ -87,11 +87,11 @@ export function refreshBackoffLimits(queue: QueueState, keyState: KeyState): voi
 }
 
 /** A provider that refuses for minutes counts by minutes, or starts anew: a rate learnt from an hour says nothing about it. */
-const SHORT_REFUSAL_MS = 10 * 60_000
+const SHORT_REFUSAL_MS = 20 * 60_000
 
 /** Whether a probe has just shown that a refusal was short. */
 const isShortRefusal = (queue: QueueState, [before, after]: readonly [BackoffEpisode, BackoffEpisode], now: number): boolean =>
-  queue.policy.classes[before.class].learnsPause &&
+  queue.policy.classes[before.class].learnsPause !== null &&
   before.state === 'probing' &&
   after.state === 'recovering' &&
   now - (before.refusedAt ?? 0) <= SHORT_REFUSAL_MS

@@ -1,8 +1,9 @@
 /**
  * rate-limiter - a token bucket, and a rate that a key learns
  *
- * There is no learnt rate until refusals ask for a lower one. Then the rate is half of the accepted messages, and is halved again if refusals
- * continue at that rate. Each clean reply adds a little: an hour at full rate adds a quarter of the rate at its start.
+ * There is no learnt rate until refusals ask for a lower one. Then the rate is half of the accepted messages. If refusals continue at that
+ * rate, it falls to nine tenths of what was accepted in the last hour, by half at most. Each clean reply adds a little: an hour at full rate adds
+ * a quarter of the rate at its start, or a sixteenth once it was refused.
  *
  * Most providers count by the hour, so the first halving takes the accepted messages of an hour. A provider that refuses within the first ten
  * minutes may count by the minute and would then get far too little. In that case the first rate is a guess, which doubles in a quarter of an
@@ -37,6 +38,10 @@ const MIN_OVER_LIMIT_SHARE = 0.05
 /** The counts restart after a minute, but not before this many results. */
 const WINDOW_MS = 60_000
 const MIN_WINDOW_REPLIES = 20
+/** A rate that was in force for an hour meets the limit at what was accepted in that hour. The new rate stays a little below. */
+const ACCEPTED_SHARE = 0.9
+/** After its first refusal a rate grows by a sixteenth an hour instead of a quarter. */
+const SLOW_GROWTH_SHARE = 0.25
 /** A burst of refusals halves the rate once. Longer trouble is a matter of the backoff. */
 const MIN_HALVING_INTERVAL_MS = 60_000
 /** A rate at which fewer messages were accepted has not been tried: a provider that refuses everything says nothing about it. */
@@ -57,6 +62,8 @@ type RateFeedback = {
   readonly dispatchNumber: number
   /** Whether the reply asks for a lower rate. */
   readonly isOverLimit: boolean
+  /** Whether the key pauses because of it: so many in a row need no further count. */
+  readonly isPausing: boolean
   /** Accepted messages a minute: over the last hour, and over those of its slots that have any. */
   readonly cleanPerMinute: number
   readonly peakPerMinute: number
@@ -75,7 +82,7 @@ export function learnRate(
   const before = rate ?? { ...EMPTY_RATE, halvedAt: now, from: now }
   if (feedback.dispatchNumber <= before.epoch) return before
   const next = countReply(before, feedback.isOverLimit, now)
-  if (feedback.isOverLimit) return shouldHalve(next, now) ? halveRate(next, feedback, input) : next
+  if (feedback.isOverLimit) return shouldLower(next, feedback.isPausing, now) ? lowerRate(next, feedback, input) : next
   if (now - before.halvedAt >= FORGET_MS) return null
   return before.perMinute === null ? next : { ...next, ...increaseRate(before, before.perMinute) }
 }
@@ -87,30 +94,32 @@ function countReply(before: AdaptiveRate, isOverLimit: boolean, now: number): Ad
   return { ...before, from, seen: seen + 1, asked: asked + (isOverLimit ? 1 : 0), clean: before.clean + (isOverLimit ? 0 : 1) }
 }
 
-function shouldHalve({ perMinute, halvedAt, clean, seen, asked }: AdaptiveRate, now: number): boolean {
+function shouldLower({ perMinute, halvedAt, clean, seen, asked }: AdaptiveRate, isPausing: boolean, now: number): boolean {
   const isRateTried = perMinute === null || (now - halvedAt >= MIN_HALVING_INTERVAL_MS && clean >= MIN_CLEAN_REPLIES)
-  return isRateTried && asked >= MIN_OVER_LIMIT && asked >= MIN_OVER_LIMIT_SHARE * seen
+  const isCounted = asked >= MIN_OVER_LIMIT && asked >= MIN_OVER_LIMIT_SHARE * seen
+  return isRateTried && (isCounted || (isPausing && perMinute !== null))
 }
 
-function halveRate(
+function lowerRate(
   rate: AdaptiveRate,
   { cleanPerMinute: clean, peakPerMinute: best }: RateFeedback,
   { now, epoch }: { readonly now: number; readonly epoch: number },
 ): AdaptiveRate {
-  const isFirst = rate.perMinute === null
-  const currentPerMinute = rate.perMinute ?? Math.max(clean, 2 * MIN_PER_MINUTE)
-  const isShortBurst = best >= SHORT_BURST_FACTOR * clean
-  const known = { start: isFirst ? currentPerMinute : rate.start, guessTo: isFirst && isShortBurst ? best / 2 : 0 }
-  return {
-    perMinute: Math.max(MIN_PER_MINUTE, currentPerMinute / 2),
-    ...known,
-    epoch,
-    halvedAt: now,
-    from: now,
-    seen: 0,
-    asked: 0,
-    clean: 0,
-  }
+  const lowered = rate.perMinute === null ? firstRate(clean, best) : nextRate(rate.perMinute, clean)
+  return { ...lowered, epoch, halvedAt: now, from: now, seen: 0, asked: 0, clean: 0 }
+}
+
+type LoweredRate = Pick<AdaptiveRate, 'perMinute' | 'start' | 'guessTo'>
+
+function firstRate(clean: number, best: number): LoweredRate {
+  const start = Math.max(clean, 2 * MIN_PER_MINUTE)
+  return { perMinute: Math.max(MIN_PER_MINUTE, start / 2), start, guessTo: best >= SHORT_BURST_FACTOR * clean ? best / 2 : 0 }
+}
+
+/** A rate that was refused is near the limit: it grows slowly from there. */
+function nextRate(before: number, clean: number): LoweredRate {
+  const perMinute = Math.max(MIN_PER_MINUTE, before / 2, Math.min(before, ACCEPTED_SHARE * clean))
+  return { perMinute, start: SLOW_GROWTH_SHARE * perMinute, guessTo: 0 }
 }
 
 /** The rate after one clean reply. A guess beyond its bound becomes an ordinary rate. */

@@ -4,13 +4,13 @@
  * The smallest of what its episodes, its learnt and set rates, its connections, its warm-up and its slots allow.
  * Changes nothing but the fill level of the token bucket.
  *
- * See also: queue/backoff/key-state, queue/backoff/rate-limiter, queue/backoff/concurrency-limiter, queue/backoff/warm-up.
+ * See also: queue/backoff/key-state, queue/backoff/rate-limiter, queue/backoff/concurrency-limiter, queue/shaping/warm-up.
  */
 import type { KeyState, QueueState } from '../queue-state.ts'
 import { slotsLeft } from '../schedule/fair-share.ts'
 import { nextTokenAt, refillBucket } from './rate-limiter.ts'
 import { shapedConnectionsOf, shapedRateOf } from '../shaping/limits-in-force.ts'
-import { startOfNextUtcDay, startOfUtcDay, warmUpAllowance } from './warm-up.ts'
+import { startOfNextUtcDay, startOfUtcDay, warmUpAllowance } from '../shaping/warm-up.ts'
 
 /** The lower of two limits; null: no limit. */
 export const minLimit = (a: number | null, b: number | null): number | null => (a === null ? b : b === null ? a : Math.min(a, b))

@@ -73,7 +73,7 @@ type TripDecision = { readonly isTripped: boolean; readonly signal: BackoffSigna
 /** What the counts of an episode say. `trips`: the caller's own decision, which replaces that of the measures. */
 export function detectTrip(row: BackoffClassRow, episode: BackoffEpisode, trips: boolean | null, now: number): TripDecision {
   const ratio = episode.state === 'throttled' ? (row.repeatTrip?.ratio ?? null) : null
-  const hasLearnt = row.learnsPause && episode.n > 0
+  const hasLearnt = row.learnsPause !== null && episode.n > 0
   const evaluations = row.measures.flatMap((measure, i) => {
     const count = episode.counts[i]
     const at = {

@@ -2,12 +2,13 @@
  * attempt-result - applies the result of an attempt to its message and to the backoff keys
  *
  * The message ends (delivered, failed or given up), is deferred by the retry schedule, or continues at once with an egress IP that has not been
- * refused. A message that was refused for its IP ends only when no permitted IP is left. The queue stores nothing: the caller writes the
- * events before it continues.
+ * refused. A message that was refused for its IP ends only when no permitted IP is left, and not if it was a probe of the IP. The queue stores
+ * nothing: the caller writes the events before it continues.
  *
  * Mutates the queue. See also: queue/backoff/feedback (the keys), queue/schedule/retry (the schedule), queue/schedule/lane.
  */
 import { deadlineFor } from './hold-time.ts'
+import { BACKOFF_KEYS } from '../backoff/backoff-key.ts'
 import { evidenceOf } from '../backoff/episode-feedback.ts'
 import { applyReportToKeys, applyResultToKeys } from '../backoff/feedback.ts'
 import { poolOf } from '../egress-pool.ts'
@@ -113,15 +114,22 @@ function decideDisposition(queue: QueueState, { entry, attempt, result }: Applie
   const refusedBy = isIpRefusal(queue, result) ? [...entry.refusedBy, attempt.dispatch.egressIp].toSorted() : entry.refusedBy
   const hasOther = poolOf(queue.pools, entry.message).ips.some(({ ip }) => !refusedBy.includes(ip))
   if (refusedBy !== entry.refusedBy && hasOther) return { kind: 'requeue', refusedBy }
-  if (!result.deferral) return { kind: 'end', end: 'failed' }
+  if (!result.deferral && !isBlockProbe(queue, attempt, result)) return { kind: 'end', end: 'failed' }
   const backoffClass = result.pause === null ? null : queue.policy.classes[result.pause]
   const atLeast = Math.max(result.statedDelayMs ?? 0, backoffClass?.minRetryDelayMs ?? 0)
-  return scheduleRetry(queue, entry, { isBlocked: backoffClass !== null && backoffClass.key !== null, statedDelayMs: atLeast }, now)
+  const isBlocked = backoffClass !== null && backoffClass.key !== null
+  return scheduleRetry(queue, { ...entry, refusedBy }, { isBlocked, statedDelayMs: atLeast }, now)
 }
 
 /** Whether the same message may be accepted from another egress IP. */
 function isIpRefusal(queue: QueueState, { reason, pause }: RefusedAttempt): boolean {
   return pause === null ? reason === 'ip-blocked' : queue.policy.classes[pause].canRetryOtherIp
+}
+
+/** Whether a probe found its egress IP still refused. The message was sent to find that out, and waits for the end of the refusal as the others do. */
+function isBlockProbe(queue: QueueState, { dispatch }: InFlightAttempt, { pause }: RefusedAttempt): boolean {
+  if (pause === null || !queue.policy.classes[pause].canRetryOtherIp) return false
+  return queue.keyStates.get(BACKOFF_KEYS.ip(dispatch))?.episodes.get(pause)?.state === 'probing'
 }
 
 function scheduleRetry(

@@ -26,7 +26,7 @@ import {
   type EgressPath,
 } from '../queue-state.ts'
 import { shapedConnectionsOf, shapedRateOf } from '../shaping/limits-in-force.ts'
-import { startOfUtcDay } from '../backoff/warm-up.ts'
+import { startOfUtcDay } from '../shaping/warm-up.ts'
 import { rotationOrderOf, advanceRotation } from './egress-rotation.ts'
 import { firstInRing, joinRing, leaveRing, takeShare } from './lane-shares.ts'
 import { putEpisode } from '../backoff/key-episodes.ts'

@@ -99,7 +99,7 @@ describe('one key', () => {
     expect(adviceFor(machine)).toMatchObject({ action: 'slow', state: 'probing', perMinute: 5, connections: 1, until: null })
     const accepted = Array.from({ length: 5 }, (_, n) => outcome(until + 1_000 * (n + 1), { kind: 'accepted' }))
     expect(feed(machine, accepted)).toEqual([`queue.recovering ${KEY}`])
-    expect(adviceFor(machine)).toMatchObject({ action: 'slow', state: 'recovering', perMinute: 6, connections: null })
+    expect(adviceFor(machine)).toMatchObject({ action: 'slow', state: 'recovering', perMinute: 15, connections: null })
     let at = until + 10_000
     for (let n = 0; n < 120; n++) feed(machine, [outcome((at += MINUTE_MS), { kind: 'accepted' })])
     expect(adviceFor(machine)).toMatchObject({ action: 'open', state: 'active', perMinute: null })

@@ -269,9 +269,9 @@ const DEPARTURES = [
   ['ip-reputation', 1, 120, 60],
   ['ip-reputation', 3, 480, 120],
   ['network', 1, 5, 2],
-  ['network', 4, 40, 2.1],
-  ['network', 400, 60, 60],
-  ['ip-blocklist', 2, 720, 720],
+  ['network', 4, 40, 2],
+  ['ip-blocklist', 1, 360, 30],
+  ['ip-blocklist', 2, 720, 31.5],
 ] as const
 
 test.each(DEPARTURES)('%s, pause number %d: %d minutes as specified, %d by default', (name, n, ...want) => {

@@ -65,3 +65,52 @@ test('after a pause, two refusals in a row pause the key again at once; one alon
   expect(pauses[1]).toBe(pauses[0])
   expect(pauses[2]).toBeGreaterThan(pauses[0] ?? 0)
 })
+
+/** The refused connections of each outage, where a server is up for `upMs` and then down for the given times. */
+function refusedByOutage(upMs: number, downMs: readonly number[], seed: number): number[] {
+  const queue = createQueue({ policy: BACKOFF_POLICIES.default, seed, pools: { '*': ['192.0.2.1'] } })
+  const outages = downMs.map((length, n) => {
+    const from = T0 + downMs.slice(0, n).reduce((sum, each) => sum + each, 0) + (n + 1) * upMs
+    return { from, until: from + length, refused: 0 }
+  })
+  const end = (outages.at(-1)?.until ?? T0) + HOUR
+  for (let at = T0, i = 0; at < end; at += MINUTE / 2) {
+    enqueue(queue, mailOf(`m${(i += 1)}`, at), at)
+    runUntil(queue, at, at + MINUTE / 2, (_, now) => {
+      const outage = outages.find(({ from, until }) => from <= now && now < until)
+      if (outage === undefined) return { kind: 'accepted' }
+      outage.refused += 1
+      return refusal('connect')
+    })
+  }
+  expect(queue.entries.size).toBeLessThan(5)
+  return outages.map(({ refused }) => refused)
+}
+
+test('a server that goes down again soon is first asked after the time that the last outage took', () => {
+  for (const seed of [1, 2, 3]) {
+    const [first = 0, ...later] = refusedByOutage(20 * MINUTE, Array<number>(8).fill(10 * MINUTE), seed)
+    expect(first).toBeGreaterThan(3)
+    expect(later.reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(2 * later.length)
+  }
+})
+
+test('the length of an outage is forgotten after four times as long: the next may be a restart', () => {
+  const [, second = 0] = refusedByOutage(3 * HOUR, [10 * MINUTE, 10 * MINUTE], 1)
+  expect(second).toBeGreaterThan(3)
+})
+
+test('a long outage is probed after a growing part of it, and a refused probe costs one connection', () => {
+  const [refused = 0] = refusedByOutage(5 * MINUTE, [6 * HOUR], 1)
+  expect(refused).toBeGreaterThan(15)
+  expect(refused).toBeLessThan(50)
+})
+
+test('where a provider always refuses for as long, few probes are refused and little time is lost', () => {
+  const { queue, pauses } = run(500, 20 * MINUTE, 5_000)
+  const lengths = pauses.slice(3).map(({ at, nextSendingAt }) => ((nextSendingAt ?? Infinity) - at) / MINUTE)
+  expect(queue.entries.size).toBe(0)
+  expect(pauses.length).toBeLessThan(2 * 10 + 3)
+  expect(lengths.toSorted((a, b) => a - b)[Math.floor(lengths.length / 2)]).toBeGreaterThan(12)
+  expect(Math.max(...lengths)).toBeLessThan(45)
+})

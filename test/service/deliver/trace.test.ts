@@ -52,7 +52,7 @@ function listenTo({ telemetry }: Context, filter: TraceFilter): () => readonly T
   }
 }
 
-/** Delivers over SMTP to a server on loopback that defers the first attempt. Backoff runs a hundred thousand times faster. */
+/** Delivers over SMTP to a server on loopback that defers the first attempt. Backoff runs ten thousand times faster. */
 async function startDelivery(context: Context): Promise<void> {
   const mailbox = await startMailbox((_, attempt) => (attempt === 1 ? { code: 451, text: DEFERRAL } : null))
   const transport = createSmtpTransport({
@@ -65,7 +65,7 @@ async function startDelivery(context: Context): Promise<void> {
   const deliverer = createDeliverer(
     context,
     delivererOptions(transport, {
-      policy: speedUpPolicy(BACKOFF_POLICIES.default, 100_000),
+      policy: speedUpPolicy(BACKOFF_POLICIES.default, 10_000),
       retry: { ...RETRY_SCHEDULES.default, delaysMs: [30] },
       pools: { '*': ['127.0.0.1'] },
     }),
