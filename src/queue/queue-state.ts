@@ -63,7 +63,7 @@ export type MessageStream = {
   readonly egressIps: readonly PooledIp[]
   /** Whether its pool has one egress IP only. */
   readonly isOnlyIp: boolean
-  /** Null while it is idle: most streams are, and their keys take more memory than all else (queue/stream-route). */
+  /** Null while nobody needs it: most streams are idle, and their keys take more memory than all else (queue/stream-route). */
   route: StreamRoute | null
   ready: Fifo<MailId> | null
   /** Ready and deferred messages, without the deleted ones. */
@@ -213,6 +213,8 @@ export type QueueState = {
   readonly keyStates: Map<BackoffKeyId, KeyState>
   /** The latest accepted message at each site whose keys have no states yet. */
   readonly cleanAttempts: Map<string, CleanAttempt>
+  /** Idle streams that keep their routes; the one that became idle first is the first (queue/stream-route). */
+  readonly idleRoutes: Set<MessageStream>
   readonly inFlightAttempts: Map<number, InFlightAttempt>
   /** Simultaneous attempts that a host set has earned by its replies. Its name is the MX hosts, as keys contain them. */
   readonly hostConcurrency: Map<string, number>
@@ -265,6 +267,7 @@ export function createQueueState(options: QueueOptions, retrySchedule: DeliveryR
     lanes: new Map(),
     keyStates: new Map(),
     cleanAttempts: new Map(),
+    idleRoutes: new Set(),
     inFlightAttempts: new Map(),
     hostConcurrency: new Map(),
     waitingByHosts: new Map(),

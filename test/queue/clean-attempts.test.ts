@@ -123,8 +123,20 @@ test.each(SITES)('the keys of an idle stream to %s find it, and are the same whe
     const shared = egressPaths.map(({ egressIp }) => BACKOFF_KEYS.own({ egressIp }))
     for (const key of [...keys, ...egressPaths.flatMap((path) => path.keys)].filter((each) => !shared.includes(each)))
       expect([key, findStreamOfKey(queue, key)?.id]).toEqual([key, stream.id])
-    expect(stream.route).toBeNull()
+    // As if other streams had become idle since.
+    stream.route = null
     const [first] = nextDispatchBatch(queue, T0, 9).dispatches.filter((dispatch) => dispatch.site === site)
     expect(queue.inFlightAttempts.get(first?.number ?? 0)?.keys).toEqual(expect.arrayContaining([...keys]))
   }
+})
+
+test('only the streams that became idle last keep their keys', () => {
+  const queue = createQueue({ policy: BACKOFF_POLICIES.default, seed: 5, pools: { '*': [IP] } })
+  for (let n = 0; n < 300; n++) {
+    enqueue(queue, mailOf(`m${n}`, T0, destinationOf(`d${n}.example`)), T0)
+    for (const { number } of nextDispatchBatch(queue, T0, 9).dispatches) applyAttemptResult(queue, number, { kind: 'accepted' }, T0)
+    nextDispatchBatch(queue, T0, 9)
+  }
+  const streams = [...queue.streams.values()]
+  expect(streams.map(({ route }) => route !== null)).toEqual(streams.map((_, n) => n >= streams.length - 256))
 })

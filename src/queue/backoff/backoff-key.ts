@@ -72,7 +72,12 @@ const ALL_DOMAINS = '*'
 /** Names come from outside: a `|` in one must not look like a separator. */
 export const escapePart = (text: string): string => (text.includes('|') ? text.replaceAll('|', '_') : text)
 
-const joinParts = (kind: BackoffKeyKind, ...parts: readonly string[]): BackoffKeyId => `${kind}|${parts.map(escapePart).join('|')}`
+/** Called for every key of every message: no list is made. */
+function joinParts(kind: BackoffKeyKind, first: string, second?: string, third?: string): BackoffKeyId {
+  const start = `${kind}|${escapePart(first)}`
+  if (second === undefined) return start
+  return third === undefined ? `${start}|${escapePart(second)}` : `${start}|${escapePart(second)}|${escapePart(third)}`
+}
 
 /**
  * The stored form of a key.
@@ -96,7 +101,7 @@ export function formatKey(key: BackoffKey): BackoffKeyId {
     case 'account':
       return key.site === null ? joinParts(key.kind, String(key.account)) : joinParts(key.kind, String(key.account), key.site)
     case 'manual':
-      return joinParts(key.kind, String(key.account), key.domain ?? ALL_DOMAINS, ...(key.label === null ? [] : [String(key.label)]))
+      return joinParts(key.kind, String(key.account), key.domain ?? ALL_DOMAINS, key.label === null ? undefined : String(key.label))
     case 'lane':
       return joinParts(key.kind, String(key.account), key.domain)
     case 'slots':

@@ -85,7 +85,6 @@ function serveLane(
     const stream = id === undefined ? undefined : queue.streams.get(id)
     if (stream === undefined) return
     const entry = nextReadyEntry(queue, stream)
-    if (entry !== null) stream.route ??= routeOf(queue, stream)
     const egressPath = entry === null ? null : chooseEgressPath(queue, stream, now)
     if (entry === null) {
       deactivateStream(queue, stream, 'idle')

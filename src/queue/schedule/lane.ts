@@ -17,7 +17,7 @@ import type { EvidenceReply, FinalOutcome, QueueEvent } from '../message.ts'
 import { emptyThroughput } from '../observe/throughput.ts'
 import { adjustWaitingShares } from './fair-share.ts'
 import { withId, withoutId } from '../id-set.ts'
-import { routeOf } from '../stream-route.ts'
+import { keepIdleRoute, routeOf } from '../stream-route.ts'
 import { type KeyState, type QueueEntry, type Lane, nextSequenceNumber, type QueueState, type MessageStream } from '../queue-state.ts'
 import { rotationOrderOf, advanceRotation } from './egress-rotation.ts'
 import { popTimer, pushTimer, type Timer } from './timer-heap.ts'
@@ -191,7 +191,7 @@ export function deactivateStream(queue: QueueState, stream: MessageStream, state
   if (endWake(queue, stream)) returnShare(queue.lanes.get(stream.lane))
   stream.wokenBy = null
   if (state !== 'idle') return
-  stream.route = null
+  if (stream.route !== null) keepIdleRoute(queue, stream)
   if (sizeOf(stream.ready) === 0) stream.ready = null
 }
 
