@@ -41,7 +41,14 @@ type RewriteOptions = {
 }
 
 /** Must not leave us, or are no longer true. */
-const ALWAYS_DROPPED: ReadonlySet<string> = new Set(['bcc', 'resent-bcc', 'return-path', 'x-smtpapi', 'x-bounced-send-at'])
+const ALWAYS_DROPPED: ReadonlySet<string> = new Set([
+  'bcc',
+  'resent-bcc',
+  'return-path',
+  'x-smtpapi',
+  'x-bounced-send-at',
+  'x-bounced-priority',
+])
 /** Fields about the structure of the mail, in which variables are not substituted. */
 const STRUCTURAL_FIELD = /^(?:content-|mime-version$|received$|dkim-signature$|message-id$|date$)/
 

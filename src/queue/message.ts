@@ -31,6 +31,8 @@ export type QueueMessage = Destination & {
   readonly refusedBy?: readonly string[]
   /** The number of its label; absent: it has none. */
   readonly label?: number
+  /** Absent: transactional. */
+  readonly isBatch?: true
 }
 
 /** One attempt, to be made now. Numbers rise and are never reused. */

@@ -20,6 +20,7 @@ import type { AttemptResult, Dispatch, EvidenceReply, MailId, QueueMessage } fro
 import { emptyThroughput, type Throughput } from './observe/throughput.ts'
 import type { Fifo } from './schedule/fifo.ts'
 import type { IdSet } from './id-set.ts'
+import type { Ring, ShareHolder } from './schedule/share-holder.ts'
 import { emptyShareOrder, type ShareOrder } from './schedule/share-order.ts'
 import type { QueueShaping } from './shaping/shaping-table.ts'
 import type { DeliveryRetrySchedule } from './schedule/retry.ts'
@@ -59,6 +60,7 @@ export type MessageStream = {
   readonly destination: Destination
   /** The label that all its messages have, if a person paused that label; null: messages with any label and without one. */
   readonly label: number | null
+  readonly isBatch: boolean
   /** Its egress IPs, each with its place in the rotation (queue/schedule/egress-rotation). */
   readonly egressIps: readonly PooledIp[]
   /** Whether its pool has one egress IP only. */
@@ -78,22 +80,14 @@ export type MessageStream = {
 /** Streams by receiving site, recipient domain, MX hosts and account. */
 export type StreamScopes = Readonly<Record<'site' | 'domain' | 'hosts' | 'account', Map<string, IdSet>>>
 
-export type Lane = {
-  readonly id: LaneId
+/** A lane is the holder of the shares of its transactional messages; that of its batch messages is in `batchHolders`. */
+export type Lane = ShareHolder & {
   readonly account: number
   readonly domain: string
   streams: IdSet
-  runnable: Fifo<MessageStreamId> | null
   /** All its messages in the order in which they expire, and when the first is checked; null: there is none. */
   expiryOrder: Fifo<MailId> | null
   expiryCheckAt: number | null
-  /** How many it may still send in this round (deficit round robin). */
-  deficit: number
-  isInRing: boolean
-  /** The number of its last share: it sent, or was woken to send. Of a new lane, that of the queue. */
-  lastShare: number
-  /** The shares that it was granted by being woken and has not used, oldest first, each with the one before it. */
-  grantedShares: readonly GrantedShare[]
   waiting: number
   inFlight: number
   /** The latest replies other than 2xx, of any class. */
@@ -103,19 +97,22 @@ export type Lane = {
   throughput: Throughput
 }
 
-/** A share that a lane was granted, and the one before it. */
-export type GrantedShare = { readonly before: number; readonly share: number }
-
 export type ManualPause = { readonly from: number; readonly until: number; readonly onEnd: 'keep' | 'delete' }
 
 /** A time in which only a person could release a key, in epoch milliseconds. */
 export type HoldPeriod = { readonly from: number; readonly until: number }
 
-/** The streams that wait at a key by lane, the order of the lanes, and the woken streams that have not sent yet. */
-type WaitingLine = {
-  readonly streams: Map<LaneId, MessageStreamId[]>
+/** The streams that wait at a key by lane and class, the order of the lanes of each class, and the woken streams that have not sent yet. */
+export type WaitingLine = {
+  readonly streams: Map<string, MessageStreamId[]>
   readonly lanes: ShareOrder
+  /** Null: no batch messages have waited here. */
+  batchLanes: ShareOrder | null
   readonly woken: Set<MessageStreamId>
+  /** How many of the woken streams are of batch messages. */
+  wokenBatch: number
+  /** What is owed to batch here (queue/schedule/mail-class). */
+  owedToBatch: number
 }
 
 export type KeyState = {
@@ -225,11 +222,15 @@ export type QueueState = {
   readonly inFlightByKey: Map<BackoffKeyId, number>
   /** Streams by scope (queue/backoff/key-scope). */
   readonly streamsByScope: StreamScopes
-  /** The lanes that may have something to send. */
-  readonly ring: ShareOrder
+  /** The lanes that may have transactional messages to send. */
+  readonly ring: Ring
+  /** The same for batch messages, and the holders of their shares by lane. */
+  readonly batchRing: Ring
+  readonly batchHolders: Map<LaneId, ShareHolder>
+  /** What is owed to batch in the ring (queue/schedule/mail-class). */
+  owedToBatch: number
   /** The number of the last share of any lane. */
   shares: number
-  currentLane: LaneId | null
   /** The keys that have an episode that probes. */
   readonly probingKeys: Set<BackoffKeyId>
   /** Keys that may have opened. */
@@ -274,9 +275,11 @@ export function createQueueState(options: QueueOptions, retrySchedule: DeliveryR
     waitingByAccount: new Map(),
     inFlightByKey: new Map(),
     streamsByScope: { site: new Map(), domain: new Map(), hosts: new Map(), account: new Map() },
-    ring: emptyShareOrder(),
+    ring: { order: emptyShareOrder(), current: null },
+    batchRing: { order: emptyShareOrder(), current: null },
+    batchHolders: new Map(),
+    owedToBatch: 0,
     shares: 0,
-    currentLane: null,
     probingKeys: new Set(),
     keysToWake: new Set(),
     timers: [],

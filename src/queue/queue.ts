@@ -124,7 +124,7 @@ function fireTimer(queue: Queue, timer: Timer, events: QueueEvent[], now: number
 
 /** When nextDispatchBatch must be called again at the latest, unless a result or a message comes first; null: never. Not before `now`. */
 export function nextWakeAt(queue: Queue, now: number): number | null {
-  if (queue.currentLane !== null || firstInRing(queue) !== null) return now
+  if (firstInRing(queue) !== null) return now
   for (const key of queue.keysToWake) if (isAwaited(queue.keyStates.get(key))) return now
   for (let next = queue.timers[0]; next !== undefined && isStale(queue, next); next = queue.timers[0]) popTimer(queue.timers)
   const at = queue.timers[0]?.at

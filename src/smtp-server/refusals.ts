@@ -149,10 +149,10 @@ export const REFUSALS = {
     text: 'X-SMTPAPI is not valid JSON or base64-encoded JSON, or its values do not match its recipients',
   },
   manySeparate: { code: 554, status: '5.5.3', text: 'X-SMTPAPI names more than 100 recipients' },
-  sendAt: {
+  sendHeader: {
     code: 554,
     status: '5.6.0',
-    text: 'X-Bounced-Send-At needs one time, such as 2026-12-01T09:00:00+01:00, not too far ahead (submission.sendAtDays)',
+    text: 'X-Bounced-Send-At needs one time, such as 2026-12-01T09:00:00+01:00, not too far ahead (submission.sendAtDays); X-Bounced-Priority is transactional or batch',
   },
   tooGrown: { code: 554, status: '5.3.4', text: 'Mail is too large after substitution of its variables' },
   noLabel: { code: 554, status: '5.7.0', text: 'The label in the user name does not exist' },

@@ -167,7 +167,7 @@ async function receiveSubmission(
 /** The refusal for each Fault of the submission service. Any other Fault is a temporary failure. */
 const REFUSAL_OF_FAULT: Readonly<Partial<Record<Fault['code'], RefusalName>>> = {
   bad_request: 'tooGrown',
-  header_invalid: 'sendAt',
+  header_invalid: 'sendHeader',
   forbidden: 'notYourDomain',
   not_found: 'noLabel',
   quota_exceeded: 'quota',

@@ -48,7 +48,7 @@ test('what needs no change stays byte for byte', () => {
 
 test('Bcc, the vendor extension and a foreign Return-Path are removed; our fields replace the sender’s', () => {
   const text =
-    'Return-Path: <x@example.net>\nBcc: hidden@example.net,\n more@example.net\nbcc: again@example.net\nX-SMTPAPI: {}\n {}\nX-Bounced-Send-At: 2026-12-01T09:00:00Z\nMessage-ID: <theirs@example.net>\nFeedback-ID: theirs\nFrom: a@example.com\nDate: Mon, 1 Jan 2024 00:00:00 +0000\n\nbody'
+    'Return-Path: <x@example.net>\nBcc: hidden@example.net,\n more@example.net\nbcc: again@example.net\nX-SMTPAPI: {}\n {}\nX-Bounced-Send-At: 2026-12-01T09:00:00Z\nx-bounced-priority: batch\nMessage-ID: <theirs@example.net>\nFeedback-ID: theirs\nFrom: a@example.com\nDate: Mon, 1 Jan 2024 00:00:00 +0000\n\nbody'
   const written = rewrite(text)
   expect(written).not.toMatch(/hidden|more@|again|x-smtpapi|x-bounced|return-path|theirs/i)
   expect(written).toContain('Date: Mon, 1 Jan 2024')

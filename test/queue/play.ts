@@ -148,6 +148,7 @@ function submit(world: World): void {
     gateway: site === 'gate',
     mxSet: `mx.${domain}`,
     ...pick(world, [{}, { label: 1 }, { label: 2 }]),
+    ...(draw(world) < 0.3 ? { isBatch: true as const } : {}),
     ...(draw(world) < 0.2 ? sentAt(world.now + Math.floor(draw(world) ** 3 * 10 * DAY), world.now) : {}),
   })
   world.all.add(id)

@@ -45,6 +45,7 @@ test('a header over the limit is refused; a long subject is truncated in the sub
 test.each([
   ['X-Bounced-Send-At: 2026-12-01T09:00:00Z', { 'x-bounced-send-at': '2026-12-01T09:00:00Z' }],
   ['x-bounced-send-at:\n a\nX-BOUNCED-SEND-AT: b', { 'x-bounced-send-at': 'a, b' }],
+  ['X-Bounced-Priority: batch\nX-Bounced-Send-At: soon', { 'x-bounced-priority': 'batch', 'x-bounced-send-at': 'soon' }],
   ['X: y', {}],
 ] as const)('%j instructs us by %j', (fields, want) => {
   expect(bodyOf(`From: a@example.com\n${fields}\n\nx`)?.headers).toEqual(want)

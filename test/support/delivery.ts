@@ -127,6 +127,7 @@ export async function queueMails(context: Context, recipients: readonly string[]
         senderDomain: 'example.org',
         labelName: null,
         labelId: null,
+        isBatch: false,
         variables: {},
         keyIndex: snapshot.signingIndex,
         acceptedAt: at,

@@ -3,7 +3,8 @@
  *
  * Each lane sends up to a quantum per round, so a lane of a million messages waits as long as a lane of one. A closed stream is examined
  * once, however many messages it holds, and not again before a key wakes it. Where a key lets less through than a round, a lane sends one message
- * and gives up the rest of the round: lanes share what the key lets through, however many streams and egress IPs they have.
+ * and gives up the rest of the round: lanes share what the key lets through, however many streams and egress IPs they have. Transactional messages go before batch
+ * messages, which keep a share; each class has its own rounds.
  *
  * Mutates the queue. See also: queue/schedule/lane, queue/backoff/key-state, queue/backoff/send-budget, queue/queue.
  */
@@ -25,15 +26,17 @@ import {
   type MessageStream,
   type EgressPath,
 } from '../queue-state.ts'
+import type { ShareHolder } from './share-holder.ts'
 import { shapedConnectionsOf, shapedRateOf } from '../shaping/limits-in-force.ts'
 import { startOfUtcDay } from '../shaping/warm-up.ts'
 import { rotationOrderOf, advanceRotation } from './egress-rotation.ts'
-import { firstInRing, joinRing, leaveRing, takeShare } from './lane-shares.ts'
+import { owedAfterOne } from './mail-class.ts'
+import { beginRound, endRound, firstInRing, isClassNext, takeShare } from './lane-shares.ts'
 import { putEpisode } from '../backoff/key-episodes.ts'
 import { routeOf } from '../stream-route.ts'
 import type { PooledIp } from '../egress-pool.ts'
 import { followCleanAttempts, hasCleanAttempts } from '../clean-attempts.ts'
-import { endWake, firstWaitingStream, isAwaited } from './waiting-streams.ts'
+import { countReserved, endWake, firstWaitingStream, isAwaited } from './waiting-streams.ts'
 
 /** Messages per round: enough to make a connection worth opening, few enough that no lane waits long. */
 const LANE_QUANTUM = 8
@@ -44,44 +47,26 @@ export type DispatchBatch = { readonly dispatches: Dispatch[]; readonly events: 
 export function fillBatch(queue: QueueState, batch: DispatchBatch, capacity: number, now: number): void {
   wakeWaitingStreams(queue, now)
   while (batch.dispatches.length < capacity) {
-    const lane = nextLane(queue)
-    if (lane === null) {
+    const holder = firstInRing(queue)
+    if (holder === null) {
       if (!wakeWaitingStreams(queue, now)) return
       continue
     }
-    serveLane(queue, lane, { batch, capacity, now })
-    if (lane.deficit > 0 && sizeOf(lane.runnable) > 0) return
-    endLaneRound(queue, lane)
+    beginRound(queue, holder, LANE_QUANTUM)
+    serveHolder(queue, holder, { batch, capacity, now })
+    const hasMore = sizeOf(holder.runnable) > 0
+    if (holder.deficit === 0 || !hasMore) endRound(queue, holder, hasMore)
   }
 }
 
-/** The lane that sends now; null: the ring is empty. */
-function nextLane(queue: QueueState): Lane | null {
-  if (queue.currentLane === null) {
-    const lane = firstInRing(queue)
-    if (lane === null) return null
-    leaveRing(queue, lane)
-    lane.deficit = LANE_QUANTUM
-    queue.currentLane = lane.id
-  }
-  return queue.lanes.get(queue.currentLane) ?? null
-}
-
-function endLaneRound(queue: QueueState, lane: Lane): void {
-  queue.currentLane = null
-  lane.deficit = 0
-  lane.isInRing = sizeOf(lane.runnable) > 0
-  if (lane.isInRing) joinRing(queue, lane)
-  else lane.runnable = null
-}
-
-function serveLane(
+/** Sends messages of a lane until its round ends, the other class goes next, or the capacity is used. */
+function serveHolder(
   queue: QueueState,
-  lane: Lane,
+  holder: ShareHolder,
   { batch, capacity, now }: { readonly batch: DispatchBatch; readonly capacity: number; readonly now: number },
 ): void {
-  while (lane.deficit > 0 && batch.dispatches.length < capacity) {
-    const id = shift(lane.runnable)
+  for (let isNext = true; isNext && holder.deficit > 0 && batch.dispatches.length < capacity; isNext = isClassNext(queue, holder)) {
+    const id = shift(holder.runnable)
     const stream = id === undefined ? undefined : queue.streams.get(id)
     if (stream === undefined) return
     const entry = nextReadyEntry(queue, stream)
@@ -89,11 +74,11 @@ function serveLane(
     if (entry === null) {
       deactivateStream(queue, stream, 'idle')
     } else if (egressPath !== null) {
-      lane.runnable = appended(lane.runnable, stream.id)
+      holder.runnable = appended(holder.runnable, stream.id)
       shift(stream.ready)
-      lane.deficit =
-        stream.wokenBy !== null || isScarce(queue, [...routeOf(queue, stream).keys, ...egressPath.keys], now) ? 0 : lane.deficit - 1
-      dispatchEntry(queue, { stream, lane, entry, egressPath }, batch, now)
+      const isLast = stream.wokenBy !== null || isScarce(queue, [...routeOf(queue, stream).keys, ...egressPath.keys], now)
+      holder.deficit = isLast ? 0 : holder.deficit - 1
+      dispatchEntry(queue, { stream, holder, entry, egressPath }, batch, now)
     }
   }
 }
@@ -115,12 +100,12 @@ const isScarce = (queue: QueueState, keys: readonly BackoffKeyId[], now: number)
     return keyState !== undefined && sendBudgetOf(queue, keyState, now) < LANE_QUANTUM
   })
 
-/** Of the keys among these that are closed, the one that opens last; null: all are open. */
-function findClosedKey(queue: QueueState, keys: readonly BackoffKeyId[], now: number): BackoffKeyId | null {
+/** Of the keys among these that are closed to a stream, the one that opens last; null: all are open. */
+function findClosedKey(queue: QueueState, stream: MessageStream, keys: readonly BackoffKeyId[], now: number): BackoffKeyId | null {
   let last: { readonly key: BackoffKeyId; readonly at: number } | null = null
   for (const key of keys) {
     const keyState = queue.keyStates.get(key)
-    if (keyState === undefined || sendBudgetOf(queue, keyState, now) > 0) continue
+    if (keyState === undefined || sendBudgetOf(queue, keyState, now) > countReserved(keyState, stream)) continue
     const at = opensAt(queue, keyState, now) ?? Infinity
     if (last === null || at > last.at) last = { key, at }
   }
@@ -131,7 +116,7 @@ function findClosedKey(queue: QueueState, keys: readonly BackoffKeyId[], now: nu
 function chooseEgressPath(queue: QueueState, stream: MessageStream, now: number): EgressPath | null {
   if (queue.shaping !== null) ensureLimitedState(queue, BACKOFF_KEYS.site(stream.destination), now)
   const { keys, egressPaths } = routeOf(queue, stream)
-  const closedKey = findClosedKey(queue, keys, now) ?? findFullShare(queue, stream)
+  const closedKey = findClosedKey(queue, stream, keys, now) ?? findFullShare(queue, stream)
   if (closedKey !== null) {
     parkStream(queue, stream, [closedKey], now)
     return null
@@ -143,7 +128,7 @@ function chooseEgressPath(queue: QueueState, stream: MessageStream, now: number)
     if (egressPath === undefined) continue
     ensureWarmUpState(queue, stream, egressPath, now)
     ensureLimitedStates(queue, stream, egressPath, now)
-    const key = findClosedKey(queue, egressPath.keys, now)
+    const key = findClosedKey(queue, stream, egressPath.keys, now)
     if (key === null) {
       advanceRotation(stream.egressIps, place, closedIps)
       return egressPath
@@ -192,27 +177,28 @@ function ensureLimitedState(queue: QueueState, id: BackoffKeyId, now: number, to
 
 type DispatchSelection = {
   readonly stream: MessageStream
-  readonly lane: Lane
+  readonly holder: ShareHolder
   readonly entry: QueueEntry
   readonly egressPath: EgressPath
 }
 
 /** Dispatches a message. */
 function dispatchEntry(queue: QueueState, selection: DispatchSelection, batch: DispatchBatch, now: number): void {
-  const { stream, lane, entry, egressPath } = selection
+  const { stream, holder, entry, egressPath } = selection
   const keys = [...routeOf(queue, stream).keys, ...egressPath.keys, ...countedShareKeys(queue, stream)]
   entry.state = 'in-flight'
   entry.attempts += 1
-  takeShare(queue, lane)
+  takeShare(queue, holder)
   endWake(queue, stream)
   adjustWaiting(queue, stream, -1)
-  lane.inFlight += 1
   const number = nextSequenceNumber(queue)
   let isProbe = false
   followCleanAttempts(queue, { ...stream.destination, egressIp: egressPath.egressIp })
   for (const key of keys) {
     const keyState = queue.keyStates.get(key)
-    if (keyState !== undefined) isProbe = consumeBudget(queue, keyState, now) || isProbe
+    if (keyState === undefined) continue
+    if (keyState.line !== null) keyState.line.owedToBatch = owedAfterOne(keyState.line.owedToBatch, stream.isBatch)
+    isProbe = consumeBudget(queue, keyState, now) || isProbe
   }
   const dispatch: Dispatch = {
     ...stream.destination,
@@ -224,12 +210,18 @@ function dispatchEntry(queue: QueueState, selection: DispatchSelection, batch: D
     probe: isProbe,
     at: now,
   }
-  queue.inFlightAttempts.set(number, { dispatch, keys, stream: stream.id, lane: lane.id })
+  queue.inFlightAttempts.set(number, { dispatch, keys, stream: stream.id, lane: stream.lane })
   for (const key of concurrencyKeys(keys)) queue.inFlightByKey.set(key, (queue.inFlightByKey.get(key) ?? 0) + 1)
   queue.throughput = recordThroughput(queue.throughput, 'try', now)
-  lane.throughput = recordThroughput(lane.throughput, 'try', now)
+  countInLane(queue.lanes.get(stream.lane), now)
   batch.dispatches.push(dispatch)
   batch.events.push(...advanceProbes(queue, stream, now))
+}
+
+function countInLane(lane: Lane | undefined, now: number): void {
+  if (lane === undefined) return
+  lane.inFlight += 1
+  lane.throughput = recordThroughput(lane.throughput, 'try', now)
 }
 
 const COUNTED_KINDS: ReadonlySet<BackoffKeyKind | null> = new Set(['connection', 'network', 'site', 'slots'])

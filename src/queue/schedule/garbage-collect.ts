@@ -7,6 +7,7 @@
  */
 import { forgetOldHoldPeriods } from './hold-time.ts'
 import { sizeOf } from './fifo.ts'
+import { idsOf } from '../id-set.ts'
 import { hasOwnLabelPause } from './label-pause.ts'
 import { BACKOFF_KEYS } from '../backoff/backoff-key.ts'
 import { dropStream } from './lane.ts'
@@ -31,6 +32,8 @@ export function collectGarbage(queue: QueueState, now: number): void {
   const oldestInFlight = queue.inFlightAttempts.keys().next().value ?? Infinity
   for (const keyState of queue.keyStates.values()) forgetOldHoldPeriods(keyState, now)
   for (const keyState of queue.keyStates.values()) if (isUnused(keyState, { now, oldestInFlight })) queue.keyStates.delete(keyState.id)
+  for (const holder of queue.batchHolders.values())
+    if (!holder.isInRing && sizeOf(holder.runnable) === 0 && !hasBatch(queue, holder.id)) queue.batchHolders.delete(holder.id)
   for (const lane of queue.lanes.values()) {
     const isQuiet = lane.streams === null && lane.inFlight === 0 && !lane.isInRing && sizeOf(lane.runnable) === 0
     if (isQuiet && !hasOperatorSettings(queue, lane) && now - lastStepStart(lane.throughput, 'fives') >= GARBAGE_COLLECTION_INTERVAL_MS)
@@ -47,6 +50,10 @@ function dropLaneTimers(queue: QueueState): void {
   queue.timers.length = 0
   for (const timer of kept) pushTimer(queue.timers, timer)
 }
+
+/** Whether a lane has a stream of batch messages. */
+const hasBatch = ({ lanes, streams }: QueueState, lane: string): boolean =>
+  [...idsOf(lanes.get(lane)?.streams ?? null)].some((id) => streams.get(id)?.isBatch === true)
 
 /** Whether an operator paused the lane or set its rate. The lane stays visible then. */
 const hasOperatorSettings = (queue: QueueState, lane: Lane): boolean =>

@@ -13,7 +13,7 @@ import { findBlockingKey } from '../observe/blocking-key.ts'
 import { BACKOFF_KEYS, type BackoffKeyId, type Destination, labelKeys } from '../backoff/backoff-key.ts'
 import { registerStream, unregisterStream } from '../backoff/key-scope.ts'
 import { type EgressPool, type PooledIp, poolOf, type PoolSelector } from '../egress-pool.ts'
-import type { EvidenceReply, FinalOutcome, QueueEvent } from '../message.ts'
+import type { EvidenceReply, FinalOutcome, QueueEvent, QueueMessage } from '../message.ts'
 import { emptyThroughput } from '../observe/throughput.ts'
 import { adjustWaitingShares } from './fair-share.ts'
 import { withId, withoutId } from '../id-set.ts'
@@ -21,20 +21,21 @@ import { keepIdleRoute, routeOf } from '../stream-route.ts'
 import { type KeyState, type QueueEntry, type Lane, nextSequenceNumber, type QueueState, type MessageStream } from '../queue-state.ts'
 import { rotationOrderOf, advanceRotation } from './egress-rotation.ts'
 import { popTimer, pushTimer, type Timer } from './timer-heap.ts'
-import { joinRing, NO_SHARES, returnShare } from './lane-shares.ts'
+import { holderOf, joinRing, newShareHolder, returnShare } from './lane-shares.ts'
 import { addWaitingStream, endWake, wakeFromKeys } from './waiting-streams.ts'
 
 /** Shared by the lanes and streams that have none. */
 const NO_REPLIES: readonly EvidenceReply[] = []
 const NO_KEYS: readonly BackoffKeyId[] = []
 
-type LabelledDestination = Destination & PoolSelector & { readonly label?: number }
+type LabelledDestination = Destination & PoolSelector & Pick<QueueMessage, 'label' | 'isBatch'>
 
 /** A label can give messages to one destination different pools, and a pause of its own. */
-function streamIdOf(to: Destination, pool: EgressPool, refusedBy: readonly string[], label: number | null): string {
+function streamIdOf(to: LabelledDestination, pool: EgressPool, refusedBy: readonly string[], label: number | null): string {
   const site = to.site === to.domain ? '' : to.site
   const id = [to.account, to.domain, to.senderDomain, site, to.mxSet, pool.name, ...refusedBy].join('|')
-  return label === null ? id : `${id}|label ${label}`
+  const ofClass = to.isBatch === true ? `${id}|batch` : id
+  return label === null ? ofClass : `${ofClass}|label ${label}`
 }
 
 /** The label of a message if a person paused it, so that its messages need a stream of their own; else null. */
@@ -47,17 +48,12 @@ export function getOrCreateLane(queue: QueueState, to: Pick<Destination, 'accoun
   const known = queue.lanes.get(id)
   if (known !== undefined) return known
   const lane: Lane = {
-    id,
+    ...newShareHolder(queue, id, false),
     account: to.account,
     domain: to.domain,
     streams: null,
-    runnable: null,
     expiryOrder: null,
     expiryCheckAt: null,
-    deficit: 0,
-    isInRing: false,
-    lastShare: queue.shares,
-    grantedShares: NO_SHARES,
     waiting: 0,
     inFlight: 0,
     recentReplies: NO_REPLIES,
@@ -84,6 +80,7 @@ export function getOrCreateStream(queue: QueueState, to: LabelledDestination, re
     lane: lane.id,
     destination: plain,
     label: separateLabel,
+    isBatch: to.isBatch === true,
     egressIps: egressIpsOf(pool, refusedBy),
     isOnlyIp: pool.ips.length === 1,
     route: null,
@@ -95,6 +92,7 @@ export function getOrCreateStream(queue: QueueState, to: LabelledDestination, re
   }
   queue.streams.set(id, stream)
   lane.streams = withId(lane.streams, id)
+  if (stream.isBatch && !queue.batchHolders.has(lane.id)) queue.batchHolders.set(lane.id, newShareHolder(queue, lane.id, true))
   registerStream(queue, stream)
   return stream
 }
@@ -124,13 +122,13 @@ export function dropStream(queue: QueueState, stream: MessageStream): void {
 
 /** Puts a stream into the FIFO of its lane, and the lane into the ring. */
 function makeRunnable(queue: QueueState, stream: MessageStream): void {
-  const lane = queue.lanes.get(stream.lane)
-  if (lane === undefined || stream.state === 'runnable') return
+  const holder = holderOf(queue, stream)
+  if (holder === undefined || stream.state === 'runnable') return
   stream.state = 'runnable'
-  lane.runnable = appended(lane.runnable, stream.id)
-  if (lane.isInRing) return
-  lane.isInRing = true
-  joinRing(queue, lane)
+  holder.runnable = appended(holder.runnable, stream.id)
+  if (holder.isInRing) return
+  holder.isInRing = true
+  joinRing(queue, holder)
 }
 
 /** Puts a message into the FIFO of its stream. */
@@ -188,7 +186,7 @@ export function parkStream(queue: QueueState, stream: MessageStream, keys: reado
 /** Takes a stream out of the FIFO, and ends its turn at the key that woke it. */
 export function deactivateStream(queue: QueueState, stream: MessageStream, state: 'idle' | 'parked'): void {
   stream.state = state
-  if (endWake(queue, stream)) returnShare(queue.lanes.get(stream.lane))
+  if (endWake(queue, stream)) returnShare(holderOf(queue, stream))
   stream.wokenBy = null
   if (state !== 'idle') return
   if (stream.route !== null) keepIdleRoute(queue, stream)

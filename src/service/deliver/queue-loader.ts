@@ -250,7 +250,8 @@ function toQueueMessage(
   const named = mail.labelName === null ? message : { ...message, labelName: intern(internedStrings, mail.labelName) }
   const labelled = mail.labelId === null ? named : { ...named, label: mail.labelId }
   const timed = requestedAt === null ? labelled : { ...labelled, requestedAt }
-  return refusedBy.length === 0 ? timed : { ...timed, refusedBy }
+  const classed = mail.isBatch ? { ...timed, isBatch: true as const } : timed
+  return refusedBy.length === 0 ? classed : { ...classed, refusedBy }
 }
 
 function intern(internedStrings: Map<string, string>, text: string): string {

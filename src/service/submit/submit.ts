@@ -32,7 +32,7 @@ import type { Caller } from '../caller.ts'
 import type { Context } from '../context.ts'
 import { requireDiskSpace } from '../disk-space.ts'
 import { transact, type LedgerTransaction } from '../transact.ts'
-import { MAX_SEND_AT_DAYS, sendTimeOf, withoutSendHeader } from './send-header.ts'
+import { MAX_SEND_AT_DAYS, priorityOf, sendTimeOf, withoutSendHeaders } from './send-header.ts'
 import { createDeliveryIdAllocator } from './delivery-ids.ts'
 
 export type Submission = {
@@ -73,7 +73,7 @@ export const IDEMPOTENCY_WINDOW_MS = 3_600_000
 
 /**
  * Creates the service. Faults of a call: forbidden (sender domain), bad_request (sender address, size with variables substituted), header_invalid
- * (send time), not_found (label), quota_exceeded, store_busy.
+ * (send time, priority), not_found (label), quota_exceeded, store_busy.
  */
 export function createSubmit(context: Context, { recipientsPerDay = null, sendAtDays = MAX_SEND_AT_DAYS }: SubmitOptions = {}): Submit {
   const allocateIds = createDeliveryIdAllocator(context.engine)
@@ -161,12 +161,14 @@ async function decideSubmission(
   return { messageId, recipients: planned.map((each) => recipientResult(ledgerState, each)) }
 }
 
-/** `batch` if the settings of the account say so of the API user or the label. */
+/** As the message says, else `batch` if the settings of the account say so of the API user or the label. Faults: header_invalid. */
 function emailTypeOf(
   { batchApiUsers, batchLabels }: AccountSettings,
   { caller, submission }: SubmissionPlan,
   label: string | null,
 ): EmailType {
+  const named = priorityOf(submission.body.headers)
+  if (named !== null) return named
   const isBatchLabel = label !== null && batchLabels.some((each) => each.toLowerCase() === label.toLowerCase())
   return isBatchLabel || batchApiUsers.includes(caller.apiUser) ? 'batch' : submission.body.emailType
 }
@@ -224,6 +226,7 @@ async function enqueue(
         senderDomain,
         labelName: label?.name ?? null,
         labelId: label?.id ?? null,
+        isBatch: emailType === 'batch',
         variables,
         keyIndex,
         acceptedAt: sendAt ?? at,
@@ -232,7 +235,7 @@ async function enqueue(
       },
     ]
   })
-  const headers = withoutSendHeader(submission.body.headers)
+  const headers = withoutSendHeaders(submission.body.headers)
   const body: Composition = { ...submission.body, headers, label: label?.name ?? null, emailType, apiUser: caller.apiUser }
   await addQueuedMessages(db, caller.account, { bodyId: messageId, content: JSON.stringify(body), createdAt: at }, messages)
 }

@@ -2,7 +2,7 @@
  * submitted-message - parses a submitted mail into a submission: sender, recipients, variables and user headers
  *
  * The recipients are those of the envelope, unless X-SMTPAPI names its own. Each recipient gets a separate mail. The sender's MIME structure
- * is kept; X-SMTPAPI, X-Bounced-Send-At and Bcc are removed when the mail is sent.
+ * is kept; X-SMTPAPI, our own headers and Bcc are removed when the mail is sent.
  *
  * Pure, total. See also: docs/SENDING.md, compose/x-smtpapi, compose/rewrite-mime, smtp-server/submission-session.
  */
@@ -12,7 +12,7 @@ import { readOriginators } from '../../compose/originator.ts'
 import { hasValuesForAll, readXSmtpApi, ACCOUNT_DEFAULT_TRACKING, variablesOfRecipient, type XSmtpApi } from '../../compose/x-smtpapi.ts'
 import { parseBareAddress } from '../../mail/mime/address.ts'
 import { decodeEncodedWords } from '../../mail/mime/header.ts'
-import { SEND_AT_HEADER } from './send-header.ts'
+import { isSendHeader } from './send-header.ts'
 import type { Submission } from './submit.ts'
 
 type Unacceptable = { readonly ok: false; readonly refusal: 'largeHeader' | 'noSender' | 'ambiguousSender' | 'extension' | 'manySeparate' }
@@ -76,7 +76,6 @@ type ParsedHeader = { readonly fields: readonly HeaderFieldLine[]; readonly from
 function bodyOf(bytes: Buffer, { fields, from, extension }: ParsedHeader): Submission['body'] {
   const messageId = decodedFieldOf(fields, 'message-id')
   const unsubscribe = decodedFieldOf(fields, 'list-unsubscribe')
-  const sendTimes = fields.filter(({ name }) => name === SEND_AT_HEADER).map(decodedValue)
   return {
     from,
     fromName: null,
@@ -88,7 +87,7 @@ function bodyOf(bytes: Buffer, { fields, from, extension }: ParsedHeader): Submi
     plain: null,
     headers: {
       ...(unsubscribe === null ? {} : { 'List-Unsubscribe': unsubscribe }),
-      ...(sendTimes.length === 0 ? {} : { [SEND_AT_HEADER]: sendTimes.join(', ') }),
+      ...sendHeadersOf(fields),
     },
     attachments: [],
     sections: extension.section,
@@ -98,6 +97,17 @@ function bodyOf(bytes: Buffer, { fields, from, extension }: ParsedHeader): Submi
     tracking: extension.tracking,
   }
 }
+
+/** The instructions to us. Several of one name are one value, which nothing accepts. */
+const sendHeadersOf = (fields: readonly HeaderFieldLine[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    [
+      ...Map.groupBy(
+        fields.filter(({ name }) => isSendHeader(name)),
+        ({ name }) => name,
+      ),
+    ].map(([name, all]) => [name, all.map(decodedValue).join(', ')]),
+  )
 
 const fieldBytes = (fields: readonly HeaderFieldLine[]): number =>
   fields.reduce((sum, { name, text }) => sum + (name === 'x-smtpapi' ? 0 : text.length), 0)

@@ -3,6 +3,7 @@
  *
  * See also: store/migrations/released (the steps of the first release), store/engine/migrate (which runs them).
  */
+import { BATCH_MESSAGES } from './batch-messages.ts'
 import { COUNTER_SLOTS } from './counter-slots.ts'
 import { FOLLOWED_LOGS_STEP } from './followed-logs.ts'
 import { MACHINE_ENGAGEMENT } from './machine-engagement.ts'
@@ -50,4 +51,5 @@ export const MIGRATIONS: readonly Migration[] = [
   QUEUED_LABEL_NAMES,
   QUEUED_LABELS,
   SEND_TIMES,
+  BATCH_MESSAGES,
 ]

@@ -26,6 +26,8 @@ export type QueuedMessage = {
   readonly labelName: string | null
   /** The number of its label; null: it has none, or was queued by a node of a version before 34 of the schema. */
   readonly labelId: number | null
+  /** Whether transactional messages go before it. */
+  readonly isBatch: boolean
   /** The group of its lane (queue/lane-group). */
   readonly laneGroup: number
   /** The variables of this recipient. */
@@ -60,6 +62,7 @@ export type QueuedMessageSummary = Pick<
   | 'senderDomain'
   | 'labelName'
   | 'labelId'
+  | 'isBatch'
   | 'acceptedAt'
   | 'requestedAt'
   | 'dueAt'
@@ -78,6 +81,7 @@ const summaryColumns = {
   senderDomain: textColumn('sender_domain', 'none'),
   labelName: nullableColumn(textColumn('label_name', 'none')),
   labelId: nullableColumn(integerColumn('label_id')),
+  isBatch: booleanColumn('is_batch'),
   acceptedAt: integerColumn('accepted_at'),
   requestedAt: nullableColumn(integerColumn('requested_at')),
   dueAt: integerColumn('due_at'),

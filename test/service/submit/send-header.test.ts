@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Fault } from '../../../src/errors.ts'
-import { sendTimeOf } from '../../../src/service/submit/send-header.ts'
+import { priorityOf, sendTimeOf, withoutSendHeaders } from '../../../src/service/submit/send-header.ts'
 
 const NOW = Date.UTC(2026, 10, 29, 12)
 const LATEST = Date.UTC(2026, 11, 19, 12)
@@ -31,6 +31,30 @@ test.each([
   [{ 'X-Bounced-Send-At': '2026-12-19T12:00:01Z' }, /at most 20 days ahead \(submission\.sendAtDays\)/],
 ] as const)('%j is refused', (headers, message) => {
   expect(() => read(headers)).toThrow(expect.objectContaining({ code: 'header_invalid', message: expect.stringMatching(message) }))
+})
+
+test.each([
+  [{}, null],
+  [{ 'X-Bounced-Priority': 'transactional' }, 'trigger'],
+  [{ 'x-bounced-priority': ' Batch ' }, 'batch'],
+] as const)('%j has the type %j', (headers, emailType) => {
+  expect(priorityOf(headers)).toBe(emailType)
+})
+
+test.each([
+  { 'X-Bounced-Priority': '' },
+  { 'X-Bounced-Priority': 'trigger' },
+  { 'X-Bounced-Priority': 'batch, batch' },
+  { 'X-Bounced-Priority': 'batch', 'x-bounced-priority': 'batch' },
+  { 'X-Bounced-Priority': 'constructor' },
+])('%j is refused', (headers) => {
+  expect(() => priorityOf(headers)).toThrow(expect.objectContaining({ code: 'header_invalid' }))
+})
+
+test('the headers to us do not leave us', () => {
+  expect(withoutSendHeaders({ 'X-Bounced-Send-At': 'x', 'X-BOUNCED-PRIORITY': 'y', 'X-Bounced-Other': 'z' })).toEqual({
+    'X-Bounced-Other': 'z',
+  })
 })
 
 /** What a text is. */

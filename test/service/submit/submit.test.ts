@@ -13,6 +13,7 @@ import { listQueuedMessagesForOperator } from '../../../src/store/queue/queued-m
 import { removeOldSubmissionsForOperator } from '../../../src/store/mail/submissions.ts'
 import { addUnsubscribeEntry } from '../../../src/service/lists/unsubscribe.ts'
 import type { Context } from '../../../src/service/context.ts'
+import { BATCH_MESSAGES } from '../../../src/store/migrations/batch-messages.ts'
 import { changeAccountSettings } from '../../../src/service/admin/account-settings.ts'
 import { createSubmit, IDEMPOTENCY_WINDOW_MS, type Submission, type Submit } from '../../../src/service/submit/submit.ts'
 import { engines } from '../../support/engines.ts'
@@ -179,6 +180,39 @@ describe.each(engines)('submit: $kind', ({ open }) => {
     const strict = createSubmit(context, { sendAtDays: 2 })
     await expect(strict(alice, at({ 'X-Bounced-Send-At': '2026-11-22T12:00:01Z' }))).rejects.toMatchObject({ code: 'header_invalid' })
     expect(await waiting()).toHaveLength(2)
+  })
+
+  test('a message is batch as its header says, else as the settings of the account say', async () => {
+    const given = (headers: Readonly<Record<string, string>>, label: string | null = null): Submission => ({
+      ...to('ann@example.net'),
+      body: { ...body, headers },
+      label: label === null ? null : { name: label },
+    })
+    await changeAccountSettings(context, {
+      account: 1,
+      actor: 'operator',
+      byOperator: true,
+      change: { batchLabels: ['news'] },
+      version: null,
+    })
+    const cases = [
+      [given({}), false],
+      [given({}, 'News'), true],
+      [given({ 'X-Bounced-Priority': 'batch' }), true],
+      [given({ 'X-Bounced-Priority': 'transactional' }, 'news'), false],
+    ] as const
+    for (const [submission, isBatch] of cases) {
+      const { recipients } = await submit(alice, submission)
+      const [row] = await findDeliveriesByEmailIds(context.engine.read, 1, [recipients[0]?.emailId ?? ''])
+      expect(row?.emailType).toBe(isBatch ? 'batch' : 'trigger')
+      expect((await waiting()).find(({ deliveryId }) => deliveryId === row?.deliveryId)?.isBatch).toBe(isBatch)
+    }
+    await expect(submit(alice, given({ 'X-Bounced-Priority': 'urgent' }))).rejects.toMatchObject({ code: 'header_invalid' })
+    // The upgrade reads the class of waiting mail from its delivery.
+    const before = await waiting()
+    await context.engine.tx((db) => db.run('update queue_mails set is_batch = 0'))
+    for (const sql of BATCH_MESSAGES.statements.slice(1)) await context.engine.tx((db) => db.run(sql))
+    expect(await waiting()).toEqual(before)
   })
 
   test('a request id gets the same response for an hour, and its messages are sent once', async () => {

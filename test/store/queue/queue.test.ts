@@ -40,6 +40,7 @@ const mail = (n: number, more: Partial<NewQueuedMessage> = {}): NewQueuedMessage
   senderDomain: 'example.org',
   labelName: n % 2 === 0 ? null : 'Spring 🌷',
   labelId: n % 2 === 0 ? null : 12,
+  isBatch: n % 3 === 0,
   variables: { name: `Ünïcode "${n}"` },
   keyIndex: n % 2 === 0 ? null : 3,
   acceptedAt: T0 + n,
