@@ -8,6 +8,7 @@
  */
 import { useRef, useState } from 'preact/hooks'
 import { mailTexts as t } from '../texts/mail-texts.ts'
+import { verdictWord } from '../texts/verdict-texts.ts'
 import { ForeignText, withVisibleControls } from './foreign-text.ts'
 import { html, type Child, type View } from './html.ts'
 
@@ -118,14 +119,14 @@ const Reading = ({ reading: { kind, format, reportingMta, parts, defects, recipi
 const Recipient = ({ recipient, action, status, reply, verdict, recordedBecause }: ReadRecipient): View =>
   html`<dl class="pairs">
     <dt><${ForeignText} text=${recipient} /></dt>
-    <dd>${action} ${status}</dd>
+    <dd><${ForeignText} text=${[action, status].filter(Boolean).join(' ')} /></dd>
     <dt>${t('reply')}</dt>
     <dd><${ForeignText} text=${reply} /></dd>
     ${
       verdict === null
         ? null
         : html`<dt>${t('verdict')}</dt>
-            <dd>${verdict.reason} · ${verdict.permanence} · ${verdict.subStatus}</dd>
+            <dd>${verdictWord(verdict.reason)} · ${verdictWord(verdict.permanence)} · ${verdict.subStatus}</dd>
             <dt>${t('rule')}</dt>
             <dd><code>${verdict.rule}</code> <span class="small muted">${t('table', { version: verdict.table })}</span></dd>`
     }

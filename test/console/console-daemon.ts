@@ -2,7 +2,8 @@
  * console-daemon - a daemon with a user of each role, a browser that is signed in as one of them, and a store with texts of strangers
  */
 import type { BrowserContext } from 'playwright-core'
-import { API_KEY, API_USER, startDaemon, type Daemon } from '../support/daemon.ts'
+import { createTransport } from 'nodemailer'
+import { API_KEY, API_USER, RETURN_PATH_DOMAIN, startDaemon, type Daemon } from '../support/daemon.ts'
 
 export type Reader = 'viewer' | 'operator' | 'admin' | 'account'
 
@@ -66,19 +67,49 @@ export async function signOutEverywhere(daemon: Daemon, reader: Reader): Promise
 /** Markup, quotes, another direction, what hides and what is very long: in each text that comes from outside. */
 export const HOSTILE = `"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>\u202Eevil\u202C' & {{7*7}} ${'W'.repeat(300)}`
 
-/** Registers messages with hostile texts, refuses one with a hostile reply, and puts an entry with a hostile note on a list. Returns an emailId. */
-export async function fillWithHostileTexts({ api }: Daemon): Promise<string> {
-  const made = await api('POST', '/v1/messages', {
+/** What a store with hostile texts has: the ids of a message and of a mail in the operator's inbox. */
+export type HostileStore = { readonly emailId: string; readonly inboxId: string }
+
+/** For the daemon of {@link fillWithHostileTexts}: the webhook endpoint of the store is on loopback, and refuses connections. */
+export const HOSTILE_STORE = { BOUNCED_WEBHOOKS_ALLOW_PRIVATE: 'true' }
+
+/**
+ * Registers messages with hostile texts, refuses one with a hostile reply, puts an entry with a hostile note on a list, adds a webhook endpoint, and sends
+ * a hostile report that no message matches.
+ */
+export async function fillWithHostileTexts(daemon: Daemon): Promise<HostileStore> {
+  const request = async (method: string, path: string, body?: unknown, auth?: string): Promise<unknown> => {
+    const answer = await daemon.api(method, path, body, auth)
+    if (answer.status >= 300) throw new Error(`${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
+    return answer.body
+  }
+  await request('POST', '/v1/webhooks', { url: 'http://127.0.0.1:9/a?b=<script>', format: 'bounced', name: HOSTILE.slice(0, 100) })
+  const made = await request('POST', '/v1/messages', {
     from: 'news@example.com',
     subject: HOSTILE,
     label: HOSTILE.slice(0, 128),
     recipients: ['ann@example.org', `${'x'.repeat(60)}@${'long-label.'.repeat(15)}example.org`, 'bob@example.net'],
     headers: { 'X-Campaign': HOSTILE.slice(0, 200) },
   })
-  const { recipients } = made.body as { recipients: { emailId: string }[] }
+  const { recipients } = made as { recipients: { emailId: string }[] }
   const emailId = recipients[0]?.emailId ?? ''
-  await api('POST', '/v1/attempts', { emailId, code: 550, text: `5.1.1 User unknown ${HOSTILE}` })
-  await api('POST', '/v1/suppressions/block/add', { addresses: ['eve@example.org'], note: HOSTILE.replaceAll('\u202E', '').slice(0, 200) })
-  await api('POST', '/v1/webhooks', { url: 'https://hooks.example.com/a?b=<script>', format: 'sendgrid' })
-  return emailId
+  await request('POST', '/v1/attempts', { emailId, code: 550, text: `5.1.1 User unknown ${HOSTILE}` })
+  await request('POST', '/v1/suppressions/block/add', { addresses: ['eve@example.org'], note: HOSTILE.slice(0, 200) })
+  await sendHostileReport(daemon)
+  const bearer = /Bearer (\S+)/.exec(daemon.output())?.[1] ?? ''
+  const { items } = (await request('GET', '/v1/inbox', undefined, `Bearer ${bearer}`)) as { items: { id: string }[] }
+  return { emailId, inboxId: items[0]?.id ?? '' }
+}
+
+/** A report in 30 nested parts, with markup, NUL and a word of 10 KB in its fields. */
+async function sendHostileReport({ smtpPort }: Daemon): Promise<void> {
+  const word = `${HOSTILE}\u0000${'w'.repeat(10_000)}`
+  const nested = Array.from({ length: 30 }, (_, n) => `Content-Type: multipart/mixed; boundary="b${n}"\r\n\r\n--b${n}\r\n`).join('')
+  const status = `Reporting-MTA: dns; mx.example.net\r\n\r\nFinal-Recipient: rfc822; <b>joe</b>@example.net\r\nAction: failed<b>\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 5.1.1 ${HOSTILE}\r\n`
+  const body = `Content-Type: multipart/report; report-type=delivery-status; boundary="r"\r\n\r\n--r\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n${word}\r\n--r\r\nContent-Type: message/delivery-status\r\n\r\n${status}\r\n--r\r\n`
+  const subject = `=?utf-8?B?${Buffer.from(HOSTILE).toString('base64')}?=`
+  const raw = `From: MAILER-DAEMON@example.net\r\nTo: x@${RETURN_PATH_DOMAIN}\r\nSubject: ${subject}\r\nMIME-Version: 1.0\r\n${body}${nested}deep\r\n`
+  const transport = createTransport({ host: '127.0.0.1', port: smtpPort, ignoreTLS: true })
+  await transport.sendMail({ envelope: { from: '', to: `zrizwxeurb7tavksv7hnzc6e7gyabi@${RETURN_PATH_DOMAIN}` }, raw })
+  transport.close()
 }

@@ -8,9 +8,9 @@ import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { copiedEmailIds, copyDeliveries } from '../../bench/fill.ts'
-import { startDaemon, type Daemon } from '../support/daemon.ts'
+import { API_USER, startDaemon, type Daemon } from '../support/daemon.ts'
 import { findAccessibilityProblems, hasBrowser, useBrowser } from '../support/browser-page.ts'
-import { fillWithHostileTexts, HOSTILE, signInAs, startConsole, urlOf, type Reader } from './console-daemon.ts'
+import { fillWithHostileTexts, HOSTILE, HOSTILE_STORE, signInAs, startConsole, urlOf, type Reader } from './console-daemon.ts'
 import { TEST_PAGES } from './pages.ts'
 
 const NAVIGATION = join(import.meta.dirname, '../../console/app/navigation.ts')
@@ -22,12 +22,14 @@ test('each page of the console is tested', () => {
 
 /** Ids that no store has: such a page says so. */
 const ABSENT: Readonly<Record<string, string>> = {
+  '/messages/:id': 'none',
   '/inbox/:id': 'ab'.repeat(32),
   '/rules/reclassifications/:id': '00000000-0000-7000-8000-000000000000',
 }
 
-const pathFor = (path: string, emailId: string): string =>
-  `/console${path.replace(/:\w+/, path === '/messages/:id' ? encodeURIComponent(emailId) : (ABSENT[path] ?? '1'))}`
+/** `known`: the ids that the store has. */
+const pathFor = (path: string, known: Readonly<Record<string, string>>): string =>
+  `/console${path.replace(/:\w+/, encodeURIComponent(known[path] ?? ABSENT[path] ?? '1'))}`
 
 /** The requests of a page are over, and it has been drawn. */
 async function openPage(page: Page, path: string): Promise<void> {
@@ -83,13 +85,18 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
   ] as const
 
   /** Opens every page that the reader sees, and returns what is wrong with each as lines. */
-  const checkPages = async (daemon: Daemon, emailId: string, options: object, reader: Reader = 'admin'): Promise<readonly string[]> => {
+  const checkPages = async (
+    daemon: Daemon,
+    known: Readonly<Record<string, string>>,
+    options: object,
+    reader: Reader = 'admin',
+  ): Promise<readonly string[]> => {
     const { page, context, problems } = await open({ baseURL: urlOf(daemon), ...options })
     await signInAs(context, daemon, reader)
     const found: string[] = []
     for (const { path, seenBy } of TEST_PAGES) {
       if (!seenBy.includes(reader)) continue
-      await openPage(page, pathFor(path, emailId))
+      await openPage(page, pathFor(path, known))
       found.push(...(await findOverflow(page)).map((each) => `${path}: too wide: ${each}`))
       found.push(...(await findCutCells(page)).map((each) => `${path}: cut off: ${each}`))
       found.push(...(await findTallRows(page)).map((each) => `${path}: fills the screen: ${each}`))
@@ -106,21 +113,24 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     })
     afterAll(() => daemon.stop())
 
-    test.each(VARIANTS.slice(0, 3))('%s', async (_name, options) => expect(await checkPages(daemon, 'none', options)).toEqual([]))
+    test.each(VARIANTS.slice(0, 3))('%s', async (_name, options) => expect(await checkPages(daemon, {}, options)).toEqual([]))
   })
 
   describe('a store with texts of strangers', () => {
     let daemon: Daemon
     let emailId: string
+    let known: Readonly<Record<string, string>>
     beforeAll(async () => {
-      daemon = await startConsole()
-      emailId = await fillWithHostileTexts(daemon)
+      daemon = await startConsole(HOSTILE_STORE)
+      const store = await fillWithHostileTexts(daemon)
+      emailId = store.emailId
+      known = { '/messages/:id': emailId, '/inbox/:id': store.inboxId }
     })
     afterAll(() => daemon.stop())
 
-    test.each(VARIANTS)('%s', async (_name, options) => expect(await checkPages(daemon, emailId, options)).toEqual([]))
+    test.each(VARIANTS)('%s', async (_name, options) => expect(await checkPages(daemon, known, options)).toEqual([]))
     test.each(['viewer', 'operator', 'account'] as const)('as %s', async (reader) =>
-      expect(await checkPages(daemon, emailId, {}, reader)).toEqual([]),
+      expect(await checkPages(daemon, known, {}, reader)).toEqual([]),
     )
 
     test('the texts are shown as they are, with the sign that turns the direction as its code', async () => {
@@ -131,6 +141,16 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
       expect(text).toBe(HOSTILE.replaceAll('\u202E', 'U+202E').replaceAll('\u202C', 'U+202C'))
       await page.getByText(/^Bounce list · added · no such recipient · until/).waitFor()
       expect((await page.locator('mark').allTextContents()).join(' ')).toMatch(/User.*unknown/)
+    })
+
+    test('the page of a webhook endpoint and of a mail in the inbox show what the store has', async () => {
+      const { page, context } = await open({ baseURL: urlOf(daemon) })
+      await signInAs(context, daemon, 'viewer')
+      await openPage(page, pathFor('/inbox/:id', known))
+      await page.getByText('multipart/report', { exact: true }).waitFor()
+      await page.getByText(/no such recipient · permanent · 406/).waitFor()
+      await openPage(page, `/console/webhooks/1?account=${API_USER}`)
+      expect(await page.locator('main h1').textContent()).toContain('script')
     })
 
     test('a viewer has no page of users and no buttons that change lists', async () => {
@@ -157,7 +177,8 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     })
     afterAll(() => daemon.stop())
 
-    test('every page is shown', async () => expect(await checkPages(daemon, copiedEmailIds(count, 1)[0] ?? '', {})).toEqual([]))
+    test('every page is shown', async () =>
+      expect(await checkPages(daemon, { '/messages/:id': copiedEmailIds(count, 1)[0] ?? '' }, {})).toEqual([]))
 
     test('a list is paged forward and back', async () => {
       const { page, context } = await open({ baseURL: urlOf(daemon) })

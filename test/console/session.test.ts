@@ -5,13 +5,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Page } from 'playwright-core'
 import { API_KEY, API_USER, startDaemon, type Daemon } from '../support/daemon.ts'
 import { hasBrowser, useBrowser } from '../support/browser-page.ts'
-import { fillWithHostileTexts, signInAs, signOutEverywhere, startConsole, urlOf, type Reader } from './console-daemon.ts'
+import { fillWithHostileTexts, HOSTILE_STORE, signInAs, signOutEverywhere, startConsole, urlOf, type Reader } from './console-daemon.ts'
 
 describe.skipIf(!hasBrowser)('in a browser', () => {
   const open = useBrowser()
   let daemon: Daemon
   beforeAll(async () => {
-    daemon = await startConsole()
+    daemon = await startConsole(HOSTILE_STORE)
     await fillWithHostileTexts(daemon)
   })
   afterAll(() => daemon.stop())

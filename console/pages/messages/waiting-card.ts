@@ -9,6 +9,7 @@ import { chosenAccount, pathTo } from '../../app/router.ts'
 import { ForeignText } from '../../components/foreign-text.ts'
 import { html, type View } from '../../components/html.ts'
 import { Moment } from '../../components/moment.ts'
+import { laneTexts } from '../../texts/lane-texts.ts'
 import { messagesTexts as t } from './messages-texts.ts'
 
 /** `why` of `GET /v1/messages/:emailId`. */
@@ -49,7 +50,7 @@ export function WaitingCard({ emailId, recipient }: { readonly emailId: string; 
       why === null
         ? html`<p class="muted">${value === null ? ' ' : t('waitsElsewhere')}</p>`
         : html`<p>
-              ${t(STATE_TEXTS[why.state], { n: why.attempts })} ${why.state === 'due' ? null : why.reason}
+              ${t(STATE_TEXTS[why.state], { n: why.attempts })}${why.state === 'due' || why.reason === null ? null : ` ${laneTexts.word(why.reason)} `}
               ${
                 why.state === 'held' || why.state === 'deferred' || why.state === 'scheduled'
                   ? html`· ${t('nextSending')}: <${Moment} at=${why.nextSendingAt} relative=${true} fallback=${t('onlyReply')} />`
@@ -57,7 +58,13 @@ export function WaitingCard({ emailId, recipient }: { readonly emailId: string; 
               }
             </p>
             ${why.waiting === null ? null : html`<p class="muted">${t('laneWaiting', { n: why.waiting })}</p>`}
-            ${why.evidence.slice(0, 3).map(({ at, code, text }) => html`<div key=${at} class="code" tabindex="0" role="group" aria-label=${t('reply')}><${ForeignText} text=${text} fallback=${code} /></div>`)}`
+            ${why.evidence.slice(0, 3).map(
+              ({ at, code, text }) =>
+                html`<div key=${at} class="small muted"><${Moment} at=${at} style="second" /></div>
+                  <div class="code" tabindex="0" role="group" aria-label=${t('reply')}>
+                    <${ForeignText} text=${text} fallback=${code} />
+                  </div>`,
+            )}`
     }
   </section>`
 }

@@ -12,6 +12,7 @@ import { formatMoment, Moment } from '../../components/moment.ts'
 import { notify } from '../../components/note.ts'
 import { RowMenu } from '../../components/row-menu.ts'
 import { common } from '../../texts/common-texts.ts'
+import { laneTexts } from '../../texts/lane-texts.ts'
 import { LabelName, labelName } from './label-names.ts'
 import { rateOf, type LabelHold, type QueueLane, type Window } from './lane.ts'
 import { sendCommand } from './lane-command.ts'
@@ -106,7 +107,7 @@ function nextSending({ nextSendingAt, stopped, waiting }: QueueLane): Child {
 function Reason({ lane }: { readonly lane: QueueLane }): View {
   const { reason, key, class: name, evidence, pausedLabels } = lane
   if (reason === null && key === null && evidence.length === 0 && pausedLabels.length === 0) return html`<span class="muted">–</span>`
-  return html`<div class="why">${reason === null ? null : t.word(reason)}</div>
+  return html`<div class="why">${reason === null ? null : laneTexts.word(reason)}</div>
     ${key === null ? null : html`<div class="small muted">${t('key')} <code class="any-break">${key}</code>${name === null ? null : html` · ${name}`}</div>`}
     ${pausedLabels.map((paused) => html`<div key=${paused.key} class="small"><${LabelPause} lane=${lane} paused=${paused} /></div>`)}
     <${Evidence} evidence=${evidence} />`

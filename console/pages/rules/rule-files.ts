@@ -17,6 +17,8 @@ type RuleFile = { readonly file: string; readonly version: string; readonly modi
 
 export function RuleFiles(): View {
   const list = useResource((signal) => api.get<{ readonly files: readonly RuleFile[] }>('/rules/files', { signal }), [])
+  // The daemon says which setting is missing.
+  if (list.problem?.status === 409) return html`<${EmptyState} title=${t('noFolder')}><p>${list.problem.message}</p></${EmptyState}>`
   const empty = html`<${EmptyState} title=${t('noFiles')}>
     <p>${may('operate') ? html`<a href=${pathTo('/rules/draft')}>${t('noFilesHelp')}</a>` : t('noFilesHelp')}</p>
   </${EmptyState}>`

@@ -35,7 +35,7 @@ test('every alert has a name in both languages', async () => {
 })
 
 test('every reason of a lane has words in both languages', async () => {
-  const { queueTexts } = await load('queue/queue-texts.ts')
+  const { laneTexts } = await load('../texts/lane-texts.ts')
   const keys = [
     'ip|i|s',
     'sender-domain|d|s',
@@ -49,5 +49,5 @@ test('every reason of a lane has words in both languages', async () => {
     'warmup|i|s',
   ]
   const reasons = keys.map((key) => keyReasonOf(key) ?? key)
-  expect(reasons.filter((reason) => !has(queueTexts, reason))).toEqual([])
+  expect(reasons.filter((reason) => !has(laneTexts, reason))).toEqual([])
 })
