@@ -162,7 +162,7 @@ function createContext(
     telemetry,
     certificates: { current: () => [] },
     diskSpace: createDiskSpace({ folder: storeFolderOf(settings), floorBytes: settings.limits.freeDiskBytes, elapsed, telemetry }),
-    counterBuffer: createCounterBuffer(now),
+    counterBuffer: createCounterBuffer(now, { rules, telemetry }),
     now,
     elapsed,
     ids: createFactIds(now),

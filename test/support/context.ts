@@ -49,6 +49,7 @@ export async function makeContext(engine: Engine, clock: Clock, accounts: readon
 /** A context over a store that {@link makeContext} has filled, in this process or in another. */
 export async function openTestContext(engine: Engine, clock: Clock): Promise<Context> {
   const now = (): number => clock.now
+  const telemetry = await createTelemetry({ level: 'silent', format: 'json' })
   return {
     engine,
     rules: () => rules,
@@ -57,9 +58,9 @@ export async function openTestContext(engine: Engine, clock: Clock): Promise<Con
     publicUrl: 'https://bounced.example.com',
     sharedTrackingBase: 'https://t.example.com',
     reporters: [{ name: 'Loops', from: [], domains: ['loops.example'] }],
-    telemetry: await createTelemetry({ level: 'silent', format: 'json' }),
+    telemetry,
     diskSpace: { floorBytes: 0, freeBytes: () => null, isLow: () => false },
-    counterBuffer: createCounterBuffer(now),
+    counterBuffer: createCounterBuffer(now, { rules: () => rules, telemetry }),
     now,
     elapsed: now,
     ids,

@@ -1,15 +1,16 @@
 /**
- * counter-buffer - counts committed facts in memory and adds the counts to the store at intervals
+ * counter-buffer - counts committed facts in memory and adds the counts to the store at intervals; attempts by site go to the metrics at once
  *
  * If every commit updated these counters, all commits would wait for the same rows. A node that crashes loses the counts since its last
  * flush, and a flush whose commit is not answered may lose its own; alerts look at hours, so this does not matter. Nothing is counted twice.
  *
- * See also: ledger/project/watch-counts (what is counted), service/alerts/alerts.
+ * See also: ledger/project/watch-counts (what is counted), service/alerts/site-attempts, service/alerts/alerts.
  */
 import type { Fact } from '../../ledger/facts/fact.ts'
 import { watchCountsOf, type WatchCount } from '../../ledger/project/watch-counts.ts'
 import type { Engine } from '../../store/engine/engine.ts'
 import { addWatchCounts } from '../../store/facts/watch-counters.ts'
+import { countSiteAttempts, type SiteMetrics } from './site-attempts.ts'
 
 export type CounterBuffer = {
   /** Counts committed facts, and `mails` received by SMTP. Never throws. */
@@ -24,7 +25,7 @@ const keyOf = ({ account, quarter, metric, name }: WatchCount): string => `${acc
 const MAX_FEEDBACK_COUNTERS = 10_000
 
 /** Creates an empty buffer. */
-export function createCounterBuffer(now: () => number): CounterBuffer {
+export function createCounterBuffer(now: () => number, siteMetrics: SiteMetrics): CounterBuffer {
   let buffered = new Map<string, WatchCount>()
   const add = (count: WatchCount): void => {
     const key = keyOf(count)
@@ -36,6 +37,7 @@ export function createCounterBuffer(now: () => number): CounterBuffer {
   return {
     count: (facts, mails = 0) => {
       for (const count of watchCountsOf(facts, mails, now())) add(count)
+      countSiteAttempts(siteMetrics, facts)
     },
     flush: async (engine) => {
       const flushed = buffered

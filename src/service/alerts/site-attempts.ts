@@ -6,12 +6,16 @@
  * See also: classify/provider (sites), telemetry (the metric), docs/MONITORING.md.
  */
 import type { SiteIndex } from '../../classify/provider.ts'
+import type { RuleTable } from '../../classify/rule-table.ts'
 import type { AttemptData } from '../../ledger/facts/delivery-facts.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
-import type { Context } from '../context.ts'
+import type { Telemetry } from '../../telemetry.ts'
+
+/** What the attempts of sites are counted with. */
+export type SiteMetrics = { readonly rules: () => RuleTable; readonly telemetry: Telemetry }
 
 /** Counts the attempts among committed facts. */
-export function countSiteAttempts({ rules, telemetry }: Pick<Context, 'rules' | 'telemetry'>, facts: readonly Fact[]): void {
+export function countSiteAttempts({ rules, telemetry }: SiteMetrics, facts: readonly Fact[]): void {
   for (const fact of facts) {
     if (fact.kind !== 'attempt') continue
     const site = namedSitesOf(rules().siteIndex).has(fact.data.site) ? fact.data.site : 'other'

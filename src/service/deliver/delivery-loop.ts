@@ -15,7 +15,6 @@ import { withdrawMessage } from '../../queue/schedule/withdraw.ts'
 import type { Lease } from '../../store/engine/lease.ts'
 import { findPendingWorkForOperator } from '../../store/queue/queued-mail.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
-import { countSiteAttempts } from '../alerts/site-attempts.ts'
 import { collectBatch, isEmptyBatch, splitBatch, type DeliveryBatch } from './delivery-batch.ts'
 import { commitBatch, commitKeyChanges, commitParts, settleCommands, type CommittedBatch } from './delivery-commit.ts'
 import {
@@ -205,7 +204,6 @@ function applyCommitted(loop: LoopState, committed: CommittedBatch, batch: Deliv
   // A full claim may have left more in the store.
   if (batch.maxNewMessages > 0 && committed.newMessages.length === batch.maxNewMessages) session.hasNewMessages = true
   context.counterBuffer.count(committed.facts)
-  countSiteAttempts(context, committed.facts)
 }
 
 /** Another node delivers: nothing more begins here. */

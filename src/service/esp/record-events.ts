@@ -28,7 +28,6 @@ import { parseReply } from '../../mail/smtp/reply.ts'
 import type { ReferencedBody } from '../../store/mail/mail-bodies.ts'
 import type { ReportRow } from '../../store/mail/reports.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
-import { countSiteAttempts } from '../alerts/site-attempts.ts'
 import type { Context } from '../context.ts'
 import { contentDigestOf, reportDigest, type IncomingMail } from '../receive/incoming-mail.ts'
 import { decideForMatch } from '../receive/match-and-decide.ts'
@@ -101,7 +100,6 @@ async function recordSlice(context: Context, engagement: EngagementService, batc
     },
   )
   context.counterBuffer.count(facts)
-  countSiteAttempts(context, facts)
   await Promise.all(results.flatMap(({ engaged }) => (engaged === null ? [] : [engagement.record(engaged)])))
   return results.map(({ state }) => state)
 }

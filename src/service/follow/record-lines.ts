@@ -23,7 +23,6 @@ import { saveFollowedLogForOperator, type FollowedLog } from '../../store/mail/f
 import { findFollowedMessagesForOperator, saveFollowedMessagesForOperator } from '../../store/mail/followed-messages.ts'
 import type { LedgerStateNeeds } from '../../store/facts/ledger-state.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
-import { countSiteAttempts } from '../alerts/site-attempts.ts'
 import type { Context } from '../context.ts'
 import { addAdviceInputsForOperator } from '../../store/queue/advice.ts'
 import { toInputRow } from '../advise/reported-outcomes.ts'
@@ -73,7 +72,6 @@ export async function recordLines(context: Context, batch: LogBatch): Promise<Re
     return { result: { counts: countsOf(joined, recorded), facts: transaction.ledgerState.newFacts }, notify: () => batch.notify }
   })
   context.counterBuffer.count(facts)
-  countSiteAttempts(context, facts)
   for (const [result, count] of Object.entries(counts.byResult)) context.telemetry.count('bounced_log_outcomes_total', { result }, count)
   context.telemetry.count('bounced_log_outcomes_total', { result: 'handed-over' }, counts.handedOver)
   context.telemetry.count('bounced_log_outcomes_total', { result: 'unmatched' }, counts.unmatched)

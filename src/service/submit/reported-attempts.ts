@@ -18,7 +18,6 @@ import type { ReportedOutcome } from '../../queue/advice/advice-machine.ts'
 import { addAdviceInputsForOperator } from '../../store/queue/advice.ts'
 import { toInputRow } from '../advise/reported-outcomes.ts'
 import type { Caller } from '../caller.ts'
-import { countSiteAttempts } from '../alerts/site-attempts.ts'
 import type { Context } from '../context.ts'
 import { transact, type LedgerTransaction } from '../transact.ts'
 import { recordExternalAttempt, type AttemptRecord } from './record-attempt.ts'
@@ -66,7 +65,6 @@ export function createReportAttempts(context: Context): ReportAttempts {
       return { result: { results: recorded, facts: transaction.ledgerState.newFacts } }
     })
     context.counterBuffer.count(facts)
-    countSiteAttempts(context, facts)
     for (const { status } of results) context.telemetry.count('bounced_attempts_total', { outcome: String(status ?? 'unknown') })
     return results
   }
