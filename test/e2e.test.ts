@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startApp, type App } from '../src/daemon/app.ts'
 import { loadConfig } from '../src/settings/load.ts'
 import { createTelemetry } from '../src/telemetry.ts'
+import { appEnvironment } from './support/app-environment.ts'
 import { engines } from './support/engines.ts'
 import { arf, ndr } from './support/reports.ts'
 import { isRow, rowsIn, type Row } from './support/json-rows.ts'
@@ -36,18 +37,7 @@ describe.each(engines)('$kind', ({ kind, url }) => {
   let app: App
 
   beforeAll(async () => {
-    const env = {
-      BOUNCED_SMTP_PORT: '0',
-      BOUNCED_HTTP_PORT: '0',
-      BOUNCED_DATA: data,
-      BOUNCED_DATABASE: await url({ empty: true }),
-      BOUNCED_RETURN_PATH_DOMAIN: 'bounce.example.com',
-      BOUNCED_FEEDBACK_DOMAIN: 'fbl.example.com',
-      BOUNCED_API_USER: 'shop',
-      BOUNCED_API_KEY: KEY,
-      BOUNCED_MASTER_KEY: '11'.repeat(32),
-      BOUNCED_LOG_LEVEL: 'silent',
-    }
+    const env = appEnvironment({ data, key: KEY, more: { BOUNCED_DATABASE: await url({ empty: true }) } })
     app = await startApp(loadConfig(env).settings, await createTelemetry({ level: 'silent', format: 'json' }), { lookUp })
   })
   afterAll(async () => {

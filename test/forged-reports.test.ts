@@ -11,6 +11,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startApp, type App } from '../src/daemon/app.ts'
 import { loadConfig } from '../src/settings/load.ts'
 import { createTelemetry } from '../src/telemetry.ts'
+import { appEnvironment } from './support/app-environment.ts'
 import { publishKey, signWith } from './support/dkim-signer.ts'
 import { loopReport, LOOPS } from './support/loop-reports.ts'
 import { ndr } from './support/reports.ts'
@@ -23,18 +24,7 @@ const data = mkdtempSync(join(tmpdir(), 'bounced-forged-'))
 let app: App
 
 beforeAll(async () => {
-  const env = {
-    BOUNCED_SMTP_PORT: '0',
-    BOUNCED_HTTP_PORT: '0',
-    BOUNCED_HTTP_ADMIN_PORT: '0',
-    BOUNCED_DATA: data,
-    BOUNCED_RETURN_PATH_DOMAIN: 'bounce.example.com',
-    BOUNCED_FEEDBACK_DOMAIN: 'fbl.example.com',
-    BOUNCED_API_USER: 'shop',
-    BOUNCED_API_KEY: KEY,
-    BOUNCED_MASTER_KEY: '11'.repeat(32),
-    BOUNCED_LOG_LEVEL: 'silent',
-  }
+  const env = appEnvironment({ data, key: KEY })
   app = await startApp(loadConfig(env).settings, await createTelemetry({ level: 'silent', format: 'json' }), { lookUp: LOOK_UP })
 })
 afterAll(async () => {

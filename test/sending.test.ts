@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startApp, type App } from '../src/daemon/app.ts'
 import { loadConfig } from '../src/settings/load.ts'
 import { createTelemetry } from '../src/telemetry.ts'
+import { appEnvironment, smarthostEnvironment } from './support/app-environment.ts'
 import { engines } from './support/engines.ts'
 import { startSmarthost, type Sent } from './support/smarthost.ts'
 
@@ -26,23 +27,8 @@ describe.each(engines)('sending: $kind', ({ url }) => {
 
   beforeAll(async () => {
     smarthost = await startSmarthost()
-    const env = {
-      BOUNCED_SMTP_PORT: '0',
-      BOUNCED_HTTP_PORT: '0',
-      BOUNCED_SUBMISSION_PORT: '0',
-      BOUNCED_DATA: data,
-      BOUNCED_DATABASE: await url({ empty: true }),
-      BOUNCED_RETURN_PATH_DOMAIN: 'bounce.example.com',
-      BOUNCED_FEEDBACK_DOMAIN: 'fbl.example.com',
-      BOUNCED_API_USER: 'shop',
-      BOUNCED_API_KEY: KEY,
-      BOUNCED_MASTER_KEY: '11'.repeat(32),
-      BOUNCED_LOG_LEVEL: 'silent',
-      BOUNCED_DELIVERY_MODE: 'smarthost',
-      BOUNCED_DELIVERY_SMARTHOST: `smtp://127.0.0.1:${smarthost.port}`,
-      BOUNCED_DELIVERY_ALLOW_PRIVATE: 'true',
-      BOUNCED_DELIVERY_TLS: 'off',
-    }
+    const more = { ...smarthostEnvironment(smarthost.port), BOUNCED_DATABASE: await url({ empty: true }) }
+    const env = appEnvironment({ data, key: KEY, more })
     const lookUp = (name: string): Promise<string[][]> => {
       const text = records.get(name)
       return text === undefined ? Promise.reject(Object.assign(new Error('none'), { code: 'ENOTFOUND' })) : Promise.resolve([[text]])

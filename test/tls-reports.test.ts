@@ -12,6 +12,7 @@ import { startApp, type App } from '../src/daemon/app.ts'
 import { createCommandClient } from '../src/daemon/command-client.ts'
 import { loadConfig } from '../src/settings/load.ts'
 import { createTelemetry } from '../src/telemetry.ts'
+import { appEnvironment } from './support/app-environment.ts'
 import { publishKey, signWith } from './support/dkim-signer.ts'
 import { engines } from './support/engines.ts'
 import { rowsIn, type Row } from './support/json-rows.ts'
@@ -75,19 +76,7 @@ describe.each(engines)('$kind', ({ url }) => {
   let operator = ''
 
   beforeAll(async () => {
-    const env = {
-      BOUNCED_SMTP_PORT: '0',
-      BOUNCED_HTTP_PORT: '0',
-      BOUNCED_HTTP_ADMIN_PORT: '0',
-      BOUNCED_DATA: data,
-      BOUNCED_DATABASE: await url({ empty: true }),
-      BOUNCED_RETURN_PATH_DOMAIN: 'bounce.example.com',
-      BOUNCED_FEEDBACK_DOMAIN: 'fbl.example.com',
-      BOUNCED_API_USER: 'shop',
-      BOUNCED_API_KEY: KEY,
-      BOUNCED_MASTER_KEY: '11'.repeat(32),
-      BOUNCED_LOG_LEVEL: 'silent',
-    }
+    const env = appEnvironment({ data, key: KEY, more: { BOUNCED_DATABASE: await url({ empty: true }) } })
     app = await startApp(loadConfig(env).settings, await createTelemetry({ level: 'silent', format: 'json' }), {
       lookUp: publishKey(['example.org', 'stranger.example']),
       commands: STORE_COMMANDS,

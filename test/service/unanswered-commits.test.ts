@@ -4,7 +4,6 @@
  * The delivery queue is in service/deliver/delivery-loop.test.
  */
 import { describe, expect, test } from 'vitest'
-import { ACCOUNT_DEFAULT_TRACKING } from '../../src/compose/x-smtpapi.ts'
 import { createVault } from '../../src/config/vault.ts'
 import { NO_AUTHENTICATION_RESULTS } from '../../src/mail-auth/verify-signatures.ts'
 import { createHttpClient } from '../../src/net/http-post.ts'
@@ -21,7 +20,7 @@ import { createWebhookService } from '../../src/service/notify/webhooks.ts'
 import { createReceiver } from '../../src/service/receive/receive.ts'
 import { createRegister, type RegisteredRecipient } from '../../src/service/submit/register.ts'
 import { createReportAttempts } from '../../src/service/submit/reported-attempts.ts'
-import { createSubmit, type Submission } from '../../src/service/submit/submit.ts'
+import { createSubmit } from '../../src/service/submit/submit.ts'
 import { createEngagementRecorder } from '../../src/service/track/engagement-recorder.ts'
 import { advanceRetentionCutoffForOperator } from '../../src/store/facts/retention.ts'
 import { addWatchCounts } from '../../src/store/facts/watch-counters.ts'
@@ -30,6 +29,7 @@ import { listOutbox } from '../../src/store/webhook/outbox.ts'
 import { WEBHOOK_EVENT_NAMES } from '../../src/webhook/payload.ts'
 import type { DatabaseReader } from '../../src/store/engine/engine.ts'
 import { engines, type EngineUnderTest } from '../support/engines.ts'
+import { submissionTo } from '../support/submissions.ts'
 import { makeContext, MASTER, type Clock } from '../support/context.ts'
 import { startWebhookReceiver } from '../support/receiver.ts'
 import { makeIncomingMail, ndr } from '../support/reports.ts'
@@ -81,30 +81,10 @@ async function startBench(open: EngineUnderTest['open'], url = 'http://127.0.0.1
 
 const deliveryIdOf = ({ returnPath }: RegisteredRecipient): string => (returnPath ?? '').slice(1, 14)
 
-const SUBMISSION: Submission = {
-  body: {
-    from: 'news@example.com',
-    fromName: 'News',
-    replyTo: [],
-    to: null,
-    cc: [],
-    subject: 'Hello',
-    html: '<p>Hello</p>',
-    plain: null,
-    headers: {},
-    attachments: [],
-    sections: {},
-    raw: null,
-    messageId: null,
-    emailType: 'trigger',
-    tracking: ACCOUNT_DEFAULT_TRACKING,
-  },
-  originatorDomains: [],
-  recipients: ['a@example.org', 'b@example.org'].map((recipient) => ({ recipient, variables: {} })),
-  label: null,
-  userHeaders: {},
+const SUBMISSION = submissionTo(['a@example.org', 'b@example.org'], {
+  body: { html: '<p>Hello</p>', plain: null },
   requestId: 'request-1',
-}
+})
 
 const FIGURES = {
   facts: 'select kind as name, count(*) as n from events group by kind',

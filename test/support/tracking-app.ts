@@ -13,6 +13,7 @@ import { expect } from 'vitest'
 import { startApp } from '../../src/daemon/app.ts'
 import { loadConfig } from '../../src/settings/load.ts'
 import { createTelemetry } from '../../src/telemetry.ts'
+import { appEnvironment, smarthostEnvironment } from './app-environment.ts'
 import { startSmarthost } from './smarthost.ts'
 
 const KEY = 'tracking-key-0123456789abcdef012345'
@@ -33,25 +34,13 @@ export async function startTrackingApp(database?: string): Promise<TrackingApp> 
   const data = mkdtempSync(join(tmpdir(), 'bounced-tracking-'))
   const [smarthost, port] = [await startSmarthost(), await findFreePort()]
   const origin = `http://127.0.0.1:${port}`
-  const env = {
-    BOUNCED_SMTP_PORT: '0',
+  const more = {
+    ...smarthostEnvironment(smarthost.port),
     BOUNCED_HTTP_PORT: String(port),
-    BOUNCED_HTTP_ADMIN_PORT: '0',
-    BOUNCED_SUBMISSION_PORT: '0',
     BOUNCED_PUBLIC_URL: origin,
-    BOUNCED_DATA: data,
-    BOUNCED_RETURN_PATH_DOMAIN: 'bounce.example.com',
-    BOUNCED_FEEDBACK_DOMAIN: 'fbl.example.com',
-    BOUNCED_API_USER: USER,
-    BOUNCED_API_KEY: KEY,
-    BOUNCED_MASTER_KEY: '11'.repeat(32),
-    BOUNCED_LOG_LEVEL: 'silent',
-    BOUNCED_DELIVERY_MODE: 'smarthost',
-    BOUNCED_DELIVERY_SMARTHOST: `smtp://127.0.0.1:${smarthost.port}`,
-    BOUNCED_DELIVERY_ALLOW_PRIVATE: 'true',
-    BOUNCED_DELIVERY_TLS: 'off',
     ...(database === undefined ? {} : { BOUNCED_DATABASE: database }),
   }
+  const env = appEnvironment({ data, user: USER, key: KEY, more })
   const lookUp = (): Promise<string[][]> => Promise.reject(Object.assign(new Error('none'), { code: 'ENOTFOUND' }))
   const app = await startApp(loadConfig(env).settings, await createTelemetry({ level: 'silent', format: 'json' }), { lookUp })
   const transport = createTransport({

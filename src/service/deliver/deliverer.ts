@@ -107,7 +107,7 @@ export function createDeliverer(context: Context, options: DelivererOptions): De
   return {
     start: () => {
       running ??= runSessions(state)
-      stopListening = context.engine.hints.listen(() => {
+      stopListening = context.engine.nudges.listen(() => {
         state.loop?.requestPoll()
         wake()
       })

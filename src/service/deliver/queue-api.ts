@@ -110,7 +110,7 @@ async function storeCommand(context: Context, { account, actor, command }: Queue
     await addQueueCommand(db, result)
     return { result, facts: [createAuditFact(account, `queue.${kind}`, { ...detail, order: commandId }, { actor, moment })] }
   })
-  context.engine.hints.send()
+  context.engine.nudges.send()
   return stored
 }
 

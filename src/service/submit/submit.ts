@@ -105,7 +105,7 @@ export function createSubmit(context: Context, { recipientsPerDay = null, sendAt
     const isRepeated = result.messageId !== messageId
     if (!isRepeated) context.telemetry.count('bounced_registrations_total', {}, planned.length)
     context.telemetry.log.debug({ account: caller.account, messageId: result.messageId, isRepeated }, 'submission committed')
-    context.engine.hints.send()
+    context.engine.nudges.send()
     return result
   }
 }

@@ -21,7 +21,7 @@ import type { TableMapping } from './mapping.ts'
 import type { MaintenanceLimits, PostgresLimits } from './postgres/limits.ts'
 import type { ColumnType, Table } from './table.ts'
 import type { SqlRow, SqlValue } from './value.ts'
-import type { WorkHints } from './work-hints.ts'
+import type { Nudges } from './nudges.ts'
 
 export type EngineKind = 'sqlite' | 'postgres'
 
@@ -122,7 +122,7 @@ export type Engine = {
   readonly replica: ReplicaReads
   readonly tx: <T>(work: (db: Database) => Promise<T>, options?: TransactionOptions) => Promise<T>
   /** Between the nodes of this store. */
-  readonly hints: WorkHints
+  readonly nudges: Nudges
   /**
    * Removes deleted and overwritten data from the files, after an erasure. SQLite's log is checkpointed and truncated; its freed pages
    * are overwritten with zeros when they are freed. On PostgreSQL this does nothing: vacuum removes dead rows. Returns false if another

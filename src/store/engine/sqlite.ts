@@ -18,7 +18,7 @@ import type { TableMapping } from './mapping.ts'
 import { createSqliteThread } from './sqlite-thread.ts'
 import type { ThreadResult, SqliteThread, ThreadOperation } from './sqlite-thread.ts'
 import { normalizeValue } from './value.ts'
-import { createLocalHints } from './work-hints.ts'
+import { createLocalNudges } from './nudges.ts'
 import type { SqlRow, SqlValue } from './value.ts'
 
 type ExecuteOperation = (operation: ThreadOperation) => Promise<ThreadResult>
@@ -48,7 +48,7 @@ export async function openSqlite(path: string, options: EngineOptions): Promise<
     replica: { read, bulkRead, maxLagMillis: 0, generation: () => 0 },
     tx: (work, { isMaintenance, deadlineMillis: earlier = deadlineMillis } = {}) =>
       transact(isMaintenance === true ? 0 : Math.min(deadlineMillis, earlier), work),
-    hints: createLocalHints(),
+    nudges: createLocalNudges(),
     truncateLog: () => runExclusively(async () => (await writer.execute({ verb: 'truncate-log' })).changes === 0),
     abort: () => {
       for (const thread of [writer, reader, bulkReader]) thread.abort()

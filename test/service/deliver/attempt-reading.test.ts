@@ -77,7 +77,7 @@ afterAll(() => deliverer?.close())
 async function readByDelivery(domain: string, outcome: SmtpOutcome): Promise<Reading> {
   outcomes.set(domain, outcome)
   const [id = ''] = await queueMails(context, [`ann@${domain}`])
-  context.engine.hints.send()
+  context.engine.nudges.send()
   const attempt = async () => (await findFactsBySubject(engine.read, [{ account: 1, subject: id }])).find(({ kind }) => kind === 'attempt')
   await waitUntil(async () => (await attempt()) !== undefined)
   const fact = await attempt()

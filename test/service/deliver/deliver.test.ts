@@ -110,7 +110,7 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     run(() => ACCEPTED)
     await waitUntil(async () => (await waiting()) === 0)
     const second = await queueMails(context, users(30, 'example.com'))
-    context.engine.hints.send()
+    context.engine.nudges.send()
     await waitUntil(async () => (await waiting()) === 0)
     expect((await rowsOf([...first, ...second])).map((row) => row?.status)).toEqual(Array(60).fill(1))
     expect(namesSent().toSorted()).toEqual([...first, ...second].toSorted())
@@ -119,7 +119,7 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect(row).toMatchObject({ mx: 'mx.example.net', egressIp: '192.0.2.1', attempts: 1, result: 'delivered' })
   })
 
-  test('a message that another node accepted is found without a hint', async () => {
+  test('a message that another node accepted is found without a nudge', async () => {
     run(() => ACCEPTED)
     await waitUntil(() => running[0]?.isDelivering() === true)
     await queueMails(context, users(3))
@@ -127,7 +127,7 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     expect(sent).toHaveLength(3)
   })
 
-  test('a hint of another node is enough: nothing waits for the next poll', async () => {
+  test('a nudge of another node is enough: nothing waits for the next poll', async () => {
     // On a clock for intervals that stands still, no poll is ever due.
     const startedAt = context.elapsed()
     context = { ...context, elapsed: () => startedAt }
@@ -137,8 +137,8 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     const other = await openEngine(url)
     try {
       await waitUntil(async () => {
-        if (other.kind === 'postgres') other.hints.send()
-        else engine.hints.send()
+        if (other.kind === 'postgres') other.nudges.send()
+        else engine.nudges.send()
         return (await waiting()) === 0
       })
     } finally {
@@ -179,10 +179,10 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     }
     run(() => refusedOutcome(550, '5.7.1 [192.0.2.1] is listed at zen.spamhaus.org'), { resolveDestination })
     await queueMails(context, users(1))
-    context.engine.hints.send()
+    context.engine.nudges.send()
     await waitUntil(() => Promise.resolve(sent.length === 1))
     await queueMails(context, users(3, 'example.com'))
-    context.engine.hints.send()
+    context.engine.nudges.send()
     await waitUntil(() => Promise.resolve(lookUps > 3))
     await waitUntil(async () => (await engine.read.all('select 1 from queue_mails where dispatched_at is null')).length === 3)
     expect(sent).toHaveLength(1)
@@ -502,10 +502,10 @@ describe.each(engines)('deliver: $kind', ({ open }) => {
     })
     await waitUntil(() => deliverer.isDelivering())
     await queueMails(context, users(10))
-    context.engine.hints.send()
+    context.engine.nudges.send()
     await waitUntil(() => replies.length === 1)
     tables[0] = tableOf('[site."example.net"]\nconnections_all = 2')
-    context.engine.hints.send()
+    context.engine.nudges.send()
     await waitUntil(() => replies.length === 2)
     expect([seen[0], seen[1]]).toEqual([{ site: 'example.net', mails: 2, newPerMinute: null }, null])
     for (let answered = 0; answered < 10;) {

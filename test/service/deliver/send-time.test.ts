@@ -2,7 +2,6 @@
  * send-time.test - messages with a send time, from submission to delivery: they wait, survive a restart, are checked again, and can be deleted
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { ACCOUNT_DEFAULT_TRACKING } from '../../../src/compose/x-smtpapi.ts'
 import type { Context } from '../../../src/service/context.ts'
 import { createDeliverer } from '../../../src/service/deliver/deliverer.ts'
 import { findWaitingReason } from '../../../src/service/deliver/observe/waiting-message.ts'
@@ -12,6 +11,7 @@ import { createSubmit, type Submission } from '../../../src/service/submit/submi
 import type { OutgoingMail } from '../../../src/smtp-client/transport.ts'
 import { findDeliveriesByEmailIds } from '../../../src/store/mail/deliveries.ts'
 import { ACCEPTED, createFunctionTransport, delivererOptions, waitUntil, type Deliverer } from '../../support/delivery.ts'
+import { submissionTo } from '../../support/submissions.ts'
 import { makeContext } from '../../support/context.ts'
 import { engines } from '../../support/engines.ts'
 import { countQueued } from '../../support/look.ts'
@@ -23,30 +23,10 @@ function submissionOf(
   recipients: readonly string[],
   { sendAt, label }: { readonly sendAt?: number; readonly label?: string } = {},
 ): Submission {
-  return {
-    body: {
-      from: 'news@example.com',
-      fromName: null,
-      replyTo: [],
-      to: null,
-      cc: [],
-      subject: 'Hello',
-      html: null,
-      plain: 'Hello',
-      headers: sendAt === undefined ? {} : { 'X-Bounced-Send-At': new Date(sendAt).toISOString() },
-      attachments: [],
-      sections: {},
-      raw: null,
-      messageId: null,
-      emailType: 'trigger',
-      tracking: ACCOUNT_DEFAULT_TRACKING,
-    },
-    originatorDomains: [],
-    recipients: recipients.map((recipient) => ({ recipient, variables: {} })),
+  return submissionTo(recipients, {
+    body: { headers: sendAt === undefined ? {} : { 'X-Bounced-Send-At': new Date(sendAt).toISOString() } },
     label: label === undefined ? null : { name: label },
-    userHeaders: {},
-    requestId: null,
-  }
+  })
 }
 
 describe.each(engines)('send time: $kind', ({ open }) => {

@@ -80,7 +80,7 @@ describe.each(engines)('tarpits: $kind', ({ open }) => {
     run(300_000)
     await waitUntil(() => tarpit.receivedLines.length >= 2 * TARPITS)
     await queueMails(context, ['joe@well.example.net'])
-    context.engine.hints.send()
+    context.engine.nudges.send()
     await waitUntil(() => mailbox.accepted.size === 1)
     expect(tarpit.receivedLines.length).toBeLessThanOrEqual(2 * TARPITS)
   })

@@ -4,7 +4,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { ALL_LANE_GROUPS } from '../../../src/queue/lane-group.ts'
 import type { Composition } from '../../../src/compose/composition.ts'
-import { ACCOUNT_DEFAULT_TRACKING } from '../../../src/compose/x-smtpapi.ts'
 import { Fault } from '../../../src/errors.ts'
 import { ensureLabels } from '../../../src/store/account/labels.ts'
 import { findDeliveriesByEmailIds } from '../../../src/store/mail/deliveries.ts'
@@ -17,49 +16,27 @@ import { BATCH_MESSAGES } from '../../../src/store/migrations/batch-messages.ts'
 import { changeAccountSettings } from '../../../src/service/admin/account-settings.ts'
 import { createSubmit, IDEMPOTENCY_WINDOW_MS, type Submission, type Submit } from '../../../src/service/submit/submit.ts'
 import { engines } from '../../support/engines.ts'
+import { submissionTo } from '../../support/submissions.ts'
 import { makeContext, type Clock } from '../../support/context.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
 const alice = { account: 1, apiUser: 'alice', ip: '192.0.2.7' }
 const bob = { account: 2, apiUser: 'bob', ip: '192.0.2.8' }
 
-const body: Submission['body'] = {
-  from: 'News@Example.com',
-  fromName: 'News',
-  replyTo: [],
-  to: null,
-  cc: [],
-  subject: 'Hello %name%',
-  html: '<p>%name%</p>',
-  plain: null,
-  headers: {},
-  attachments: [],
-  sections: {},
-  raw: null,
-  messageId: null,
-  emailType: 'trigger',
-  tracking: ACCOUNT_DEFAULT_TRACKING,
-}
-
-const to = (...recipients: string[]): Submission => ({
-  body,
-  originatorDomains: [],
-  recipients: recipients.map((recipient) => ({ recipient, variables: {} })),
-  label: null,
-  userHeaders: {},
-  requestId: null,
-})
+const to = (...recipients: string[]): Submission =>
+  submissionTo(recipients, { body: { from: 'News@Example.com', subject: 'Hello %name%', html: '<p>%name%</p>', plain: null } })
+const { body } = to()
 
 describe.each(engines)('submit: $kind', ({ open }) => {
   const clock: Clock = { now: T0 }
   let context: Context
   let submit: Submit
-  let hints = 0
+  let nudges = 0
   beforeEach(async () => {
     clock.now = T0
     context = await makeContext((await open()).engine, clock, [{}, {}])
     submit = createSubmit(context)
-    context.engine.hints.listen(() => hints++)
+    context.engine.nudges.listen(() => nudges++)
   })
   const waiting = () => listQueuedMessagesForOperator(context.engine.read, { groups: ALL_LANE_GROUPS, after: null, limit: 100 })
 
@@ -127,7 +104,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
 
   test('recipients are queued unless a list suppresses them or their address is malformed', async () => {
     await addUnsubscribeEntry(context, alice, 'gone@example.net', 0)
-    const before = hints
+    const before = nudges
     const done = await submit(alice, to('Joe@Example.net', 'gone@example.net', 'nobody'))
     expect(done.recipients.map(({ status, subStatus }) => [status, subStatus])).toEqual([
       [18, null],
@@ -140,7 +117,7 @@ describe.each(engines)('submit: $kind', ({ open }) => {
     expect((await waiting()).map(({ account, domain, senderDomain }) => [account, domain, senderDomain])).toEqual([
       [1, 'example.net', 'example.com'],
     ])
-    expect(hints).toBe(before + 1)
+    expect(nudges).toBe(before + 1)
     const row = await context.engine.read.one('select status, request_ip, result from deliveries where email_id = $1', [
       done.recipients[0]?.emailId ?? '',
     ])

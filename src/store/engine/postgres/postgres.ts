@@ -9,7 +9,7 @@
  *
  * Every transaction has the server's limits (store/engine/postgres/limits) and a deadline of its own. At the deadline its connection is
  * destroyed, so that nothing of it is left running here, and the server rolls it back. Transactions, reads and maintenance have connections of
- * their own, so that a read never waits for transactions, and a long scan delays neither. So have hints.
+ * their own, so that a read never waits for transactions, and a long scan delays neither. So have nudges.
  *
  * Every statement is prepared. Arrays are sent as literals, which the server reads by the casts in the statement.
  * See also: store/engine/postgres/transaction, store/engine/postgres/pool, store/engine/postgres/pooler-check, store/engine/engine (the contract), store/engine/sql, store/engine/sqlite (the other engine).
@@ -34,7 +34,7 @@ import {
   scanLimitsOf,
   type PostgresLimits,
 } from './limits.ts'
-import { createNotifiedHints } from './notified-hints.ts'
+import { createNotifiedNudges } from './notified-nudges.ts'
 import { createPostgresPool, type PostgresPool } from './pool.ts'
 import { watchReplica } from './replica.ts'
 import { runWithDeadline, transactWithRetries } from './transaction.ts'
@@ -74,14 +74,14 @@ export async function openPostgres(url: string, options: EngineOptions): Promise
   const read = createPostgresReader(createPooledExecutor(pools.reads, limits.deadline))
   const bulkRead = createPostgresReader(createPooledExecutor(pools.maintenance, scanLimits.deadline))
   const replica = openReplica(options, { read, bulkRead }, { limits, scanLimits })
-  const hints = createNotifiedHints({ connect, limits })
-  const all = [...Object.values(pools), ...replica.pools, hints]
+  const nudges = createNotifiedNudges({ connect, limits })
+  const all = [...Object.values(pools), ...replica.pools, nudges]
   return {
     kind: 'postgres',
     read,
     bulkRead,
     replica: replica.reads,
-    hints,
+    nudges,
     truncateLog: () => Promise.resolve(true),
     tx: async (work, txOptions = {}) => {
       const [pool, used] =

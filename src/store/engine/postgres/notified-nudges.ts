@@ -1,42 +1,42 @@
 /**
- * notified-hints - hints between nodes, by LISTEN and NOTIFY on a connection of their own
+ * notified-nudges - nudges between nodes, by LISTEN and NOTIFY on a connection of their own
  *
- * A commit that notifies takes a lock of the whole database server, so that commits with a NOTIFY wait for each other. Hints are therefore sent after
+ * A commit that notifies takes a lock of the whole database server, so that commits with a NOTIFY wait for each other. Nudges are therefore sent after
  * the commit of the work, in a transaction of their own, and at most twenty times a second. The connection is opened with the first listener; one that was
- * lost is opened again within seconds, and the hints meanwhile are lost.
+ * lost is opened again within seconds, and the nudges meanwhile are lost.
  *
- * https://www.postgresql.org/docs/current/sql-notify.html. See also: store/engine/work-hints.
+ * https://www.postgresql.org/docs/current/sql-notify.html. See also: store/engine/nudges.
  */
 import { randomUUID } from 'node:crypto'
 import type { Fault } from '../../../errors.ts'
-import { createLocalHints, type WorkHints } from '../work-hints.ts'
+import { createLocalNudges, type Nudges } from '../nudges.ts'
 import type { PostgresConnection } from './connection.ts'
 import { limitsSql, type PostgresLimits } from './limits.ts'
 import { createPostgresPool, type PostgresPool } from './pool.ts'
 import { runWithDeadline } from './transaction.ts'
 
-type HintOptions = {
+type NudgeOptions = {
   /** Creates a connection. `onNotified` gets the payload of each notification. */
   readonly connect: (onEnd: () => void, onNotified: (payload: string) => void) => PostgresConnection
   readonly limits: PostgresLimits
 }
 
-type NotifiedHints = WorkHints & { readonly abort: (cause: Fault) => void; readonly close: () => Promise<void> }
+type NotifiedNudges = Nudges & { readonly abort: (cause: Fault) => void; readonly close: () => Promise<void> }
 
 const CHANNEL = 'bounced_work'
 
-/** The hints of this time become one notification. */
+/** The nudges of this time become one notification. */
 const GATHER_MS = 50
 
 /** How often the connection is tried. */
 const CHECK_INTERVAL_MS = 5_000
 
-export function createNotifiedHints({ connect, limits }: HintOptions): NotifiedHints {
+export function createNotifiedNudges({ connect, limits }: NudgeOptions): NotifiedNudges {
   const own = randomUUID()
-  const local = createLocalHints()
+  const local = createLocalNudges()
   const pool = createListeningPool({ connect, limits }, (payload) => void (payload !== own && local.send()))
   const run = (text: string): Promise<void> =>
-    runWithDeadline({ pool, deadlineMillis: limits.deadline, what: 'a hint' }, (connection) => connection.executeScript(text)).then(
+    runWithDeadline({ pool, deadlineMillis: limits.deadline, what: 'a nudge' }, (connection) => connection.executeScript(text)).then(
       () => undefined,
       () => undefined,
     )
@@ -68,7 +68,7 @@ export function createNotifiedHints({ connect, limits }: HintOptions): NotifiedH
   }
 }
 
-const createListeningPool = ({ connect, limits }: HintOptions, onNotified: (payload: string) => void): PostgresPool =>
+const createListeningPool = ({ connect, limits }: NudgeOptions, onNotified: (payload: string) => void): PostgresPool =>
   createPostgresPool({
     size: 1,
     create: (onEnd) => connect(onEnd, onNotified),
