@@ -7,7 +7,7 @@
 import { setTimeout as rest } from 'node:timers/promises'
 import type { Daemon } from '../test/support/daemon.ts'
 import { sendLoad, type LoadMail } from '../test/support/smtp-load.ts'
-import type { Query } from './ask.ts'
+import type { Query, QueryLatencies } from './ask.ts'
 import type { Figure } from './figure.ts'
 import { runQueryProcess, DELIVERY_COUNTS, cpuMillis, withFilledStore } from './filled.ts'
 import { register } from './target.ts'
@@ -29,14 +29,17 @@ const dayFilter = (n: number): Readonly<Record<string, string>> => {
   return { since: new Date(until - DAY_MS).toISOString(), until: new Date(until).toISOString() }
 }
 
+/** `n`: the number of the mail. */
+type QueryOfMail = (emailId: string, n: number) => Query
+
 /** The queries, with the id of a mail. */
-const QUERIES: Readonly<Record<string, (id: string, n: number) => Query>> = {
+export const QUERIES = {
   'emailStatus by id': (id) => ({ method: 'GET', path: `/v1/messages/${encodeURIComponent(id)}` }),
   'emailStatus by recipient': (id) => searchQuery({ recipient: recipientOf(id) }),
   'emailStatus by status and day, 20 rows': (_, n) => searchQuery({ status: '4', limit: '20', ...dayFilter(n) }),
   'emailStatus by sending IP and day, 20 rows': (_, n) => searchQuery({ egressIp: `198.51.100.${n % 8}`, limit: '20', ...dayFilter(n) }),
   'suppression check': (id) => ({ method: 'POST', path: '/v1/suppressions/check', body: { addresses: [recipientOf(id)] } }),
-}
+} as const satisfies Readonly<Record<string, QueryOfMail>>
 
 export async function api(): Promise<readonly Figure[]> {
   const figures: Figure[] = []
@@ -49,8 +52,8 @@ async function measure(daemon: Daemon, emailIds: readonly string[], deliveries: 
   const figures: Figure[] = [
     { figure: `start to ready, ${many} deliveries`, value: daemon.readyAfterMs / 1_000, unit: 's', target: '<= 1.5' },
   ]
-  const maxRate = await sendAtRate(daemon, await register(daemon, 1, MAILS), Infinity)
-  for (const [name, query] of Object.entries(QUERIES)) {
+  const maxRate = await sendAtRate(daemon, await registerNew(daemon, MAILS), Infinity)
+  for (const [name, query] of Object.entries<QueryOfMail>(QUERIES)) {
     const about = `${name}, ${many}`
     figures.push(...(await measureAlone(daemon, emailIds.map(query), about)))
     figures.push(...(await measureDuringIntake(daemon, emailIds.map(query), { about, rate: maxRate / 2 })))
@@ -75,24 +78,21 @@ async function measureAlone(daemon: Daemon, queries: readonly Query[], about: st
   ]
 }
 
-let registered = MAILS + 1
+/** A store that is kept has recipients of earlier runs. */
+let registered = Date.now()
 
-/** Measures the same queries while mails arrive at a rate. */
+/** Registers recipients that the store has not seen yet, and returns a report for each. */
+export function registerNew(daemon: Daemon, count: number): Promise<readonly LoadMail[]> {
+  registered += count
+  return register(daemon, registered - count, count)
+}
+
 async function measureDuringIntake(
   daemon: Daemon,
   queries: readonly Query[],
   { about, rate }: { readonly about: string; readonly rate: number },
 ): Promise<readonly Figure[]> {
-  const mails = await register(daemon, registered, Math.ceil(rate * SECONDS))
-  registered += mails.length
-  const loading = sendAtRate(daemon, mails, rate)
-  const { p50, p99 } = await runQueryProcess({
-    port: daemon.httpPort,
-    questions: queries,
-    seconds: SECONDS,
-    connections: QUERY_CONNECTIONS,
-  })
-  await loading
+  const { p50, p99 } = await queryDuringIntake(daemon, queries, { rate, seconds: SECONDS })
   const label = `${about}, intake at ${Math.round(rate)}/s`
   return [
     { figure: `${label}, p50`, value: p50, unit: 'ms' },
@@ -100,14 +100,26 @@ async function measureDuringIntake(
   ]
 }
 
+/** Sends the queries while mails arrive at a rate. */
+export async function queryDuringIntake(
+  daemon: Daemon,
+  queries: readonly Query[],
+  { rate, seconds }: { readonly rate: number; readonly seconds: number },
+): Promise<QueryLatencies> {
+  const loading = sendAtRate(daemon, await registerNew(daemon, Math.ceil(rate * seconds)), rate)
+  const latencies = await runQueryProcess({ port: daemon.httpPort, questions: queries, seconds, connections: QUERY_CONNECTIONS })
+  await loading
+  return latencies
+}
+
 /** Sends mails at a rate over kept connections. Returns the rate that it reached. */
-export async function sendAtRate(daemon: Daemon, mails: readonly LoadMail[], rate: number): Promise<number> {
+export async function sendAtRate(daemon: Daemon, mails: readonly LoadMail[], rate: number, connections = CONNECTIONS): Promise<number> {
   const startedAt = performance.now()
   const remaining = mails.entries()
   await sendLoad({
     host: '127.0.0.1',
     port: daemon.smtpPort,
-    connections: CONNECTIONS,
+    connections,
     mailsPerConnection: Infinity,
     next: async () => {
       const next = remaining.next().value

@@ -7,6 +7,7 @@
  *   npm run bench -- accuracy --corpora=../other/corpora
  *   npm run bench -- drain --queued=1000000
  *   npm run bench -- api exports --deliveries=1000000,10000000
+ *   npm run bench -- growth --write
  *
  * Machines are noisy: compare the ratios. Each figure has its target beside it.
  */
@@ -16,6 +17,7 @@ import { disk } from './disk.ts'
 import { drain } from './drain.ts'
 import { exports } from './exports.ts'
 import type { Figure } from './figure.ts'
+import { growth } from './growth.ts'
 import { hostile } from './hostile.ts'
 import { intake } from './intake.ts'
 import { lanes } from './lanes.ts'
@@ -28,7 +30,10 @@ import { statistics } from './statistics.ts'
 import { tracking } from './tracking.ts'
 import { weights } from './weights.ts'
 
-const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
+/** A row that takes long yields each figure when it is measured. */
+type Row = () => Promise<readonly Figure[]> | AsyncIterable<Figure>
+
+const ROWS: Readonly<Record<string, Row>> = {
   read,
   rules,
   stages,
@@ -45,6 +50,7 @@ const ROWS: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   tracking,
   drain,
   hostile,
+  growth,
 }
 
 const words = process.argv.slice(2)
@@ -72,5 +78,6 @@ function print(found: Figure): void {
 if (!asJson) console.log(`${'figure'.padEnd(64)} ${'value'.padStart(9)} ${'unit'.padEnd(14)} ${'ratio'.padEnd(44)} target`)
 for (const [name, row] of Object.entries(ROWS)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue
-  for (const found of await row()) print(found)
+  const measured = row()
+  for await (const found of Symbol.asyncIterator in measured ? measured : await measured) print(found)
 }

@@ -51,7 +51,8 @@ async function measure(daemon: Daemon, emailIds: readonly string[], count: numbe
 
 type ExportResult = { readonly id: string; readonly rows: number; readonly bytes: number }
 
-async function runExport(daemon: Daemon, form: (typeof FILE_FORMS)[number]): Promise<ExportResult> {
+/** Requests an export of all deliveries of the last month and waits for its end. */
+export async function runExport(daemon: Daemon, form: (typeof FILE_FORMS)[number]): Promise<ExportResult> {
   const since = new Date(Date.now() - MONTH_MS).toISOString()
   const created = await daemon.api('POST', '/v1/exports', { kind: 'status', since, ...form })
   const id = String(Reflect.get(Object(created.body), 'id'))

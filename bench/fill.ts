@@ -16,7 +16,6 @@ const SPAN_MS = 28 * 86_400_000
 /** Rows of one insert statement. */
 const PAGE = 100_000
 
-/** The columns in which copies differ; `n` is the number of the copy, `total` the number of all copies. */
 const COPY_COLUMNS: Readonly<Record<string, string>> = {
   delivery_id: 'fill_id(n)',
   email_id: "'fill' || n || 'x0$fill-' || n || '@example.org'",
@@ -42,22 +41,48 @@ const INSERT_SUPPRESSION = `insert into suppressions (account_id, list, address_
 export function copyDeliveries(file: string, count: number): void {
   const database = new DatabaseSync(file)
   // A database in WAL mode changes to `delete` first.
-  for (const pragma of ['journal_mode = delete', 'journal_mode = off', 'synchronous = off', 'cache_size = -262144', 'threads = 2'])
-    database.exec(`pragma ${pragma}`)
-  const row = database.prepare('select * from deliveries order by delivery_id desc limit 1').get()
+  for (const pragma of ['journal_mode = delete', 'journal_mode = off']) database.exec(`pragma ${pragma}`)
+  const row = database.prepare('select delivery_id from deliveries order by delivery_id desc limit 1').get()
   const parts = parseDeliveryId(String(row?.['delivery_id']))
-  if (row === undefined || parts === null) throw new Error('there is no delivery to copy')
+  if (parts === null) throw new Error('there is no delivery to copy')
   const numberOf = (n: unknown): number => Number(n)
   database.function('fill_id', { deterministic: true }, (n) => formatDeliveryId({ ...parts, sequence: FIRST_SEQUENCE + numberOf(n) }) ?? '')
   database.function('fill_hash', { deterministic: true }, (n) => Buffer.from(hashOf(`fill-${numberOf(n)}@example.org`), 'hex'))
-  database.exec('create temp table template as select * from deliveries order by delivery_id desc limit 1')
-  const indexes = database
-    .prepare("select name, sql from sqlite_master where type = 'index' and tbl_name = 'deliveries' and sql is not null")
-    .all()
-  for (const { name } of indexes) database.exec(`drop index ${String(name)}`)
-  insertAll(database, Object.keys(row), count)
-  for (const { sql } of indexes) database.exec(String(sql))
+  copyRow(database, { table: 'deliveries', columns: COPY_COLUMNS, count, andThen: INSERT_SUPPRESSION })
   database.close()
+}
+
+type Copies = {
+  readonly table: string
+  /** The columns in which copies differ, as SQL: `n` is the number of the copy, `total` their number, and `t` the copied row. */
+  readonly columns: Readonly<Record<string, string>>
+  readonly count: number
+  /** A statement for each page: its `select` gets the numbers of the page. */
+  readonly andThen?: string
+}
+
+/** Adds copies of the row of a table with the highest key, without its indexes, which are made again afterwards. */
+export function copyRow(database: DatabaseSync, { table, columns, count, andThen }: Copies): void {
+  for (const pragma of ['synchronous = off', 'cache_size = -262144', 'threads = 2']) database.exec(`pragma ${pragma}`)
+  database.exec(`create temp table template as select * from ${table} order by delivery_id desc limit 1`)
+  const row = database.prepare('select * from template').get()
+  if (row === undefined) throw new Error(`there is nothing in ${table} to copy`)
+  const indexes = database
+    .prepare("select name, sql from sqlite_master where type = 'index' and tbl_name = ? and sql is not null")
+    .all(table)
+  for (const { name } of indexes) database.exec(`drop index ${String(name)}`)
+  const names = Object.keys(row)
+  const values = names.map((name) => columns[name] ?? `t.${name}`)
+  for (let from = 0; from < count; from += PAGE) {
+    const to = Math.min(count, from + PAGE)
+    const numbers = `with recursive numbers(n, total) as (select ${from}, ${count} union all select n + 1, total from numbers where n + 1 < ${to})`
+    database.exec('begin')
+    database.exec(`insert into ${table} (${names.join(', ')}) ${numbers} select ${values.join(', ')} from numbers join template t`)
+    if (andThen !== undefined) database.exec(andThen.replace('\n  select', `\n  ${numbers} select`))
+    database.exec('commit')
+  }
+  for (const { sql } of indexes) database.exec(String(sql))
+  database.exec('drop table template')
 }
 
 /** The emailIds of some copies, evenly spread. */
@@ -66,18 +91,5 @@ export function copiedEmailIds(count: number, wanted: number): readonly string[]
   return Array.from({ length: Math.min(count, wanted) }, (_, n) => `fill${n * every}x0$fill-${n * every}@example.org`)
 }
 
-/** The address hash by which lists and deliveries are found. */
-const hashOf = (address: string): string => hashAddress(address) ?? hash('sha256', address)
-
-function insertAll(database: DatabaseSync, names: readonly string[], count: number): void {
-  const values = names.map((name) => COPY_COLUMNS[name] ?? `t.${name}`)
-  for (let from = 0; from < count; from += PAGE) {
-    const to = Math.min(count, from + PAGE)
-    const numbers = `with recursive numbers(n, total) as (select ${from}, ${count} union all select n + 1, total from numbers where n + 1 < ${to})`
-    database.exec('begin')
-    const into = `insert into deliveries (${names.join(', ')})`
-    database.exec(`${into} ${numbers} select ${values.join(', ')} from numbers join template t`)
-    database.exec(INSERT_SUPPRESSION.replace('\n  select', `\n  ${numbers} select`))
-    database.exec('commit')
-  }
-}
+/** The hash of an address, by which lists and deliveries are found. */
+export const hashOf = (address: string): string => hashAddress(address) ?? hash('sha256', address)

@@ -40,8 +40,7 @@ export async function withFilledStore<T>(
       copyDeliveries(join(data, 'bounced.db'), deliveries)
     }
     const daemon = await startDaemon({ data, env: { ...UNLIMITED, ...AS_IN_THE_CONTAINER } })
-    const result = await work(daemon, copiedEmailIds(deliveries, SAMPLED_IDS))
-    await daemon.stop()
+    const result = await work(daemon, copiedEmailIds(deliveries, SAMPLED_IDS)).finally(daemon.stop)
     await afterwards(data)
     return result
   } finally {
