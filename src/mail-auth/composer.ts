@@ -6,6 +6,7 @@
  *
  * RFC 5322, RFC 2045 to 2047. See also: service/deliver/render, compose/rewrite-mime (mails that senders composed themselves).
  */
+import type MimeNode from 'nodemailer/lib/mime-node'
 import type { Attachment } from '../compose/composition.ts'
 import { splitHeaderFields, type HeaderFieldLine } from '../compose/header-line.ts'
 
@@ -29,6 +30,11 @@ export type MessageFields = {
 
 /** Composes a whole mail, with CRLF line ends. */
 export async function composeMessage(message: MessageFields): Promise<Buffer> {
+  return (await compileMessage(message)).build()
+}
+
+/** The MIME tree of a mail. */
+async function compileMessage(message: MessageFields): Promise<MimeNode> {
   const { from, to, cc, replyTo, subject, html, plain, attachments, headers, messageId, date, boundarySeed } = message
   const { default: MailComposer } = await import('nodemailer/lib/mail-composer')
   const composer = new MailComposer({
@@ -53,7 +59,7 @@ export async function composeMessage(message: MessageFields): Promise<Buffer> {
     disableFileAccess: true,
     disableUrlAccess: true,
   })
-  return composer.compile().build()
+  return composer.compile()
 }
 
 /** What the copies of a mail share: the MIME fields with their line ends, and the body. */
@@ -67,10 +73,15 @@ export async function composeContent(message: MessageFields): Promise<MessageCon
   return { contentFields: fields.map(({ text }) => `${text}\r\n`).join(''), body: Buffer.from(raw.subarray(end + 4)) }
 }
 
-/** Composes only the header fields that are not MIME fields, each with its line end. */
+/**
+ * Composes only the header fields that are not MIME fields, each with its line end. The header of the tree is taken without its streams, which cost most of what composing
+ * a small mail costs.
+ */
 export async function composeHeaderFields(message: MessageFields): Promise<string> {
-  const raw = (await composeMessage({ ...message, html: null, plain: 'x', attachments: [] })).toString('latin1')
-  const fields = splitHeaderFields(raw.slice(0, raw.indexOf('\r\n\r\n'))).filter((field) => !isContentField(field))
+  const tree = await compileMessage({ ...message, html: null, plain: 'x', attachments: [] })
+  // A field may have UTF-8, and this text has a character for each octet.
+  const head = Buffer.from(tree.buildHeaders()).toString('latin1')
+  const fields = splitHeaderFields(head).filter((field) => !isContentField(field))
   return fields.map(({ text }) => `${text}\r\n`).join('')
 }
 
