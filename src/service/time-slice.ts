@@ -36,3 +36,36 @@ export async function runInOwnSlice<Result>(task: () => Result): Promise<Result>
   lastSlice = slice.catch(() => undefined)
   return slice
 }
+
+/** Runs a short task soon, in a row with the other tasks of its kind. Rejects if the task throws; the others run. */
+export type TaskRow = <Result>(task: () => Result) => Promise<Result>
+
+/**
+ * Creates a row: tasks that are requested until the sockets of one turn of the event loop are read run one after the other, in order and in slices.
+ * Code that does the same for fifty mails in a row finds the processor's caches filled and needs two thirds of the time (docs/PERFORMANCE.md).
+ */
+export function createTaskRow(): TaskRow {
+  let waiting: (() => void)[] = []
+  let isRunning = false
+  const runAll = async (): Promise<void> => {
+    while (waiting.length > 0) {
+      const row = waiting
+      waiting = []
+      await mapInTimeSlices(row, (run) => run())
+    }
+    isRunning = false
+  }
+  return async (task) =>
+    new Promise((resolve, reject) => {
+      waiting.push(() => {
+        try {
+          resolve(task())
+        } catch (error) {
+          reject(error)
+        }
+      })
+      if (isRunning) return
+      isRunning = true
+      setImmediate(() => void runAll())
+    })
+}

@@ -2,7 +2,7 @@
  * time-slice.test - order of results, yielding, and errors
  */
 import { expect, test } from 'vitest'
-import { mapInTimeSlices, runInOwnSlice } from '../../src/service/time-slice.ts'
+import { createTaskRow, mapInTimeSlices, runInOwnSlice } from '../../src/service/time-slice.ts'
 
 /** Blocks the thread. */
 function busy(milliseconds: number): void {
@@ -47,4 +47,39 @@ test('each long task has a slice of its own, in order, and an error of one leave
   const settled = await Promise.allSettled(tasks)
   expect(settled.map((each) => (each.status === 'fulfilled' ? each.value : 'error'))).toEqual(['a', 'error', 'c'])
   expect(seen).toEqual(['a', 'another', 'b', 'another', 'c'])
+})
+
+test('tasks of one turn run in a row, in order, and an error of one leaves the others', async () => {
+  const seen: string[] = []
+  const inRow = createTaskRow()
+  const tasks = ['a', 'b', 'c'].map(async (name) =>
+    inRow(() => {
+      seen.push(name)
+      queueMicrotask(() => seen.push(`after ${name}`))
+      if (name === 'b') throw new Error('b')
+      return name
+    }),
+  )
+  expect(seen).toEqual([])
+  const settled = await Promise.allSettled(tasks)
+  expect(settled.map((each) => (each.status === 'fulfilled' ? each.value : 'error'))).toEqual(['a', 'error', 'c'])
+  expect(seen).toEqual(['a', 'b', 'c', 'after a', 'after b', 'after c'])
+})
+
+test('another task runs in between, and what a task or a later turn requests runs too', async () => {
+  const seen: string[] = []
+  const inRow = createTaskRow()
+  const task = (name: string): Promise<number> =>
+    inRow(() => {
+      busy(3)
+      return seen.push(name)
+    })
+  const nested = inRow(() => task('nested'))
+  setImmediate(() => seen.push('another'))
+  await Promise.all([task('a'), task('b'), task('c')])
+  expect(seen.filter((each) => each !== 'another' && each !== 'nested')).toEqual(['a', 'b', 'c'])
+  expect(seen.indexOf('another')).toBeLessThan(seen.indexOf('c'))
+  await nested
+  await task('later')
+  expect(seen.at(-1)).toBe('later')
 })

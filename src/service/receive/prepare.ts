@@ -19,9 +19,9 @@ import type { Report } from '../../mail/report.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import { reportDigest, type IncomingMail } from './incoming-mail.ts'
 import type { Context } from '../context.ts'
-import { runInOwnSlice } from '../time-slice.ts'
+import { createTaskRow, runInOwnSlice } from '../time-slice.ts'
 import { oncePerData } from './once-per-data.ts'
-import { isProvenBySignature, parseOrUnreadable, readSignedReport } from './signed-report.ts'
+import { isProvenBySignature, parseOrUnreadable, readSignedReport, type SignedReading } from './signed-report.ts'
 
 export type PreparedMail = {
   readonly mail: IncomingMail
@@ -61,22 +61,26 @@ export async function prepareMail(
     { sessionId: mail.sessionId, digest, kind: report.kind, references: references.length, hasToken, shouldVerify },
     'mail parsed',
   )
-  const { signature, signedReport } = await whenFree(mail, () => readSignedReport(mail, { report, authentication }, context))
+  const readSigned = (): SignedReading => readSignedReport(mail, { report, authentication }, context)
+  const { signature, signedReport } = isLarge(mail) ? await runInOwnSlice(readSigned) : readSigned()
   if (signedReport === null) return { mail, digest, report, references, authentication, signature }
   return { mail, digest, report: signedReport, references: findReferencesOf(signedReport), authentication, signature }
 }
 
 const mailToVerify = ({ raw, peer, helo, envelope }: IncomingMail): MailToVerify => ({ raw, peer, helo, from: envelope.from })
 
+/** Mails that arrive together are parsed together. */
+const parseInRow = createTaskRow()
+
 /** The report of a mail, parsed once whatever the number of its recipients. */
-const parseOnce = oncePerData(async (mail: IncomingMail, context: Context) => whenFree(mail, () => parseSafely(mail, context)))
+const parseOnce = oncePerData(async (mail: IncomingMail, context: Context) =>
+  isLarge(mail) ? runInOwnSlice(() => parseSafely(mail, context)) : parseInRow(() => parseSafely(mail, context)),
+)
 
 /** A mail of 5 MB takes tens of milliseconds; one of this size, less than two. */
 const LARGE_BYTES = 262_144
 
-/** Reads a small mail at once, and a large one in a slice of its own. */
-const whenFree = async <Result>({ raw }: IncomingMail, read: () => Result): Promise<Result> =>
-  raw.length < LARGE_BYTES ? read() : runInOwnSlice(read)
+const isLarge = ({ raw }: IncomingMail): boolean => raw.length >= LARGE_BYTES
 
 /** The parsed report, and how long it took. */
 function parseSafely(mail: IncomingMail, context: Context): Report {

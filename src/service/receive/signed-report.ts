@@ -17,7 +17,7 @@ import { oncePerData } from './once-per-data.ts'
 type VerifiedReport = { readonly report: Report; readonly authentication: AuthenticationResults }
 
 /** `signedReport` null: the whole mail is read. */
-type SignedReading = { readonly signature: ReportSignature; readonly signedReport: Report | null }
+export type SignedReading = { readonly signature: ReportSignature; readonly signedReport: Report | null }
 
 /** Whether a signature matters beside a token: an account may require it, and facts say which it was. */
 export const isProvenBySignature = ({ kind }: Report): boolean => kind === 'complaint' || kind === 'not-spam' || kind === 'tls-report'
