@@ -38,7 +38,7 @@ export async function runInOwnSlice<Result>(task: () => Result): Promise<Result>
 }
 
 /** Runs a short task soon, in a row with the other tasks of its kind. Rejects if the task throws; the others run. */
-export type TaskRow = <Result>(task: () => Result) => Promise<Result>
+type TaskRow = <Result>(task: () => Result) => Promise<Result>
 
 /**
  * Creates a row: tasks that are requested until the sockets of one turn of the event loop are read run one after the other, in order and in slices.
