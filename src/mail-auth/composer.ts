@@ -85,4 +85,5 @@ export async function composeHeaderFields(message: MessageFields): Promise<strin
   return fields.map(({ text }) => `${text}\r\n`).join('')
 }
 
-const isContentField = ({ name }: HeaderFieldLine): boolean => name.startsWith('content-')
+/** Whether a field belongs to the content: it describes a MIME part. */
+export const isContentField = ({ name }: HeaderFieldLine): boolean => name.startsWith('content-')

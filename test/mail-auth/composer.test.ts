@@ -4,6 +4,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { splitHeaderFields } from '../../src/compose/header-line.ts'
+import { createHeaderComposer } from '../../src/mail-auth/header-composer.ts'
 import { composeContent, composeHeaderFields, composeMessage, type MessageFields } from '../../src/mail-auth/composer.ts'
 
 const word = fc.stringMatching(/^[a-z0-9]{1,12}$/)
@@ -72,3 +73,30 @@ test('header and content that are composed apart make the whole mail', async () 
     }),
   )
 })
+
+test('the headers of copies that are composed one after the other are those of mails that are composed alone', async () => {
+  await fc.assert(
+    fc.asyncProperty(message, fc.array(message, { minLength: 1, maxLength: 4 }), fc.func(fc.boolean()), async (first, others, isOwn) => {
+      const compose = createHeaderComposer()
+      const copies = others.map((other) => ({
+        ...first,
+        ...(isOwn('to', other) ? { to: other.to } : {}),
+        ...(isOwn('headers', other) ? { headers: other.headers } : {}),
+        ...(isOwn('subject', other) ? { subject: other.subject, from: other.from } : {}),
+        ...(isOwn('id', other) ? { messageId: other.messageId, date: other.date } : {}),
+      }))
+      for (const copy of [first, ...copies]) expect(await compose(copy)).toBe(await composeHeaderFields(copy))
+    }),
+  )
+})
+
+// A field of the sender that nodemailer replaces, drops or renames.
+test.each(['From', 'to', 'SUBJECT', 'Date', 'Message-Id', 'Bcc', 'MIME-Version', 'Fr om', 'X:y', 'Überschrift', 'X-K\u212a', ''])(
+  'a header with the field %j is composed as in the whole mail',
+  async (name) => {
+    const [sample] = fc.sample(message, { numRuns: 1, seed: 1 })
+    if (sample === undefined) throw new Error('there is no sample')
+    const fields = { ...sample, headers: { 'X-One': '1', [name]: 'a@example.net', 'X-Two': '2' } }
+    expect(await createHeaderComposer()(fields)).toBe(await composeHeaderFields(fields))
+  },
+)

@@ -16,7 +16,8 @@ import { withoutAddress } from '../../compose/originator.ts'
 import { rewriteMail } from '../../compose/rewrite-mime.ts'
 import { createSubstitutionTemplate, toHeaderText, type SubstitutionTemplate, type SubstituteText } from '../../compose/substitute.ts'
 import { normaliseAddress } from '../../correlate/address-hash.ts'
-import { composeContent, composeHeaderFields, composeMessage, type MessageContent, type MessageFields } from '../../mail-auth/composer.ts'
+import { composeContent, composeMessage, type MessageContent, type MessageFields } from '../../mail-auth/composer.ts'
+import { createHeaderComposer, type ComposeHeader } from '../../mail-auth/header-composer.ts'
 import { signatureFields, signMail } from '../../mail-auth/dkim-sign.ts'
 import { Fault } from '../../errors.ts'
 import type { QueuedMessage } from '../../store/queue/queued-mail.ts'
@@ -44,6 +45,7 @@ export function createRenderer(context: Context, signers: FindSigningKeys): Mess
   const sharedOf = (body: Composition, names: readonly string[]): SharedContent => {
     const sharedContent = sharedContents.get(body) ?? {
       substitution: createSubstitutionTemplate({ names, sections: body.sections }),
+      composeHeader: createHeaderComposer(),
       content: null,
     }
     sharedContents.set(body, sharedContent)
@@ -84,6 +86,7 @@ function oldMessageIdOf({ deliveryId, keyIndex }: RenderInput, { from }: Composi
 /** What the copies of one composition share. `content` is shared only if it contains no variable. */
 type SharedContent = {
   readonly substitution: SubstitutionTemplate
+  readonly composeHeader: ComposeHeader
   content: Promise<MessageContent & { readonly bodyHash: string }> | null
 }
 
@@ -101,7 +104,7 @@ async function composeSignedMessage(
   const content = await shared.content
   const tracked = tracker?.trackContent(content) ?? null
   const { contentFields, body, bodyHash } = tracked === null ? content : { ...tracked, bodyHash: hashCanonicalBody(tracked.body) }
-  const head = `${await composeHeaderFields(message)}${contentFields}`
+  const head = `${await shared.composeHeader(message)}${contentFields}`
   return Buffer.concat([Buffer.from(`${sign({ head, bodyHash })}${head}\r\n`, 'latin1'), body])
 }
 
