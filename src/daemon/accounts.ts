@@ -13,8 +13,13 @@ import { Fault } from '../errors.ts'
 import { NEW_ACCOUNT_TRACKING, accountSettingsSchema } from '../ledger/account-settings.ts'
 import type { AccountSettings } from '../ledger/account-settings.ts'
 import { createFirstLink } from '../service/users/users.ts'
-import { createAccount, findAccount, listAccountsForOperator } from '../store/account/accounts.ts'
-import { addCredential, findCredentialsForOperator, expireCredentials } from '../store/account/credentials.ts'
+import { createAccount, listAccountsForOperator } from '../store/account/accounts.ts'
+import {
+  addCredential,
+  findCredentialsForOperator,
+  findOpenCredentialsForOperator,
+  expireCredentials,
+} from '../store/account/credentials.ts'
 import type { Credential } from '../store/account/credentials.ts'
 import type { Database, Engine, DatabaseReader } from '../store/engine/engine.ts'
 import type { CredentialStore } from '../http/server/authenticate.ts'
@@ -116,7 +121,7 @@ const MAX_CACHED_API_USERS = 10_000
 export function createAuthenticator(reader: DatabaseReader, now: () => number): CredentialStore {
   const known = new LRUCache<string, readonly Credential[]>({ ...upToEntries(MAX_CACHED_API_USERS), ttl: CREDENTIAL_CACHE_MS })
   const load = async (apiUser: string): Promise<readonly Credential[]> => {
-    const loaded = await loadOpenCredentials(reader, apiUser)
+    const loaded = await findOpenCredentialsForOperator(reader, apiUser)
     // Unknown names are not cached: guessing must not evict the known ones.
     if (loaded.length > 0) known.set(apiUser, loaded)
     return loaded
@@ -138,13 +143,6 @@ export function createAuthenticator(reader: DatabaseReader, now: () => number): 
     },
     isOperator: async (secret) => (await find(OPERATOR_API_USER, secret))?.role === 'operator',
   }
-}
-
-async function loadOpenCredentials(reader: DatabaseReader, apiUser: string): Promise<readonly Credential[]> {
-  const loaded = await findCredentialsForOperator(reader, apiUser)
-  const [first] = loaded
-  if (first === undefined || first.account === 0) return loaded
-  return (await findAccount(reader, first.account))?.closedAt === null ? loaded : []
 }
 
 /** The account of an API user, or null. */

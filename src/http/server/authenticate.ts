@@ -85,16 +85,17 @@ export async function limitSignIn<T>(
 ): Promise<T> {
   const refusal = signInLimit.refusalOf(attempt, now())
   if (refusal !== null) throw createFailureLimitFault(refusal)
-  let fault = new Fault('unauthenticated', 'the name or the secret is wrong')
+  let failure: Fault | null = null
   const found = await check().catch((error: unknown) => {
     if (!(error instanceof Fault) || (error.code !== 'forbidden' && error.code !== 'not_found')) throw error
-    fault = error
+    failure = error
     return null
   })
   if (found === null) {
     // Counted after the lookup, because many valid requests from one address may be in progress.
     const exceeded = signInLimit.countFailure(attempt, now())
-    throw exceeded === null ? fault : createFailureLimitFault(exceeded)
+    if (exceeded !== null) throw createFailureLimitFault(exceeded)
+    throw failure ?? new Fault('unauthenticated', 'the name or the secret is wrong')
   }
   signInLimit.noteSuccess(attempt, now())
   return found

@@ -54,6 +54,14 @@ export async function findCredentialsForOperator(reader: DatabaseReader, apiUser
   )
 }
 
+/** The same, without those of a closed account. */
+export async function findOpenCredentialsForOperator(reader: DatabaseReader, apiUser: string): Promise<readonly Credential[]> {
+  // Operators belong to no account.
+  const sql = `select ${COLUMNS} from credentials c where c.api_user = $1 and (c.account_id = 0
+    or exists (select 1 from accounts a where a.account_id = c.account_id and a.closed_at is null)) order by c.created_at`
+  return (await reader.all(sql, [apiUser])).map(CREDENTIALS.decode)
+}
+
 /** Lists the credentials of an account. */
 export async function listCredentials(reader: DatabaseReader, account: number): Promise<readonly Credential[]> {
   const sql = `select ${COLUMNS} from credentials c where c.account_id = $1 order by c.api_user, c.created_at`

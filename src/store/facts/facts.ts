@@ -97,17 +97,17 @@ export async function findFactKeys(reader: DatabaseReader, subjects: readonly Su
   )
 }
 
+const selectByEmail = ({ table, columns }: typeof FACTS, join: string): string =>
+  `select ${columns('e')} from deliveries d cross join ${table.name} e where d.account_id = $1 and d.email_id is not null
+   and d.email_id = $2 and e.account_id = d.account_id and ${join}`
+const FACTS_OF_EMAIL = selectByEmail(FACTS, 'e.subject = d.delivery_id and e.delivery_month = d.delivery_month')
+const LIST_FACTS_OF_EMAIL = selectByEmail(LIST_FACTS, 'e.delivery_id = d.delivery_id')
+
 /** The facts of one delivery and the list facts that it caused, by its emailId, in the order in which they happened. One round trip, which can run together with `findDeliveriesByEmailIds`. */
 export async function readTimelineByEmailId(reader: DatabaseReader, account: number, emailId: string): Promise<readonly Fact[]> {
-  const readFrom = async (mapping: typeof FACTS, join: string): Promise<readonly SqlRow[]> =>
-    reader.all(
-      `select ${mapping.columns('e')} from deliveries d cross join ${mapping.table.name} e where d.account_id = $1 and d.email_id is not null
-       and d.email_id = $2 and e.account_id = d.account_id and ${join}`,
-      [account, emailId],
-    )
   const [facts, entries] = await Promise.all([
-    readFrom(FACTS, 'e.subject = d.delivery_id and e.delivery_month = d.delivery_month'),
-    readFrom(LIST_FACTS, 'e.delivery_id = d.delivery_id'),
+    reader.all(FACTS_OF_EMAIL, [account, emailId]),
+    reader.all(LIST_FACTS_OF_EMAIL, [account, emailId]),
   ])
   return sortByTime([...facts, ...entries].map(decodeFact))
 }

@@ -5,6 +5,7 @@ import { createAccount, findAccount, listAccountsForOperator, saveAccountSetting
 import {
   addCredential,
   findCredentialsForOperator,
+  findOpenCredentialsForOperator,
   expireCredentials,
   listCredentials,
   removeExpiredCredentialsForOperator,
@@ -138,6 +139,16 @@ describe.each(engines)('accounts: $kind', ({ open }) => {
     expect(await tx(async (db) => removeExpiredCredentialsForOperator(db, T0 + 900))).toBe(1)
     expect(await listCredentials(engine.read, 1)).toEqual([credential({ keyHash: hashOf('new'), createdAt: T0 + 1 })])
     expect(await listCredentials(engine.read, 2)).toEqual([])
+  })
+
+  test('the keys of a closed account, or of one that does not exist, are not open; those of operators are', async () => {
+    for (const name of ['open', 'closed'])
+      await tx(async (db) => createAccount(db, { name, createdAt: T0, settings: DEFAULT_ACCOUNT_SETTINGS }))
+    await tx(async (db) => db.run('update accounts set closed_at = $1 where account_id = 2', [T0]))
+    const owners = { operator: 0, open: 1, closed: 2, missing: 3 }
+    for (const [apiUser, account] of Object.entries(owners)) await tx(async (db) => addCredential(db, credential({ apiUser, account })))
+    const found = await Promise.all(Object.keys(owners).map(async (name) => findOpenCredentialsForOperator(engine.read, name)))
+    expect(found.flat().map(({ apiUser }) => apiUser)).toEqual(['operator', 'open'])
   })
 
   test('gives an API user to one account, also when several ask at once', async () => {
