@@ -52,8 +52,14 @@ export async function migrate(engine: Engine, now: number, migrations: readonly 
   )
 }
 
-/** Begins a statement that SQLite skips. */
-const POSTGRES_ONLY = '@postgres '
+/** What a statement that one engine runs begins with. */
+const ONLY_FOR: Readonly<Record<EngineKind, string>> = { sqlite: '@sqlite ', postgres: '@postgres ' }
+
+/** The statement without that beginning; null if it is for the other engine. */
+function statementFor(kind: EngineKind, statement: string): string | null {
+  if (statement.startsWith(ONLY_FOR[kind])) return statement.slice(ONLY_FOR[kind].length)
+  return Object.values(ONLY_FOR).some((beginning) => statement.startsWith(beginning)) ? null : statement
+}
 
 type AppliedMigrationCheck = { readonly version: number; readonly name: string; readonly checksum: string; readonly newest: number }
 
@@ -77,9 +83,8 @@ function checkAppliedMigration(applied: AppliedMigrationCheck, migrations: reado
 
 async function applyMigration(db: Database, migration: Migration, now: number): Promise<void> {
   for (const statement of migration.statements) {
-    const isForPostgres = statement.startsWith(POSTGRES_ONLY)
-    if (isForPostgres && db.kind !== 'postgres') continue
-    await db.run(translateSchema(db.kind, isForPostgres ? statement.slice(POSTGRES_ONLY.length) : statement))
+    const own = statementFor(db.kind, statement)
+    if (own !== null) await db.run(translateSchema(db.kind, own))
   }
   await db.insertMany(APPLIED_MIGRATIONS, [
     { version: migration.version, name: migration.name, checksum: checksumOf(migration), appliedAt: now },

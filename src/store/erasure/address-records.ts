@@ -10,12 +10,11 @@ import type { Fact } from '../../ledger/facts/fact.ts'
 import type { DeliveryRow, InboxRow, SuppressionRow } from '../../ledger/project/state.ts'
 import { listDeliveries } from '../mail/deliveries.ts'
 import type { Database, DatabaseReader } from '../engine/engine.ts'
-import { appendFacts, decodeFact, findFactsBySubject, overwriteFactData } from '../facts/facts.ts'
+import { appendFacts, findFactsBySubject, findListFacts, overwriteFactData } from '../facts/facts.ts'
 import { removeQueuedMessagesForOperator } from '../queue/queued-mail.ts'
 import { removeRawMailForOperator } from '../mail/raw-mail.ts'
 import { DELIVERIES } from '../mail/delivery-columns.ts'
-import { INBOX, LIST_FACTS, SUPPRESSIONS } from '../schema.ts'
-import { hexToBytes } from '../engine/mapping.ts'
+import { INBOX, SUPPRESSIONS } from '../schema.ts'
 import { findSuppressions } from '../lists/suppressions.ts'
 import { removeWebhookRecordsOfEmails } from '../webhook/attempts.ts'
 
@@ -47,16 +46,15 @@ export async function findAddressRecords(reader: DatabaseReader, account: number
     page = (await listDeliveries(reader, account, { addressHash }, { limit: PAGE_SIZE, ...after })).rows
     deliveries.push(...page)
   }
-  const sql = `select ${LIST_FACTS.columns('e')} from list_events e where e.account_id = $1 and e.address_hash = $2 order by e.id`
   const [entries, facts, listFacts] = await Promise.all([
     findSuppressions(reader, [{ account, addressHash }]),
     findFactsBySubject(
       reader,
       deliveries.map(({ deliveryId }) => ({ account, subject: deliveryId })),
     ),
-    reader.all(sql, [account, hexToBytes(addressHash)]),
+    findListFacts(reader, { account, addressHash }),
   ])
-  return { deliveries, entries, facts: [...facts, ...listFacts.map(decodeFact)] }
+  return { deliveries, entries, facts: [...facts, ...listFacts] }
 }
 
 /** Saves everything without the address, together with the fact that records the erasure. Run it in one transaction. */

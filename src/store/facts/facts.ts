@@ -10,6 +10,7 @@
 import { monthOfDelivery } from '../../correlate/delivery-id.ts'
 import { toCurrentVersion } from '../../ledger/facts/earlier-version.ts'
 import type { Fact } from '../../ledger/facts/fact.ts'
+import { LIST_NAMES } from '../../ledger/facts/list-facts.ts'
 import { factKey } from '../../ledger/project/state.ts'
 import type { Database, ConflictRule, DatabaseReader } from '../engine/engine.ts'
 import { FACTS, LIST_FACTS } from '../schema.ts'
@@ -67,6 +68,17 @@ export async function findFactsBySubject(reader: DatabaseReader, subjects: reado
     ),
   ])
   return [...events, ...lists].map(decodeFact)
+}
+
+/** Finds the facts of the entries of an address on every list, in the order of their ids. Their subjects begin with the list and the address. */
+export async function findListFacts(
+  reader: DatabaseReader,
+  { account, addressHash }: { readonly account: number; readonly addressHash: string },
+): Promise<readonly Fact[]> {
+  const sql = `select ${LIST_FACTS.columns('e')} from {keys} k cross join list_events e where e.account_id = k.k1
+    and e.subject >= k.k2 || ':' and e.subject < k.k2 || ';' order by e.id`
+  const rows = LIST_NAMES.map((list) => [account, `list:${list}:${addressHash}`])
+  return (await reader.inKeys(sql, { types: ['int', 'text'], rows })).map(decodeFact)
 }
 
 /** Finds facts of one table by their whole keys, in no order. Facts that do not exist are left out. */

@@ -39,7 +39,7 @@ export type ReportRow = {
   readonly content: string | null
 }
 
-export const REPORTS = createTableMapping<ReportRow>('reports', ['digest'], {
+export const REPORTS = createTableMapping<ReportRow>('reports', ['received_at', 'digest'], {
   digest: hexColumn('digest'),
   account: integerColumn('account_id'),
   receivedAt: integerColumn('received_at'),
@@ -55,7 +55,7 @@ export const REPORTS = createTableMapping<ReportRow>('reports', ['digest'], {
   content: nullableColumn(hexColumn('content')),
 })
 
-/** Restricts `r` to the time, and with it the partition, of the report with the digest $1. */
+/** Restricts `r` to the time of the report with the digest $1, with which its key and its partition begin. */
 export const IN_ITS_MONTH = 'r.received_at = (select n.received_at from report_digests n where n.digest = $1)'
 
 /** Replaces the authentication results of a mail that was verified again. */
@@ -66,7 +66,7 @@ export async function saveReportAuthentication(db: Database, account: number, di
 
 /** Adds reports and their digests. Throws Fault conflict if one exists. */
 export async function insertReports(db: Database, reports: readonly ReportRow[]): Promise<void> {
-  const rows = reports.toSorted((a, b) => (a.digest < b.digest ? -1 : 1))
+  const rows = reports.toSorted((a, b) => (a.digest < b.digest ? -1 : 1)) // transactions lock digests in one order
   await Promise.all([db.insertMany(REPORT_DIGESTS, rows), db.insertMany(REPORTS, rows)])
 }
 

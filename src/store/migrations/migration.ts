@@ -8,6 +8,6 @@
 
 /**
  * `version` rises by one. A released step never changes: its statements are checksummed in the store. A statement that begins with `@postgres`
- * is for PostgreSQL only.
+ * or `@sqlite` is for that engine only.
  */
 export type Migration = { readonly version: number; readonly name: string; readonly statements: readonly string[] }

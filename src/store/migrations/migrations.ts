@@ -22,7 +22,7 @@ import { QUEUED_LABELS } from './queued-labels.ts'
 import { RECLASSIFICATIONS_STEP } from './reclassifications.ts'
 import { RELEASED_MIGRATIONS } from './released.ts'
 import { ADD_REPORT_COPIES } from './report-copies.ts'
-import { REPORT_DIGESTS_STEP } from './report-digests.ts'
+import { REPORT_DIGESTS_STEP, REPORTS_BY_TIME } from './report-digests.ts'
 import { SEND_TIMES } from './send-times.ts'
 import { ADD_TRACKING_DOMAINS } from './tracking-domains.ts'
 import { USERS_STEP } from './users.ts'
@@ -52,4 +52,5 @@ export const MIGRATIONS: readonly Migration[] = [
   QUEUED_LABELS,
   SEND_TIMES,
   BATCH_MESSAGES,
+  REPORTS_BY_TIME,
 ]

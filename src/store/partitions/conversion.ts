@@ -72,9 +72,9 @@ async function convert(db: Database, table: PartitionedTable, now: number): Prom
   return rows
 }
 
-async function readDefinition(db: Database, { name, primaryKey }: PartitionedTable): Promise<TableDefinition> {
+async function readDefinition(db: Database, { name }: PartitionedTable): Promise<TableDefinition> {
   const constraints = await db.all(
-    `select c.conname as name, c.contype as type, pg_get_constraintdef(c.oid) as definition from pg_constraint c
+    `select c.conname as name, pg_get_constraintdef(c.oid) as definition from pg_constraint c
      where c.conrelid = to_regclass($1) and c.contype in ('p', 'u', 'c') order by c.conname`,
     [name],
   )
@@ -84,10 +84,7 @@ async function readDefinition(db: Database, { name, primaryKey }: PartitionedTab
     [name],
   )
   return {
-    constraints: constraints.map((row) => {
-      const isReplaced = row['type'] === 'p' && primaryKey !== undefined
-      return `alter table ${name} add constraint ${String(row['name'])} ${isReplaced ? `primary key (${primaryKey})` : String(row['definition'])}`
-    }),
+    constraints: constraints.map((row) => `alter table ${name} add constraint ${String(row['name'])} ${String(row['definition'])}`),
     indexes: indexes.map(({ definition }) => String(definition)),
   }
 }

@@ -19,8 +19,6 @@ export type PartitionedTable = {
   readonly holds: 'month' | 'time'
   /** Partitions beside those of the months: month 0, which no month ever drops. */
   readonly hasMonthZero: boolean
-  /** The primary key in place of the one that the table has unpartitioned, where that does not contain the column. */
-  readonly primaryKey?: string
 }
 
 /** In the order in which every transaction locks them. */
@@ -28,7 +26,7 @@ export const PARTITIONED_TABLES: readonly PartitionedTable[] = [
   { name: 'deliveries', column: 'delivery_month', holds: 'month', hasMonthZero: false },
   { name: 'events', column: 'delivery_month', holds: 'month', hasMonthZero: true },
   // A digest is unique in all months by store/mail/report-digests.
-  { name: 'reports', column: 'received_at', holds: 'time', hasMonthZero: false, primaryKey: 'digest, received_at' },
+  { name: 'reports', column: 'received_at', holds: 'time', hasMonthZero: false },
   // The quarter-hour of a counter.
   { name: 'counters', column: 'quarter', holds: 'time', hasMonthZero: false },
   { name: 'site_counters', column: 'quarter', holds: 'time', hasMonthZero: false },

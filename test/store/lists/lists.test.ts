@@ -2,12 +2,14 @@
  * lists.test - suppressions, inbox, facts and counters: pages, filters, tenants, on both engines
  */
 import { beforeAll, describe, expect, test } from 'vitest'
+import type { Fact } from '../../../src/ledger/facts/fact.ts'
+import { LIST_NAMES, type ListName } from '../../../src/ledger/facts/list-facts.ts'
 import { createLedgerState, QUARTER_HOUR_MS, quarterHourOf } from '../../../src/ledger/project/state.ts'
 import type { CounterRow } from '../../../src/ledger/project/state.ts'
 import { sumCounters } from '../../../src/store/facts/counters.ts'
 import type { Engine } from '../../../src/store/engine/engine.ts'
 import { saveAddressRedaction, findAddressRecords } from '../../../src/store/erasure/address-records.ts'
-import { appendFacts, findFactsBySubject, overwriteFactData, findFactKeys } from '../../../src/store/facts/facts.ts'
+import { appendFacts, findFactsBySubject, findListFacts, overwriteFactData, findFactKeys } from '../../../src/store/facts/facts.ts'
 import { findInboxItem, listInbox, listInboxForOperator } from '../../../src/store/mail/inbox.ts'
 import type { InboxFilters } from '../../../src/store/mail/inbox.ts'
 import { findSuppressionsInForce, listSuppressions } from '../../../src/store/lists/suppressions.ts'
@@ -255,39 +257,7 @@ describe.each(engines)('lists: $kind', ({ open }) => {
 
   test('reads list facts like other facts', async () => {
     const subject = `list:bounce:${hashOf('a@example.com')}:`
-    const fact = sampleFact<'list'>({
-      n: 60,
-      kind: 'list',
-      subject,
-      dedupKey: '1',
-      deliveryMonth: 0,
-      data: {
-        list: 'bounce',
-        scope: '',
-        change: 1,
-        action: 'add',
-        address: 'a@example.com',
-        domain: 'example.com',
-        isDomain: false,
-        n: 1,
-        from: T0,
-        until: null,
-        removedAt: null,
-        pending: false,
-        reason: 'not-exist',
-        rule: null,
-        site: null,
-        deliveryId: null,
-        proof: null,
-        unsubscribeType: null,
-        apiUser: null,
-        labelId: null,
-        cause: null,
-        actor: null,
-        note: null,
-        settingsVersion: 1,
-      },
-    })
+    const fact = listFact({ n: 60, list: 'bounce', address: 'a@example.com' })
     await engine.tx(async (db) => appendFacts(db, [fact]))
     expect(await findFactsBySubject(engine.read, [{ account: 1, subject }])).toEqual([fact])
     expect(await engine.read.one('select count(*) as n from list_events where subject = $1', [subject])).toEqual({ n: 1 })
@@ -296,4 +266,57 @@ describe.each(engines)('lists: $kind', ({ open }) => {
     expect(await engine.tx(async (db) => overwriteFactData(db, 1, [erased]))).toBe(1)
     expect(await findFactsBySubject(engine.read, [{ account: 1, subject }])).toEqual([erased])
   })
+
+  test('finds the list facts of an address on every list and in every scope, and no others', async () => {
+    const [ours, others] = ['c@example.com', 'd@example.com']
+    const wanted = LIST_NAMES.flatMap((list, n) => [
+      listFact({ n: 70 + n, list, address: ours }),
+      listFact({ n: 80 + n, list, address: ours, scope: 'label:7' }),
+    ])
+    const rest = LIST_NAMES.map((list, n) => listFact({ n: 90 + n, list, address: others }))
+    const foreign = { ...listFact({ n: 99, list: 'bounce', address: ours }), account: 2 }
+    await engine.tx(async (db) => appendFacts(db, [...rest, ...wanted, foreign]))
+    const found = await findListFacts(engine.read, { account: 1, addressHash: hashOf(ours) })
+    expect(found).toEqual(wanted.toSorted((x, y) => (x.id < y.id ? -1 : 1)))
+    expect(await findListFacts(engine.read, { account: 1, addressHash: hashOf('nobody@example.com') })).toEqual([])
+  })
 })
+
+type ListFactInput = { readonly n: number; readonly list: ListName; readonly address: string; readonly scope?: string }
+
+function listFact({ n, list, address, scope = '' }: ListFactInput): Fact {
+  return sampleFact<'list'>({
+    n,
+    kind: 'list',
+    subject: `list:${list}:${hashOf(address)}:${scope}`,
+    dedupKey: '1',
+    deliveryMonth: 0,
+    addressHash: hashOf(address),
+    data: {
+      list,
+      scope,
+      change: 1,
+      action: 'add',
+      address,
+      domain: 'example.com',
+      isDomain: false,
+      n: 1,
+      from: T0,
+      until: null,
+      removedAt: null,
+      pending: false,
+      reason: 'not-exist',
+      rule: null,
+      site: null,
+      deliveryId: null,
+      proof: null,
+      unsubscribeType: null,
+      apiUser: null,
+      labelId: null,
+      cause: null,
+      actor: null,
+      note: null,
+      settingsVersion: 1,
+    },
+  })
+}
