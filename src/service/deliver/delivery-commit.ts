@@ -21,7 +21,6 @@ import type { AttemptData } from '../../ledger/facts/delivery-facts.ts'
 import type { Fact, FactOf } from '../../ledger/facts/fact.ts'
 import { applyFacts } from '../../ledger/project/fold.ts'
 import type { FactMoment } from '../../ledger/facts/new-fact.ts'
-import type { HeldGroups } from '../../queue/lane-group.ts'
 import { factKey, type LedgerState } from '../../ledger/project/state.ts'
 import { redactLocalParts } from '../../mail/redact-local-parts.ts'
 import { decideTransition } from '../../queue/observe/transition-facts.ts'
@@ -38,6 +37,7 @@ import {
   claimNewMessagesForOperator,
   type QueuedMessageSummary,
 } from '../../store/queue/queued-mail.ts'
+import { removeUnneededBodies, type BodyUse } from '../../store/queue/queued-bodies.ts'
 import { saveQueueCommandResultsForOperator, settleQueueCommandsForOperator, type QueueCommandResult } from '../../store/queue/commands.ts'
 import { removeQueuedFeedbackForOperator, saveBackoffKeysForOperator } from '../../store/queue/backoff-keys.ts'
 import { addLateResultsForOperator, removeLateResultsForOperator } from '../../store/queue/late-results.ts'
@@ -68,31 +68,59 @@ export type CommittedBatch = {
  * Writes a batch, all or nothing, and logs its alarms after the commit. Faults: store_busy; any other error concerns the content of the batch.
  */
 export async function commitBatch(context: Context, snapshot: AccountSnapshot, batch: DeliveryBatch): Promise<CommittedBatch> {
-  const { committed, ledger, updates } = await transact(context, batchNeedsOf(context, snapshot, batch), async (transaction) => {
+  const needs = batchNeedsOf(context, snapshot, batch)
+  let leaseCheck: Promise<boolean> | null = null
+  const needsBesideLease = (db: Database): Promise<LedgerStateNeeds> => {
+    leaseCheck = holdsLease(db, batch.lease)
+    // If it fails, so does the transaction.
+    leaseCheck.catch(() => undefined)
+    return Promise.resolve(needs)
+  }
+  const { committed, ledger, updates } = await transact(context, needsBesideLease, async (transaction) => {
     const { db, ledgerState } = transaction
-    const isLeaseHeld = await holdsLease(db, batch.lease)
+    const isLeaseHeld = (await leaseCheck) === true
     const held = isLeaseHeld ? batch : outcomesOnly(batch)
     const decided = decideUpdates({ context, snapshot, batch: held, transaction })
     await applyTransitions(context, transaction, held.transitions)
     const refsToMark = await endRefused(snapshot, held, transaction)
     const facts = ledgerState.newFacts
-    await updateQueueRows(db, held.updates, held.groups)
-    await moveMessagesForOperator(db, held.moves)
-    const [, , newMessages] = await Promise.all([
-      saveBackoffKeysForOperator(db, held.keyChanges.rows, held.keyChanges.removed),
-      saveAndSettle(context, db, held.commandResults),
-      held.maxNewMessages === 0 ? [] : claimNewMessagesForOperator(db, held.groupsToClaim, held.maxNewMessages),
-      removeQueuedFeedbackForOperator(db, held.lateReports),
-      removeLateResultsForOperator(db, held.lateResults),
-      addLateResultsForOperator(db, lateResultsOf(decided, held.groups)),
-    ])
-    const mark = { at: held.dispatchedAt, markedBy: held.markedBy, groups: held.groups }
-    const dispatched = refsToMark.length === 0 ? [] : await markDispatchedForOperator(db, refsToMark, mark)
+    const { removed, newMessages, dispatched } = await writeQueue(context, db, { held, decided, refsToMark })
+    db.commitWith(removeUnneededBodies(db, removed))
     return { result: { committed: { dispatched, isLeaseHeld, newMessages, facts }, ledger: ledgerState, updates: held.updates } }
   })
   traceUpdates(context.telemetry, batch.updates, ledger)
   context.attemptLog?.record(updates, ledger)
   return committed
+}
+
+type QueueWrites = {
+  readonly held: DeliveryBatch
+  readonly decided: readonly MailUpdate[]
+  readonly refsToMark: readonly QueuedMessageRef[]
+}
+
+type WrittenQueue = Pick<CommittedBatch, 'newMessages' | 'dispatched'> & { readonly removed: readonly BodyUse[] }
+
+/** Writes all that is not part of the ledger. The statements travel together and run in this order. */
+async function writeQueue(context: Context, db: Database, { held, decided, refsToMark }: QueueWrites): Promise<WrittenQueue> {
+  const mark = { at: held.dispatchedAt, markedBy: held.markedBy, groups: held.groups }
+  const [removed, , newMessages, dispatched] = await Promise.all([
+    updateQueueRows(db, held),
+    saveKeysAndResults(context, db, held, decided),
+    held.maxNewMessages === 0 ? [] : claimNewMessagesForOperator(db, held.groupsToClaim, held.maxNewMessages),
+    refsToMark.length === 0 ? [] : markDispatchedForOperator(db, refsToMark, mark),
+  ])
+  return { removed, newMessages, dispatched }
+}
+
+async function saveKeysAndResults(context: Context, db: Database, held: DeliveryBatch, decided: readonly MailUpdate[]): Promise<void> {
+  await Promise.all([
+    saveBackoffKeysForOperator(db, held.keyChanges.rows, held.keyChanges.removed),
+    saveAndSettle(context, db, held.commandResults),
+    removeQueuedFeedbackForOperator(db, held.lateReports),
+    removeLateResultsForOperator(db, held.lateResults),
+    addLateResultsForOperator(db, lateResultsOf(decided, held.groups)),
+  ])
 }
 
 /** Settles commands that all nodes have run at the same time, none of which saw the results of the others. Faults: store_busy. */
@@ -229,20 +257,23 @@ function lastAttemptOf(ledgerState: LedgerState, deliveryId: string): AttemptDat
   return attempts.toSorted((a, b) => a.at - b.at).at(-1)?.data ?? null
 }
 
-async function updateQueueRows(db: Database, updates: readonly MailUpdate[], groups: HeldGroups): Promise<void> {
-  const removed: QueuedMessageRef[] = []
+/** Returns the messages that were removed after an attempt, whose bodies remain to be removed. */
+async function updateQueueRows(db: Database, { updates, moves, groups }: DeliveryBatch): Promise<readonly BodyUse[]> {
+  const ended: QueuedMessageRef[] = []
   const attempted: Parameters<typeof removeAttemptedMessagesForOperator>[1][number][] = []
   const requeued: Parameters<typeof requeueMessagesForOperator>[1][number][] = []
   for (const update of updates) {
-    if (update.kind === 'ended') removed.push(update.ref)
+    if (update.kind === 'ended') ended.push(update.ref)
     else if (update.kind === 'attempted' && update.end !== null) attempted.push({ ...update.ref, dispatchedAt: update.dispatchedAt })
     else requeued.push({ ...update.ref, ...update.retry, dispatchedAt: update.dispatchedAt })
   }
-  await Promise.all([
-    removeQueuedMessagesForOperator(db, inLockOrder(removed)),
+  const [, removed] = await Promise.all([
+    removeQueuedMessagesForOperator(db, inLockOrder(ended)),
     removeAttemptedMessagesForOperator(db, inLockOrder(attempted)),
     requeueMessagesForOperator(db, inLockOrder(requeued), groups),
+    moveMessagesForOperator(db, moves),
   ])
+  return removed
 }
 
 /** Every transaction locks the rows in the same order, so that two of them cannot deadlock. */

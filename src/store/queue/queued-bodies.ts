@@ -33,10 +33,13 @@ export async function addQueuedBody(db: Database, account: number, body: QueuedB
   await db.upsertMany(QUEUED_BODIES, [row], { addColumns: ['mails'], keepColumns: ['content', 'created_at'] })
 }
 
-/** Removes the bodies that only these removed messages needed. Returns the number of messages. */
-export async function removeUnneededBodies(db: Database, removed: readonly SqlRow[]): Promise<number> {
-  const counts = Map.groupBy(removed, (row) => `${Number(row['account_id'])} ${String(row['body_id'])}`)
-  const rows = [...counts.values()].map((group) => [...bodyKey(group[0] ?? {}), group.length])
+/** A message that needed a body. */
+export type BodyUse = Pick<QueuedBodyRow, 'account' | 'bodyId'>
+
+/** Removes the bodies that only these removed messages needed. */
+export async function removeUnneededBodies(db: Database, removed: readonly BodyUse[]): Promise<void> {
+  const uses = Map.groupBy(removed, ({ account, bodyId }) => `${account} ${bodyId}`)
+  const rows = [...uses.values()].flatMap(([use, ...others]) => (use === undefined ? [] : [[use.account, use.bodyId, others.length + 1]]))
   const keys: KeyTuples = { types: ['int', 'text', 'int'], rows: rows.toSorted(compareKeys) }
   await Promise.all([
     db.inKeys(
@@ -48,10 +51,10 @@ export async function removeUnneededBodies(db: Database, removed: readonly SqlRo
       keys,
     ),
   ])
-  return removed.length
 }
 
-const bodyKey = (row: SqlRow): readonly [number, string] => [Number(row['account_id']), String(row['body_id'])]
+/** Reads a row that has the two columns. */
+export const readBodyUse = (row: SqlRow): BodyUse => ({ account: Number(row['account_id']), bodyId: String(row['body_id']) })
 
 /** By account, then by body: locks are taken in one order everywhere. */
 const compareKeys = (a: KeyTuples['rows'][number], b: KeyTuples['rows'][number]): number =>

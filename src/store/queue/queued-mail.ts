@@ -11,7 +11,7 @@ import type { Database, KeyTuples, DatabaseReader } from '../engine/engine.ts'
 import { booleanColumn, integerColumn, jsonColumn, nullableColumn, createTableMapping, textColumn } from '../engine/mapping.ts'
 import type { HeldGroups } from '../../queue/lane-group.ts'
 import { inGroupsSql } from './lane-groups.ts'
-import { addQueuedBody, removeUnneededBodies, type QueuedBody } from './queued-bodies.ts'
+import { addQueuedBody, readBodyUse, removeUnneededBodies, type BodyUse, type QueuedBody } from './queued-bodies.ts'
 
 export type QueuedMessage = {
   readonly account: number
@@ -230,22 +230,24 @@ const DELETE_MESSAGES = `delete from queue_mails where (account_id, delivery_id,
 
 /** Removes messages, and the bodies that no message needs any more. Returns how many messages existed. Idempotent. */
 export async function removeQueuedMessagesForOperator(db: Database, refs: readonly QueuedMessageRef[]): Promise<number> {
-  return removeUnneededBodies(db, await db.inKeys(`${DELETE_MESSAGES} returning account_id, body_id`, messageKeys(refs)))
+  const removed = (await db.inKeys(`${DELETE_MESSAGES} returning account_id, body_id`, messageKeys(refs))).map(readBodyUse)
+  await removeUnneededBodies(db, removed)
+  return removed.length
 }
 
 /** A message whose last attempt has ended. `dispatchedAt` is the mark of that attempt. */
 type AttemptedMessage = QueuedMessageRef & { readonly dispatchedAt: number }
 
 /**
- * As {@link removeQueuedMessagesForOperator}, for messages whose attempt has ended. A message that another node has marked meanwhile stays: that node
- * records the outcome of its own attempt.
+ * Removes messages whose attempt has ended, and returns them: the caller removes their bodies in the same transaction (`removeUnneededBodies`). A message that another node has marked
+ * meanwhile stays: that node records the outcome of its own attempt.
  */
-export async function removeAttemptedMessagesForOperator(db: Database, mails: readonly AttemptedMessage[]): Promise<number> {
+export async function removeAttemptedMessagesForOperator(db: Database, mails: readonly AttemptedMessage[]): Promise<readonly BodyUse[]> {
   const sql = `${DELETE_MESSAGES} and (dispatched_at is null
       or (account_id, delivery_id, delivery_month, dispatched_at) in (select k.k1, k.k2, k.k3, k.k4 from {keys} k))
     returning account_id, body_id`
   const rows = mails.map(({ account, deliveryId, deliveryMonth, dispatchedAt }) => [account, deliveryId, deliveryMonth, dispatchedAt])
-  return removeUnneededBodies(db, await db.inKeys(sql, { types: ['int', 'text', 'int', 'int'], rows }))
+  return (await db.inKeys(sql, { types: ['int', 'text', 'int', 'int'], rows })).map(readBodyUse)
 }
 
 /** Whether some groups have messages that no node has taken, and feedback. */

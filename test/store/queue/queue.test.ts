@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { ALL_LANE_GROUPS } from '../../../src/queue/lane-group.ts'
 import { releaseLeaseForOperator, holdsLease, renewLeaseForOperator, acquireLeaseForOperator } from '../../../src/store/engine/lease.ts'
-import { findQueuedBody } from '../../../src/store/queue/queued-bodies.ts'
+import { findQueuedBody, removeUnneededBodies } from '../../../src/store/queue/queued-bodies.ts'
 import {
   addQueuedMessages,
   markDispatchedForOperator,
@@ -147,7 +147,12 @@ describe.each(engines)('queue: $kind', ({ open }) => {
     await engine.tx((db) => markDispatchedForOperator(db, [ref(1), ref(2)], { at: T0 + 10, markedBy: 'test 1', groups: ALL_LANE_GROUPS }))
     await engine.tx((db) => markDispatchedForOperator(db, [ref(2)], { at: T0 + 50, markedBy: 'test 1', groups: ALL_LANE_GROUPS }))
     const ended = [ref(1), ref(2), ref(3)].map((each) => ({ ...each, dispatchedAt: T0 + 10 }))
-    expect(await engine.tx((db) => removeAttemptedMessagesForOperator(db, ended))).toBe(2)
+    const removed = await engine.tx(async (db) => {
+      const uses = await removeAttemptedMessagesForOperator(db, ended)
+      db.commitWith(removeUnneededBodies(db, uses))
+      return uses
+    })
+    expect(removed).toEqual([ref(1), ref(3)].map(({ account }) => ({ account, bodyId: 'a' })))
     expect(await listQueuedMessagesForOperator(engine.read, { groups: ALL_LANE_GROUPS, after: null, limit: 10 })).toMatchObject([
       { ...ref(2), dispatchedAt: T0 + 50 },
     ])
