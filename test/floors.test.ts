@@ -61,7 +61,7 @@ const PURE_IMPORTS: Readonly<Record<string, readonly string[]>> = {
     'KeyObject',
     'X509Certificate',
   ],
-  'node:buffer': ['Buffer'],
+  'node:buffer': ['Buffer', 'isUtf8'],
   'node:zlib': ['gunzipSync'],
 }
 

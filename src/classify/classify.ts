@@ -29,7 +29,8 @@ type SearchedText = { readonly text: string; readonly phraseIds: readonly number
 const MISSING_HOST = /(?<![\w@.-])(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24} (?=(?:does not|doesn't) exist\b|not found\b)/g
 
 /** Says `domain` before such a host name, so that "example.com does not exist" means a domain and no mailbox. */
-const labelMissingHosts = (text: string): string => (/ exist\b| not found\b/.test(text) ? text.replace(MISSING_HOST, 'domain $&') : text)
+const labelMissingHosts = (text: string): string =>
+  text.includes(' exist') || text.includes(' not found') ? text.replace(MISSING_HOST, 'domain $&') : text
 
 function searchText(table: RuleTable, text: string): SearchedText {
   return { text, phraseIds: text === '' ? [] : table.phraseIndex.findPhrases(labelMissingHosts(normaliseText(text))) }
@@ -57,22 +58,25 @@ type RuleQuery = {
   readonly allText: () => SearchedText
 }
 
-const includesAny = (ids: readonly number[], phraseIds: readonly number[]): boolean => ids.some((id) => phraseIds.includes(id))
+/** A text has few phrases, a rule may have hundreds. */
+const includesAny = (ids: ReadonlySet<number>, phraseIds: readonly number[]): boolean => phraseIds.some((id) => ids.has(id))
 
+/** Matches a rule without `says`, or one that says a phrase of the text. */
 function matchRule({ table, input, allText }: RuleQuery, rule: Rule, { text, phraseIds }: SearchedText): RuleMatch | null {
   if (includesAny(rule.unlessIds, phraseIds)) return null
   const code = matchCode(rule, input.reply.code)
   if (code === null) return null
   const status = matchStatus(rule, input.reply.status ?? input.reportStatus)
   if (status === null) return null
-  const phrasesFound = rule.saysIds.filter((id) => phraseIds.includes(id))
-  if (phrasesFound.length === 0 && rule.says !== undefined) return null
-  if (rule.aroundIds.length > 0 && !includesAny(rule.aroundIds, allText().phraseIds)) return null
   const around = rule.aroundIds.length > 0 ? rule.aroundIds.filter((id) => allText().phraseIds.includes(id)) : []
+  if (rule.aroundIds.length > 0 && around.length === 0) return null
+  const phrasesFound = rule.saysIds.filter((id) => phraseIds.includes(id))
   const phrases = [...phrasesFound, ...around].map((id) => table.phrases[id]?.source ?? '')
   const restsOnReportStatus = phrases.length === 0 && code.length === 0 && input.reply.status === null
   return { rule, text, matched: phrases.length > 0 ? phrases : [...status, ...code], restsOnReportStatus }
 }
+
+const NO_RULES: readonly Rule[] = []
 
 /** The first matching rule of the provider or of `common`, in the order of the table. `isLast` selects the rules with `last`. */
 function findPhraseRule(
@@ -81,17 +85,21 @@ function findPhraseRule(
   { isLast, includesCodeOnly }: { readonly isLast: boolean; readonly includesCodeOnly: boolean },
 ): RuleMatch | null {
   const { table, provider } = query
-  const isCandidate = (rule: Rule): boolean => (rule.section === provider || rule.section === 'common') && (rule.last === true) === isLast
-  const codeOnly = includesCodeOnly
-    ? [...(table.codeOnlyRules.get(provider ?? '') ?? []), ...(table.codeOnlyRules.get('common') ?? [])]
-    : []
-  const phraseRules = searched.phraseIds.flatMap((id) => table.rulesByPhrase[id] ?? [])
-  const rules = [...phraseRules, ...codeOnly].filter(isCandidate).sort((a, b) => a.order - b.order)
-  for (const rule of rules) {
-    const match = matchRule(query, rule, searched)
-    if (match !== null) return match
+  let first: RuleMatch | null = null
+  const search = (rules: readonly Rule[]): void => {
+    for (const rule of rules) {
+      // Each list is in the order of the table.
+      if (first !== null && rule.order >= first.rule.order) return
+      if ((rule.section === provider || rule.section === 'common') && (rule.last === true) === isLast)
+        first = matchRule(query, rule, searched) ?? first
+    }
   }
-  return null
+  for (const id of searched.phraseIds) search(table.rulesByPhrase[id] ?? NO_RULES)
+  if (includesCodeOnly) {
+    search(table.codeOnlyRules.get(provider ?? '') ?? NO_RULES)
+    search(table.codeOnlyRules.get('common') ?? NO_RULES)
+  }
+  return first
 }
 
 /** The rule of `standard` for a status or a code, unless the provider uses the status in its own way. */

@@ -31,6 +31,10 @@ type PermanenceInput = {
 }
 
 const PERMANENCE_BY_CLASS: Readonly<Record<number, Permanence>> = { 4: 'temporary', 5: 'permanent' }
+const permanenceOfReason = (reason: Reason): Permanence | null => {
+  const row: ReasonRow = REASONS[reason]
+  return row.permanence.always ?? null
+}
 const permanenceOfCode = (code: number | null): Permanence | null =>
   code === null ? null : (PERMANENCE_BY_CLASS[Math.floor(code / 100)] ?? null)
 const permanenceOfStatus = (status: string | null): Permanence | null => PERMANENCE_BY_CLASS[statusClassOf(status) ?? 0] ?? null
@@ -38,22 +42,26 @@ const permanenceOfStatus = (status: string | null): Permanence | null => PERMANE
 const permanenceOfWords = (text: string): Permanence | null =>
   SAYS_PERMANENT.test(text) && !DENIES_PERMANENT.test(text) ? 'permanent' : null
 
+/** The sources in order of precedence. */
+const SOURCES: readonly (readonly [PermanenceSource, (input: PermanenceInput) => Permanence | null])[] = [
+  ['rule', ({ rulePermanence }) => rulePermanence],
+  ['reason', ({ reason }) => permanenceOfReason(reason)],
+  ['reply-code', ({ code }) => permanenceOfCode(code)],
+  ['reply-status', ({ status }) => permanenceOfStatus(status)],
+  ['report-status', ({ reportStatus }) => permanenceOfStatus(reportStatus)],
+  ['reply-words', ({ replyText }) => permanenceOfWords(replyText)],
+]
+
 /** Returns the permanence and its source. Total. */
 export function permanenceOf(input: PermanenceInput): {
   readonly permanence: Permanence
   readonly from: PermanenceSource
 } {
-  const row: ReasonRow = REASONS[input.reason]
-  const sources = [
-    ['rule', input.rulePermanence],
-    ['reason', row.permanence.always ?? null],
-    ['reply-code', permanenceOfCode(input.code)],
-    ['reply-status', permanenceOfStatus(input.status)],
-    ['report-status', permanenceOfStatus(input.reportStatus)],
-    ['reply-words', permanenceOfWords(input.replyText)],
-  ] as const satisfies readonly (readonly [PermanenceSource, Permanence | null])[]
-  for (const [from, permanence] of sources) if (permanence !== null) return { permanence, from }
-  return { permanence: row.permanence.default, from: 'default' }
+  for (const [from, read] of SOURCES) {
+    const permanence = read(input)
+    if (permanence !== null) return { permanence, from }
+  }
+  return { permanence: REASONS[input.reason].permanence.default, from: 'default' }
 }
 
 type SubStatusPolicy = 'by-permanence' | 'by-channel'

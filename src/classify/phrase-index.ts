@@ -1,14 +1,25 @@
 /**
  * phrase-index - finds all phrases that occur in a text, in one pass
  *
- * At each position of the text a look-up tells which segments may end there (classify/gram-index). All occurrences of all segments are
+ * At each word of the text a look-up tells which segments may occur there (classify/word-index). All occurrences of all segments are
  * found, overlapping ones included. Then each phrase with gaps checks that its segments follow each other within the gap length. The work
  * is bounded by the length of the text times a small constant, whatever the text contains.
  *
- * Pure: an index is immutable. See also: classify/phrase (grammar of phrases), classify/rule-table (builds the index).
+ * Pure: a search leaves nothing in the index. See also: classify/phrase (grammar of phrases), classify/rule-table (builds the index).
  */
-import { countGrams, createGramIndex, addToRarestGram, type GramIndex, slotOf } from './gram-index.ts'
 import { continuesWord, isWordCharCode, MAX_GAP_LENGTH, type Phrase, type Segment } from './phrase.ts'
+import {
+  createWordIndex,
+  extendWord,
+  keyOfBeginning,
+  keyOfPair,
+  keyOfWords,
+  LONG_BEGINNING,
+  SHORT_BEGINNING,
+  slotOf,
+  WORD_CODES,
+  type WordIndex,
+} from './word-index.ts'
 
 /**
  * `findPhrases` returns the numbers of all phrases that match a normalised text, ascending. A number is a position in the list from which
@@ -16,20 +27,21 @@ import { continuesWord, isWordCharCode, MAX_GAP_LENGTH, type Phrase, type Segmen
  */
 export type PhraseIndex = { readonly size: number; readonly findPhrases: (normal: string) => readonly number[] }
 
-/** A segment and the phrases that it completes. `gramEnd` is where its indexed n-gram ends in the segment. */
-type IndexedSegment = {
+/** A segment and the phrases that it completes. */
+type IndexedSegment = Segment & {
   readonly id: number
-  readonly text: string
-  readonly gramEnd: number
-  readonly requiresBoundaryBefore: boolean
-  readonly requiresBoundaryAfter: boolean
   /** Phrases that consist of this segment alone. */
   readonly wholePhrases: number[]
   /** Phrases with gaps whose longest segment this is: they are checked when it was found. */
   readonly gappedPhrases: number[]
   /** Whether a phrase with gaps needs all positions of this segment. */
   keepsAllPositions: boolean
+  /** The starts of this segment in the text that is being searched, or the first one only. */
+  positions: number[]
 }
+
+/** A segment that may occur where its anchor, which has a key, ends in the text. `anchorEnd` is where the anchor ends in the segment. */
+type Candidate = { readonly segment: IndexedSegment; readonly key: number; readonly anchorEnd: number }
 
 const segmentKeyOf = (segment: Segment): string =>
   `${segment.requiresBoundaryBefore ? '<' : '-'}${segment.requiresBoundaryAfter ? '>' : '-'}${segment.text}`
@@ -58,30 +70,21 @@ function areWithinGap(texts: readonly string[], positions: readonly (readonly nu
   return ends.length > 0
 }
 
-/** Segments of at least 8, 4 and 2 characters, each indexed under the longest n-gram that fits. */
-const createGramIndexes = (): readonly [GramIndex, GramIndex, GramIndex] => [
-  createGramIndex(8, 4, 18),
-  createGramIndex(4, 8, 18),
-  createGramIndex(2, 16, 16),
-]
+const NO_POSITIONS: number[] = []
 
-/** Indexes each distinct segment once, and returns the segments of each phrase. */
-function indexSegments(
-  phrases: readonly Phrase[],
-  gramIndexes: readonly GramIndex[],
-): { readonly segments: readonly IndexedSegment[]; readonly parts: readonly (readonly number[])[] } {
+/** Numbers each distinct segment once, and returns the segments of each phrase. */
+function numberSegments(phrases: readonly Phrase[]): {
+  readonly segments: readonly IndexedSegment[]
+  readonly parts: readonly (readonly number[])[]
+} {
   const segments: IndexedSegment[] = []
   const byKey = new Map<string, number>()
-  const texts = new Set(phrases.flatMap((phrase) => phrase.segments.map((segment) => segment.text)))
-  const counted = gramIndexes.map((grams) => ({ grams, counts: countGrams(texts, grams) }))
   const idOf = (segment: Segment): number => {
     const key = segmentKeyOf(segment)
     const existingId = byKey.get(key)
     if (existingId !== undefined) return existingId
     const id = segments.length
-    const gramIndex = counted.find(({ grams }) => segment.text.length >= grams.gramLength)
-    const gramEnd = gramIndex === undefined ? 0 : addToRarestGram(gramIndex.grams, gramIndex.counts, { text: segment.text, id })
-    segments.push({ ...segment, id, gramEnd, wholePhrases: [], gappedPhrases: [], keepsAllPositions: false })
+    segments.push({ ...segment, id, wholePhrases: [], gappedPhrases: [], keepsAllPositions: false, positions: NO_POSITIONS })
     byKey.set(key, id)
     return id
   }
@@ -90,8 +93,7 @@ function indexSegments(
 
 /** Creates the index. The order of the phrases changes their numbers only. */
 export function createPhraseIndex(phrases: readonly Phrase[]): PhraseIndex {
-  const [eight, four, two] = createGramIndexes()
-  const { segments, parts } = indexSegments(phrases, [eight, four, two])
+  const { segments, parts } = numberSegments(phrases)
   for (const [number, ids] of parts.entries()) {
     const longestSegment = segments[ids[longestSegmentIndex(phrases[number]?.segments ?? [])] ?? -1]
     if (ids.length === 1) longestSegment?.wholePhrases.push(number)
@@ -102,83 +104,106 @@ export function createPhraseIndex(phrases: readonly Phrase[]): PhraseIndex {
     }
   }
   const chains = parts.map((ids) => (ids.length > 1 ? { ids, texts: ids.map((id) => segments[id]?.text ?? '') } : null))
-  return { size: phrases.length, findPhrases: createPhraseFinder({ eight, four, two, segments, chains }) }
+  const index = createWordIndex(segments, (segment, { key, end }): Candidate => ({ segment, key, anchorEnd: end }))
+  const { found, record, forget } = createSegmentRecorder()
+  const scan = createScanner(index, record)
+  const findPhrases = (text: string): readonly number[] => {
+    scan(text)
+    const numbers = found.length === 0 ? NO_PHRASES : collectPhrases({ segments, chains }, found)
+    forget()
+    return numbers
+  }
+  return { size: phrases.length, findPhrases }
 }
 
-type CompiledPhraseIndex = {
-  readonly eight: GramIndex
-  readonly four: GramIndex
-  readonly two: GramIndex
-  readonly segments: readonly IndexedSegment[]
-  readonly chains: readonly ({ readonly ids: readonly number[]; readonly texts: readonly string[] } | null)[]
-}
+const NO_PHRASES: readonly number[] = []
 
-/** The positions of each segment that was found. A segment that no phrase with gaps needs keeps its first position only. */
-type SegmentPositions = Map<number, number[]>
+type Chain = { readonly ids: readonly number[]; readonly texts: readonly string[] }
+type CompiledPhrases = { readonly segments: readonly IndexedSegment[]; readonly chains: readonly (Chain | null)[] }
 
-/** The start of a segment whose indexed n-gram ends at `end`, or -1 if the text does not match. */
-function matchSegmentAt(segment: IndexedSegment, text: string, end: number): number {
-  const start = end - segment.gramEnd
-  if (start < 0) return -1
+/** The start of a segment whose anchor ends at `end`, or -1 if the text does not match. */
+function matchSegmentAt({ segment, anchorEnd }: Candidate, text: string, end: number): number {
+  const start = end - anchorEnd
+  if (start < 0 || !text.startsWith(segment.text, start)) return -1
   if (segment.requiresBoundaryBefore && start > 0 && isWordCharCode(text.charCodeAt(start - 1))) return -1
-  const { text: segmentText } = segment
-  const after = start + segmentText.length
-  if (after > text.length) return -1
-  for (let at = 0; at < segmentText.length; at++) if (text.charCodeAt(start + at) !== segmentText.charCodeAt(at)) return -1
+  const after = start + segment.text.length
   if (segment.requiresBoundaryAfter && after < text.length && continuesWord(text.charCodeAt(after))) return -1
   return start
 }
 
-/** Records the segments of one bucket whose n-gram ends at `end`. */
-function recordSegments(bucket: readonly IndexedSegment[], text: string, end: number, positions: SegmentPositions): void {
-  for (const segment of bucket) {
-    const start = matchSegmentAt(segment, text, end)
-    if (start < 0) continue
-    const seen = positions.get(segment.id)
-    if (seen === undefined) positions.set(segment.id, [start])
-    else if (segment.keepsAllPositions) seen.push(start)
-  }
+type SegmentRecorder = {
+  readonly found: IndexedSegment[]
+  /** Records those of the candidates with a key that occur where their anchor ends at `end`. */
+  readonly record: (candidates: readonly Candidate[] | undefined, key: number, text: string, end: number) => void
+  readonly forget: () => void
 }
 
-/** Scans a text once. Each rolling hash shifts so far that characters older than its n-gram length drop out (classify/gram-index). */
-function createPhraseFinder({ eight, four, two, segments, chains }: CompiledPhraseIndex): PhraseIndex['findPhrases'] {
-  const bucketsOf = (grams: GramIndex): readonly (readonly IndexedSegment[])[] =>
-    grams.buckets.map((ids) => ids.flatMap((id) => segments[id] ?? []))
-  const [eights, fours, twos] = [bucketsOf(eight), bucketsOf(four), bucketsOf(two)]
-  return (text) => {
-    const positions: SegmentPositions = new Map()
-    let hash8 = 0
-    let hash4 = 0
-    let hash2 = 0
-    for (let end = 0; end < text.length; end++) {
-      const code = text.charCodeAt(end)
-      hash8 = (hash8 << 4) ^ code
-      hash4 = (hash4 << 8) ^ code
-      hash2 = (hash2 << 16) ^ code
-      const bucket8 = eight.bucketByHash[slotOf(hash8, 18)] ?? 0
-      if (bucket8 !== 0) recordSegments(eights[bucket8] ?? [], text, end, positions)
-      const bucket4 = four.bucketByHash[slotOf(hash4, 18)] ?? 0
-      if (bucket4 !== 0) recordSegments(fours[bucket4] ?? [], text, end, positions)
-      const bucket2 = two.bucketByHash[slotOf(hash2, 16)] ?? 0
-      if (bucket2 !== 0) recordSegments(twos[bucket2] ?? [], text, end, positions)
+/** Keeps the segments that were found in a text, and in each its positions, which is cheaper than a map for each text. */
+function createSegmentRecorder(): SegmentRecorder {
+  const found: IndexedSegment[] = []
+  const record: SegmentRecorder['record'] = (candidates, key, text, end) => {
+    if (candidates === undefined) return
+    for (const candidate of candidates) {
+      const start = candidate.key === key ? matchSegmentAt(candidate, text, end) : -1
+      if (start < 0) continue
+      const { segment } = candidate
+      if (segment.positions === NO_POSITIONS) {
+        segment.positions = [start]
+        found.push(segment)
+      } else if (segment.keepsAllPositions) segment.positions.push(start)
     }
-    return positions.size === 0 ? [] : collectPhrases({ segments, chains }, positions)
+  }
+  const forget = (): void => {
+    for (const segment of found) segment.positions = NO_POSITIONS
+    found.length = 0
+  }
+  return { found, record, forget }
+}
+
+/** Records the segments of a text in one scan. */
+function createScanner({ words, pairs }: WordIndex<Candidate>, record: SegmentRecorder['record']): (text: string) => void {
+  const recordWord = (key: number, text: string, end: number): void => {
+    const list = words.listBySlot[slotOf(key)] ?? 0
+    if (list !== 0) record(words.lists[list], key, text, end)
+  }
+  return (text) => {
+    let [before, previousWord, word, length] = [0, 0, 0, 0]
+    for (let at = 0; at <= text.length; at++) {
+      // A character that belongs to no word ends the last word of the text.
+      const code = at < text.length ? text.charCodeAt(at) : 0
+      const pair = pairs.listBySlot[slotOf(keyOfPair(before, code))] ?? 0
+      if (pair !== 0) record(pairs.lists[pair], keyOfPair(before, code), text, at)
+      before = code
+      if (code < 128 && WORD_CODES[code] === true) {
+        word = extendWord(word, code)
+        length++
+        if (length === SHORT_BEGINNING || length === LONG_BEGINNING) recordWord(keyOfBeginning(word, length), text, at)
+      } else if (length > 0) {
+        recordWord(word, text, at - 1)
+        recordWord(keyOfWords(previousWord, word), text, at - 1)
+        previousWord = word
+        word = 0
+        length = 0
+      }
+    }
   }
 }
 
 /** The phrases that the found segments complete. */
-function collectPhrases({ segments, chains }: Pick<CompiledPhraseIndex, 'segments' | 'chains'>, positions: SegmentPositions): number[] {
-  const found: number[] = []
-  for (const id of positions.keys()) {
-    const segment = segments[id]
-    if (segment === undefined) continue
-    found.push(...segment.wholePhrases)
-    for (const number of segment.gappedPhrases) {
-      const chain = chains[number]
-      if (chain === null || chain === undefined) continue
-      const partPositions = chain.ids.map((part) => positions.get(part) ?? [])
-      if (partPositions.every((list) => list.length > 0) && areWithinGap(chain.texts, partPositions)) found.push(number)
-    }
+function collectPhrases({ segments, chains }: CompiledPhrases, found: readonly IndexedSegment[]): readonly number[] {
+  const numbers: number[] = []
+  for (const { wholePhrases, gappedPhrases } of found) {
+    for (const number of wholePhrases) numbers.push(number)
+    for (const number of gappedPhrases) if (occursWithGaps(segments, chains[number])) numbers.push(number)
   }
-  return found.sort((a, b) => a - b)
+  return numbers.length < 2 ? numbers : numbers.sort((a, b) => a - b)
+}
+
+function occursWithGaps(segments: readonly IndexedSegment[], chain: Chain | null | undefined): boolean {
+  if (chain === null || chain === undefined) return false
+  for (const id of chain.ids) if (segments[id]?.positions === NO_POSITIONS) return false
+  return areWithinGap(
+    chain.texts,
+    chain.ids.map((id) => segments[id]?.positions ?? []),
+  )
 }

@@ -62,11 +62,12 @@ const MAX_LABELS = 20
 function lookUpHost({ byName, bySuffix }: HostIndex, host: string): string | null {
   const exact = byName.get(host)
   if (exact !== undefined) return exact
-  const labels = host.split('.', MAX_LABELS + 1)
-  if (labels.length > MAX_LABELS) return null
-  for (let from = 0; from < labels.length; from++) {
-    const name = bySuffix.get(labels.slice(from).join('.'))
-    if (name !== undefined) return name
+  let [found, from]: [string | undefined, number] = [undefined, 0]
+  for (let label = 0; label < MAX_LABELS; label++) {
+    found ??= bySuffix.get(host.slice(from))
+    const dot = host.indexOf('.', from)
+    if (dot < 0) return found ?? null
+    from = dot + 1
   }
   return null
 }

@@ -26,7 +26,7 @@ export type Rule = ParsedRule & {
   readonly codes: ReadonlySet<number | string> | null
   readonly statuses: readonly StatusMatcher[] | null
   readonly saysIds: readonly number[]
-  readonly unlessIds: readonly number[]
+  readonly unlessIds: ReadonlySet<number>
   readonly aroundIds: readonly number[]
 }
 
@@ -125,7 +125,7 @@ function compileRules(files: readonly ParsedRuleFile[], idOf: (source: string) =
           codes: rule.code === undefined ? null : new Set(rule.code),
           statuses: rule.status?.map(compileStatusPattern) ?? null,
           saysIds: idsOf(rule.says),
-          unlessIds: idsOf(rule.unless),
+          unlessIds: new Set(idsOf(rule.unless)),
           aroundIds: idsOf(rule.around),
         }
       }),

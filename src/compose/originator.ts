@@ -11,7 +11,7 @@
  */
 import libmime from 'libmime'
 import { parseAddress } from '../mail/mime/address.ts'
-import { decodeEncodedWords } from '../mail/mime/header.ts'
+import { decodeEncodedWords } from '../mail/mime/encoded-word.ts'
 import { fieldValueOf, type HeaderFieldLine } from './header-line.ts'
 
 /** `address` has its domain as A-labels. `domains`: those of all addresses that a reader can see in the field. */

@@ -11,7 +11,7 @@
 import libmime from 'libmime'
 import { decodeText } from '../mail/mime/charset.ts'
 import { decodePartBytes } from '../mail/mime/content.ts'
-import { decodeEncodedWords } from '../mail/mime/header.ts'
+import { decodeEncodedWords } from '../mail/mime/encoded-word.ts'
 import { parseMime, type MimeMessage } from '../mail/mime/mime.ts'
 import type { MimePart } from '../mail/mime/part.ts'
 import { isMessageType } from '../mail/mime/part.ts'

@@ -4,7 +4,8 @@
  * Pure. See also: mail-auth/mime-reader (the whole mail), mail/mime/mime (the scanner), service/forward/forward-body.
  */
 import { extractAddresses } from '../mail/mime/address.ts'
-import { getHeaders, getHeaderEntries, getRawHeader, decodeEncodedWords } from '../mail/mime/header.ts'
+import { decodeEncodedWords } from '../mail/mime/encoded-word.ts'
+import { getHeaders, getHeaderEntries, getRawHeader } from '../mail/mime/header.ts'
 import { parseMime } from '../mail/mime/mime.ts'
 
 export type MailContent = {

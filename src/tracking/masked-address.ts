@@ -6,7 +6,7 @@
  * Pure. See also: service/track/unsubscribe-links, http/tracking/unsubscribe-page.
  */
 import { parseAddress } from '../mail/mime/address.ts'
-import { decodeEncodedWords } from '../mail/mime/header.ts'
+import { decodeEncodedWords } from '../mail/mime/encoded-word.ts'
 
 /**
  * An address with its first character and its domain. Total.

@@ -44,10 +44,12 @@ const NO_MARKERS: readonly LineMarker[] = []
 /** Longer than the longest marker. */
 const MAX_MARKER_LENGTH = 96
 const LEADING_PUNCTUATION = /^[\s\-=*#|>_.:~+<([•·"'!—–]+/
+/** The ASCII characters of LEADING_PUNCTUATION. */
+const PUNCTUATION_CODES: readonly boolean[] = Array.from({ length: 128 }, (_, code) => LEADING_PUNCTUATION.test(String.fromCharCode(code)))
 
 /** The markers at the beginning of a line; none for most lines. Total. */
 export function findLineMarkers(line: string): readonly LineMarker[] {
-  const from = isAlphanumeric(line.charCodeAt(0)) ? 0 : (LEADING_PUNCTUATION.exec(line.slice(0, MAX_MARKER_LENGTH * 2))?.[0].length ?? 0)
+  const from = skipPunctuation(line)
   const bucket = markerIndex.get(hashPrefix(line, from))
   if (bucket === undefined) return NO_MARKERS
   const start = line.slice(from, from + MAX_MARKER_LENGTH).toLowerCase()
@@ -55,8 +57,11 @@ export function findLineMarkers(line: string): readonly LineMarker[] {
   return markers.length === 0 ? NO_MARKERS : markers
 }
 
-function isAlphanumeric(code: number): boolean {
-  return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || (code >= 0x30 && code <= 0x39)
+/** The offset after bullets, dashes and brackets. */
+function skipPunctuation(line: string): number {
+  let at = 0
+  while (PUNCTUATION_CODES[line.charCodeAt(at)] === true && at < MAX_MARKER_LENGTH * 2) at++
+  return line.charCodeAt(at) < 0x80 ? at : (LEADING_PUNCTUATION.exec(line.slice(0, MAX_MARKER_LENGTH * 2))?.[0].length ?? 0)
 }
 
 /** Whether a line contains nothing but its marker: a title whose section is below it. */
@@ -89,12 +94,14 @@ function buildHeaderIndex(): ReadonlyMap<string, readonly HeaderMarker[]> {
 
 /** The ids of the rows whose header fields occur in a message. `headers`: names lower case. Total. */
 export function matchFormatsByHeader(headers: Readonly<Record<string, string>>): readonly string[] {
-  const rows = new Set<number>()
+  const rows: number[] = []
   for (const [name, markers] of headerIndex) {
     const value = headers[name]
     if (value === undefined) continue
     const lower = value.slice(0, 512).toLowerCase()
-    for (const marker of markers) if (lower.includes(marker.needle)) rows.add(marker.row)
+    for (const { row, needle } of markers) if (lower.includes(needle) && !rows.includes(row)) rows.push(row)
   }
-  return [...rows].sort((a, b) => a - b).map((row) => BOUNCE_FORMATS[row]?.id ?? '')
+  return rows.length === 0 ? NO_FORMATS : rows.sort((a, b) => a - b).map((row) => BOUNCE_FORMATS[row]?.id ?? '')
 }
+
+const NO_FORMATS: readonly string[] = []

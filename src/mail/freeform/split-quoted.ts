@@ -93,12 +93,26 @@ const MAX_CONTINUATION_LINES = 100
 /** Offset after the line at `from`, including the wrapped lines of its diagnostic. */
 function findEntryEnd(text: string, from: number): number {
   let end = findNextLine(text, from)
-  const first = text.slice(from, Math.min(end, from + 2_000))
-  if (!ENTRY.test(first))
-    return first.length < 400 && WRAPPED_REPLY.test(first) && continuesAt(text, end, first) ? findNextLine(text, end) : end
+  if (text.charCodeAt(from) !== LESS_THAN_CODE || !ENTRY.test(text.slice(from, Math.min(end, from + 2_000))))
+    return endsWithDigit(text, from, end) && isWrappedReply(text, from, end) ? findNextLine(text, end) : end
   for (let count = 0; count < MAX_CONTINUATION_LINES && CONTINUATION.test(text.slice(end, end + 200)); count++)
     end = findNextLine(text, end)
   return end
+}
+
+const LESS_THAN_CODE = 0x3c
+
+/** Whether the last character of a line is a digit, as in every wrapped reply. Spares most lines the expression. */
+function endsWithDigit(text: string, from: number, end: number): boolean {
+  let at = end - 1
+  while (at > from && text.charCodeAt(at) <= 0x20) at--
+  const code = text.charCodeAt(at)
+  return code >= 0x30 && code <= 0x39
+}
+
+function isWrappedReply(text: string, from: number, end: number): boolean {
+  const line = text.slice(from, Math.min(end, from + 2_000))
+  return line.length < 400 && WRAPPED_REPLY.test(line) && continuesAt(text, end, line)
 }
 
 /** Whether the line at `from` begins with a letter or an address and is indented as far as the line before. */

@@ -211,7 +211,7 @@ const X400_ADDRESS = /\b(?:RFC-?822|SMTP)=([^\s;/@]{1,300}\(a\)[^\s;/@()]{1,255}
  *     decodeX400Addresses('DDA:RFC-822=ann(a)example.com;') → 'DDA:RFC-822=ann@example.com;'
  */
 export function decodeX400Addresses(text: string): string {
-  if (!/\(a\)/i.test(text)) return text
+  if (!text.includes('(a)') && !text.includes('(A)')) return text
   return text.replace(X400_ADDRESS, (all) =>
     all.replace(/\(([apbqu])\)/gi, (_escape, letter: string) => X400_ESCAPES[letter.toLowerCase()] ?? ''),
   )

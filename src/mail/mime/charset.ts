@@ -8,6 +8,7 @@
  * Pure, total: any bytes and any label give text. WHATWG Encoding, RFC 1468, RFC 1557, RFC 1843, RFC 2152.
  * See also: mail/mime/content, mail/mime/header.
  */
+import { isUtf8 } from 'node:buffer'
 import libmime from 'libmime/lib/charset.js'
 import { detectCharset } from './charset-detect.ts'
 import { getDecoder, isLibmimeCodepage, resolveCharset } from './charset-label.ts'
@@ -15,7 +16,6 @@ import { getDecoder, isLibmimeCodepage, resolveCharset } from './charset-label.t
 /** RFC 1468 and the larger sets of its successors. */
 const JAPANESE_ESCAPES = ['\x1b$B', '\x1b$@', '\x1b$(', '\x1b(J'] as const
 const SEVEN_BIT_CHARSETS = new Set(['iso-2022-jp', 'iso-2022-kr', 'hz-gb-2312', 'utf-7'])
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
 const looseUtf8 = new TextDecoder('utf-8')
 
 /**
@@ -46,12 +46,9 @@ export function decodeJapanese(latin1: string): string {
 }
 
 function decodeUndeclared(bytes: Uint8Array): string {
-  try {
-    const text = strictUtf8.decode(bytes)
-    return hasJapaneseEscapes(text) ? decodeWith('iso-2022-jp', bytes) : text
-  } catch {
-    return decodeWith(detectCharset(bytes), bytes)
-  }
+  if (!isUtf8(bytes)) return decodeWith(detectCharset(bytes), bytes)
+  const text = looseUtf8.decode(bytes)
+  return hasJapaneseEscapes(text) ? decodeWith('iso-2022-jp', bytes) : text
 }
 
 function decodeWith(name: string, bytes: Uint8Array): string {

@@ -18,7 +18,8 @@ const COMMON_SPELLINGS: ReadonlyMap<number, readonly Spelling[]> = Map.groupBy(
   ]
     .join(' ')
     .split(' ')
-    .map((written) => ({ written, name: written.toLowerCase() })),
+    // The keys of an object are strings that V8 keeps once, so that comparing two of them reads neither.
+    .flatMap((written) => Object.keys({ [written.toLowerCase()]: null }).map((name) => ({ written, name }))),
   ({ written }) => spellingKey(written, 0, written.length),
 )
 
@@ -33,6 +34,7 @@ function spellingKey(text: string, from: number, to: number): number {
 
 /** The name between two offsets in lower case, without white space before the colon. Total. */
 export function readFieldName(text: string, from: number, to: number): string {
-  const known = COMMON_SPELLINGS.get(spellingKey(text, from, to))?.find(({ written }) => text.startsWith(written, from))
-  return known?.name ?? text.slice(from, to).trimEnd().toLowerCase()
+  const spellings = COMMON_SPELLINGS.get(spellingKey(text, from, to))
+  if (spellings !== undefined) for (const { written, name } of spellings) if (text.startsWith(written, from)) return name
+  return text.slice(from, to).trimEnd().toLowerCase()
 }

@@ -5,10 +5,10 @@
  * Accepts malformed input: folds without white space, a stray line between fields, an mbox "From " line. Such a line belongs to the
  * field before it if more fields follow; else it ends the block.
  *
- * Pure, total, linear. RFC 5322 §2.2, RFC 2047. See also: mail/mime/mime, mail/mime/parameter.
+ * Pure, total, linear. RFC 5322 §2.2. See also: mail/mime/encoded-word, mail/mime/mime, mail/mime/parameter.
  */
-import libmime from 'libmime'
 import { decodeJapanese, decodeText, hasJapaneseEscapes } from './charset.ts'
+import { decodeEncodedWords } from './encoded-word.ts'
 import { readFieldName } from './field-name.ts'
 
 /** `name` is lower case; `value` is as written, with folds. */
@@ -57,17 +57,16 @@ type HeaderBlockOptions = {
 /** Reads one header block. Total; linear in the block. */
 export function readHeaderBlock(text: string, options: HeaderBlockOptions): HeaderBlock {
   const fields: { name: string; value: string }[] = []
-  const defects = new Set<string>()
+  const defects: string[] = []
+  const addDefect = (defect: string): void => {
+    if (!defects.includes(defect)) defects.push(defect)
+  }
   const start = options.isMessage ? skipMboxLine(text, options.from) : options.from
   let at = start
   let openField: { name: string; from: number } | null = null
   let bodyStart = text.length
   // Offset of the next known field, so that each line is examined only once.
   let nextKnownField = -1
-  const closeField = (end: number): void => {
-    if (openField !== null && !appendField(fields, openField, { text, start, end })) defects.add('header cut')
-    openField = null
-  }
   while (at < text.length) {
     const newline = text.indexOf('\n', at)
     const end = newline < 0 ? text.length : newline
@@ -79,28 +78,29 @@ export function readHeaderBlock(text: string, options: HeaderBlockOptions): Head
     if (lineType === 'junk' && nextKnownField <= at) {
       nextKnownField = findNextKnownField(text, end + 1)
       if (nextKnownField < 0) {
-        defects.add('header without a blank line after it')
+        addDefect('header without a blank line after it')
         bodyStart = at
         break
       }
-      defects.add('stray line in a header')
+      addDefect('stray line in a header')
     }
     if (typeof lineType === 'number') {
-      closeField(at)
+      if (!appendField(fields, openField, { text, start, end: at })) addDefect('header cut')
       openField = { name: readFieldName(text, at, lineType), from: lineType + 1 }
     }
     at = end + 1
   }
-  closeField(Math.min(at, text.length))
-  return { headers: { fields, isBytes: options.isBytes }, bodyStart, defects: [...defects] }
+  if (!appendField(fields, openField, { text, start, end: Math.min(at, text.length) })) addDefect('header cut')
+  return { headers: { fields, isBytes: options.isBytes }, bodyStart, defects }
 }
 
-/** Adds a field whose value ends at `end`. False when the block has too many fields or is too long. */
+/** Adds the field before `end`, if there is one. False when the block has too many fields or is too long. */
 function appendField(
   fields: { name: string; value: string }[],
-  field: { readonly name: string; readonly from: number },
+  field: { readonly name: string; readonly from: number } | null,
   block: { readonly text: string; readonly start: number; readonly end: number },
 ): boolean {
+  if (field === null) return true
   if (fields.length >= MAX_FIELDS || field.from - block.start >= MAX_BLOCK_LENGTH) return false
   fields.push({ name: field.name, value: block.text.slice(field.from, trimLineEnd(block.text, block.end)) })
   return true
@@ -225,8 +225,8 @@ export function getHeaders(headers: Headers, name: string): readonly string[] {
 
 /** The first field of a name, unfolded and trimmed, with encoded words. Addresses and parameters are read from this form. Total. */
 export function getRawHeader(headers: Headers, name: string): string | null {
-  const field = headers.fields.find((one) => one.name === name)
-  return field === undefined ? null : readUnfoldedValue(headers, field)
+  for (const field of headers.fields) if (field.name === name) return readUnfoldedValue(headers, field)
+  return null
 }
 
 /** Name and decoded value of every field in order, at most `cap`. Total. */
@@ -262,20 +262,27 @@ function readUnfoldedValue(headers: Headers, field: HeaderField): string {
   return hasJapaneseEscapes(unfolded) ? decodeJapanese(unfolded).trim() : unfolded
 }
 
+/** A run of line ends and the white space after it become one space. */
 function unfold(value: string): string {
-  const isFlat = !value.includes('\n') && !value.includes('\r') && !value.includes('\0')
-  return (isFlat ? value : value.replace(/[\r\n\0]+[ \t]*/g, ' ')).trim()
+  if (value.includes('\0')) return value.replace(/[\r\n\0]+[ \t]*/g, ' ').trim()
+  let newline = value.indexOf('\n')
+  let carriageReturn = value.indexOf('\r')
+  let unfolded = ''
+  let from = 0
+  while (newline >= 0 || carriageReturn >= 0) {
+    const end = carriageReturn < 0 || (newline >= 0 && newline < carriageReturn) ? newline : carriageReturn
+    unfolded += `${value.slice(from, end)} `
+    from = findFoldEnd(value, end)
+    if (newline >= 0 && newline < from) newline = value.indexOf('\n', from)
+    if (carriageReturn >= 0 && carriageReturn < from) carriageReturn = value.indexOf('\r', from)
+  }
+  return (from === 0 ? value : unfolded + value.slice(from)).trim()
 }
 
-/**
- * Decodes RFC 2047 encoded words. Text that cannot be decoded is kept. Total.
- *
- *     decodeEncodedWords('=?utf-8?q?Zur=C3=BCck?=') → 'Zurück'
- */
-export function decodeEncodedWords(value: string): string {
-  try {
-    return libmime.decodeWords(value.slice(0, MAX_VALUE_LENGTH))
-  } catch {
-    return value
-  }
+/** The offset after line ends and the white space behind them. */
+function findFoldEnd(value: string, from: number): number {
+  let at = from
+  while (value.charCodeAt(at) === 0x0a || value.charCodeAt(at) === 0x0d) at++
+  while (value.charCodeAt(at) === 0x20 || value.charCodeAt(at) === 0x09) at++
+  return at
 }

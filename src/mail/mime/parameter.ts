@@ -4,10 +4,10 @@
  * Accepts quoted strings without an end, comments, missing semicolons, RFC 2231 continuations and charsets, and the encoded words that
  * many programs write instead.
  *
- * Pure, total, linear. RFC 2045 §5.1, RFC 2231. See also: mail/mime/part, mail/mime/header.
+ * Pure, total, linear. RFC 2045 §5.1, RFC 2231. See also: mail/mime/part, mail/mime/encoded-word.
  */
 import { decodeText } from './charset.ts'
-import { decodeEncodedWords } from './header.ts'
+import { decodeEncodedWords } from './encoded-word.ts'
 
 /** `value` is lower case and trimmed; parameter names are lower case; the first of a name wins. */
 type ParameterizedValue = { readonly value: string; readonly params: Readonly<Record<string, string>> }

@@ -21,34 +21,46 @@ export function parseTransferEncoding(value: string): TransferEncoding {
 /** Decodes a body with one byte per character. The result is not longer. Total. */
 export function decodeTransfer(text: string, encoding: TransferEncoding): Buffer {
   if (encoding === 'base64') return decodeBase64(text)
-  return Buffer.from(encoding === 'quoted-printable' ? decodeQuotedPrintable(text) : text, 'latin1')
+  return encoding === 'quoted-printable' ? decodeQuotedPrintable(text) : Buffer.from(text, 'latin1')
 }
 
-/** Decodes quoted-printable to one byte per character. Invalid escapes are kept; trailing white space of a line is removed. */
-function decodeQuotedPrintable(text: string): string {
-  const segments = text.split('=')
-  let out = trimLineEnds(segments[0] ?? '')
-  for (let i = 1; i < segments.length; i++) {
-    const segment = segments[i] ?? ''
-    const value = parseHexPair(segment)
-    if (value >= 0) {
-      out += String.fromCharCode(value) + trimLineEnds(segment.slice(2))
+const EQUALS_CODE = 0x3d
+const NEWLINE_CODE = 0x0a
+
+/** Invalid escapes are kept, except an equals sign at the end of the text. White space at the end of a line is removed. */
+function decodeQuotedPrintable(text: string): Buffer {
+  const bytes = Buffer.allocUnsafe(text.length)
+  let size = 0
+  // White space that was escaped, or that stands before a soft line break, stays.
+  let keptUntil = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code !== EQUALS_CODE) {
+      if (code === NEWLINE_CODE) size = trimLineEnd(bytes, size, keptUntil)
+      bytes[size++] = code
       continue
     }
-    const breakLength = softBreakLength(segment)
-    out +=
-      breakLength > 0
-        ? trimLineEnds(segment.slice(breakLength))
-        : i === segments.length - 1 && segment === ''
-          ? ''
-          : `=${trimLineEnds(segment)}`
+    const value = parseHexPair(text, at + 1)
+    const breakLength = value < 0 ? softBreakLength(text, at + 1) : 0
+    if (value >= 0) bytes[size++] = value
+    else if (breakLength === 0 && at < text.length - 1) bytes[size++] = EQUALS_CODE
+    keptUntil = size
+    at += value >= 0 ? 2 : breakLength
   }
-  return out
+  return bytes.subarray(0, size)
 }
 
-function parseHexPair(segment: string): number {
-  const high = parseHexDigit(segment.charCodeAt(0))
-  const low = parseHexDigit(segment.charCodeAt(1))
+/** The size without spaces and tabs before the line end at `size`; they are no part of the text. */
+function trimLineEnd(bytes: Uint8Array, size: number, from: number): number {
+  const lineEnd = size > from && bytes[size - 1] === 0x0d ? size - 1 : size
+  let end = lineEnd
+  while (end > from && (bytes[end - 1] === 0x20 || bytes[end - 1] === 0x09)) end--
+  return end === lineEnd ? size : end
+}
+
+function parseHexPair(text: string, at: number): number {
+  const high = parseHexDigit(text.charCodeAt(at))
+  const low = parseHexDigit(text.charCodeAt(at + 1))
   return high < 0 || low < 0 ? -1 : high * 16 + low
 }
 
@@ -58,20 +70,11 @@ function parseHexDigit(code: number): number {
   return code >= 0x61 && code <= 0x66 ? code - 0x57 : -1
 }
 
-/** Length of white space and line end at the start of a segment; 0 if it begins with something else. */
-function softBreakLength(segment: string): number {
-  let at = 0
-  while (at < segment.length && (segment.charCodeAt(at) === 0x20 || segment.charCodeAt(at) === 0x09 || segment.charCodeAt(at) === 0x0d))
-    at++
-  return segment.charCodeAt(at) === 0x0a ? at + 1 : 0
-}
-
-function trimLineEnds(text: string): string {
-  return / \r?\n|\t\r?\n/.test(text) ? text.split('\n').map(trimUnlessLast).join('\n') : text
-}
-
-function trimUnlessLast(line: string, index: number, lines: readonly string[]): string {
-  return index < lines.length - 1 ? line.trimEnd() : line
+/** Length of white space and line end at an offset; 0 if something else stands there. */
+function softBreakLength(text: string, from: number): number {
+  let at = from
+  while (text.charCodeAt(at) === 0x20 || text.charCodeAt(at) === 0x09 || text.charCodeAt(at) === 0x0d) at++
+  return text.charCodeAt(at) === 0x0a ? at + 1 - from : 0
 }
 
 /** Skips lines with characters outside the alphabet (footers added by gateways). Padding ends a chunk, not the body. */

@@ -11,7 +11,7 @@ import { parseSenderMessageId } from '../../compose/header-set.ts'
 import { readOriginators } from '../../compose/originator.ts'
 import { hasValuesForAll, readXSmtpApi, ACCOUNT_DEFAULT_TRACKING, variablesOfRecipient, type XSmtpApi } from '../../compose/x-smtpapi.ts'
 import { parseBareAddress } from '../../mail/mime/address.ts'
-import { decodeEncodedWords } from '../../mail/mime/header.ts'
+import { decodeEncodedWords } from '../../mail/mime/encoded-word.ts'
 import { isSendHeader } from './send-header.ts'
 import type { Submission } from './submit.ts'
 

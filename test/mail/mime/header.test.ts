@@ -1,14 +1,9 @@
 /** header.test - fields, encoded words and parameters, malformed ones included */
 import fc from 'fast-check'
+import libmime from 'libmime'
 import { expect, test } from 'vitest'
-import {
-  decodeEncodedWords,
-  getHeaders,
-  getHeaderEntries,
-  getRawHeader,
-  toHeaderRecord,
-  parseFields,
-} from '../../../src/mail/mime/header.ts'
+import { decodeEncodedWords } from '../../../src/mail/mime/encoded-word.ts'
+import { getHeaders, getHeaderEntries, getRawHeader, toHeaderRecord, parseFields } from '../../../src/mail/mime/header.ts'
 import { parseMime } from '../../../src/mail/mime/mime.ts'
 import { parseParameters } from '../../../src/mail/mime/parameter.ts'
 
@@ -129,6 +124,30 @@ test('any text gives a value', () => {
         expect(typeof parseParameters(text).value).toBe('string')
       },
     ),
+    { numRuns: 500 },
+  )
+})
+
+test('encoded words are decoded as libmime decodes them', () => {
+  const soup = fc.array(fc.constantFrom('=?utf-8?q?=C3=A4?=', '=?utf-8?B?w6Q=?=', '=?', '?=', '?Q?', 'koi8-r', '_', ' ', '\0', 'x'), {
+    maxLength: 6,
+  })
+  fc.assert(
+    fc.property(soup, (all) => {
+      expect(decodeEncodedWords(all.join(''))).toBe(libmime.decodeWords(all.join('')))
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('a value is unfolded at every line end', () => {
+  const soup = fc.array(fc.constantFrom('\r\n', '\n', '\r', '\0', ' ', '\t', 'ab', '\u000b'), { maxLength: 20 })
+  fc.assert(
+    fc.property(soup, (all) => {
+      const value = all.join('')
+      const unfolded = getRawHeader({ fields: [{ name: 'subject', value }], isBytes: false }, 'subject')
+      expect(unfolded).toBe(value.replace(/[\r\n\0]+[ \t]*/g, ' ').trim())
+    }),
     { numRuns: 500 },
   )
 })

@@ -114,6 +114,7 @@ const bodies: readonly (readonly [string, string, string])[] = [
   ['Content-Transfer-Encoding: base64', 'aGVsbG8h\n-- \nThis footer was added!\n', 'hello!'],
   ['Content-Transfer-Encoding: base64', 'No base64, but words.', 'No base64, but words.'],
   ['Content-Transfer-Encoding: quoted-printable', 'a=3Db=\nc =20=\n=zz=4', 'a=bc  =zz=4'],
+  ['Content-Transfer-Encoding: quoted-printable', 'a \t\r\nb=20 \nc =\n\nd \r', 'a\nb \nc \nd \n'],
   ['Content-Transfer-Encoding: quoted printable', 'a=3db \r\nc', 'a=b\nc'],
   ['Content-Type: text/plain; charset=utf-8', '\xc3\xa4', 'ä'],
   ['Content-Type: text/plain; charset=iso-8859-1', '\xe4', 'ä'],

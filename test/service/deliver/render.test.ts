@@ -11,7 +11,7 @@ import { dayNumberOf, formatDeliveryId } from '../../../src/correlate/delivery-i
 import { deriveTokenKey } from '../../../src/correlate/token-keys.ts'
 import { mintToken, parseToken } from '../../../src/correlate/token.ts'
 import { dkimRecord, generateDkimKeyPair, importDkimKey, type DkimSigner } from '../../../src/mail-auth/dkim-sign.ts'
-import { decodeEncodedWords } from '../../../src/mail/mime/header.ts'
+import { decodeEncodedWords } from '../../../src/mail/mime/encoded-word.ts'
 import { createRenderer, type MessageRenderer } from '../../../src/service/deliver/render.ts'
 import type { Context } from '../../../src/service/context.ts'
 import { addTokenKey } from '../../../src/store/account/token-keys.ts'
