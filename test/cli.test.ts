@@ -3,7 +3,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -125,6 +125,18 @@ describe('explain', () => {
     const mail = `From: mailer-daemon@example.com\nSubject: failure notice\nReturn-Path: <>\n\n<${recipient}>: 550 5.1.1 no such user\n`
     expect(run(['explain', '-', ...options], {}, mail).out).toMatch(want)
     expect(run(['explain', ...options, '-'], {}, mail).out).toMatch(want)
+  })
+
+  test('a TLS report, and one that cannot be read', () => {
+    const fixture = readFileSync(join(ROOT, 'fixtures/mails/tls-report-json.eml'), 'latin1')
+    const { out } = run(['explain', '-'], {}, fixture)
+    expect(out).toMatch(/kind +tls-report, read as tlsrpt/)
+    expect(out).toMatch(/tls +of example\.org about bounce\.example\.com\n/)
+    expect(out).toMatch(/policy sts of bounce\.example\.com: 1280 sessions with TLS, 12 failed\n +9 × certificate-expired at mx\.bounce/)
+    expect(out).toMatch(/would +changes no status; it is recorded for the installation/)
+    const unread = run(['explain', '-'], {}, fixture.replace('"report-id"', '"id"')).out
+    expect(unread).toMatch(/tls +of example\.org about bounce\.example\.com: cannot be read\n/)
+    expect(unread).toMatch(/would +goes to the inbox, raw/)
   })
 
   test('no escape sequence in a mail reaches the terminal', () => {

@@ -216,6 +216,14 @@ describe.each(engines)('$kind', ({ url }) => {
     )
   })
 
+  test('an erasure leaves the address in no report', async () => {
+    await send(signed({ id: 'of tls@example.org' }))
+    expect(await run('erase', { address: 'tls@example.org' })).toMatch(/^erased/)
+    const left = await call('/v1/tls-reports?limit=100')
+    expect(rowsIn(left, 'items').length).toBeGreaterThan(0)
+    expect(JSON.stringify(left)).not.toContain('tls@example.org')
+  })
+
   test('a report that a fixture has is read too', async () => {
     await send(readFileSync(join(import.meta.dirname, '../fixtures/mails/tls-report-gzip.eml'), 'latin1'))
     expect(await withId('2026-03-12T00:00:00Z_bounce.example.com')).toEqual([expect.objectContaining({ failed: 12, signedBy: null })])
