@@ -31,11 +31,11 @@ export const hasCleanAttempts = ({ cleanAttempts }: QueueState, to: Destination)
   cleanAttempts.size > 0 && cleanAttempts.has(effectiveSite(to))
 
 /** Marks that a message was dispatched. */
-export function followCleanAttempts({ cleanAttempts }: QueueState, { egressIp, ...to }: EgressRoute): void {
+export function followCleanAttempts({ cleanAttempts }: QueueState, to: EgressRoute): void {
   let last = cleanAttempts.size === 0 ? null : (cleanAttempts.get(effectiveSite(to)) ?? null)
   for (; last !== null; last = last.before) {
     last.isSenderFollowed ||= last.senderDomain === to.senderDomain
-    last.isIpFollowed ||= last.egressIp === egressIp
+    last.isIpFollowed ||= last.egressIp === to.egressIp
   }
 }
 

@@ -167,6 +167,8 @@ export type CleanAttempt = {
 export type InFlightAttempt = {
   readonly dispatch: Dispatch
   readonly keys: readonly BackoffKeyId[]
+  /** Those of them whose attempts in flight are counted. */
+  readonly countedKeys: readonly BackoffKeyId[]
   readonly stream: MessageStreamId
   readonly lane: LaneId
   /** The site of the host that answered, if it is not that of the dispatch. `isCounted` false: another node has its keys, and counts the result. */

@@ -76,7 +76,7 @@ export function applyOutcome(machine: AdviceMachine, outcome: ReportedOutcome, n
   const number = dispatchNumberAt(keyStates, at)
   for (const keyState of keyStates) countProbe(queue, keyState, number, now)
   const dispatch: Dispatch = { ...to, number, mailId, attempt: 1, hasOtherIp: false, probe: false, at }
-  const attempt = { dispatch, keys: [], stream: '', lane: '' }
+  const attempt = { dispatch, keys: [], countedKeys: [], stream: '', lane: '' }
   const applied = applyResultToKeys({ queue, attempt, result, previous: null, now })
   for (const key of keys) {
     const keyState = queue.keyStates.get(key)

@@ -150,7 +150,9 @@ const PARSERS: Readonly<Record<BackoffKeyKind, ParseParts>> = {
   },
 }
 
-const isKeyKind = (text: string): text is BackoffKeyKind => Object.hasOwn(PARSERS, text)
+const KEY_KINDS: ReadonlySet<string> = new Set(Object.keys(PARSERS))
+
+const isKeyKind = (text: string): text is BackoffKeyKind => KEY_KINDS.has(text)
 
 /** A key by its stored form; null for any other text. Total. `formatKey` of the result is the text again. */
 export function parseKey(id: BackoffKeyId): BackoffKey | null {
@@ -189,7 +191,7 @@ export const BACKOFF_KEYS = {
   networkHosts: (to: Destination) => formatKey({ kind: 'network', scope: 'mx', name: hostsOf(to) }),
   networkSite: (to: Destination) => formatKey({ kind: 'network', scope: 'site', name: effectiveSite(to) }),
   /** Connect failures from one egress IP. */
-  networkPath: ({ egressIp, ...to }: EgressRoute) => formatKey({ kind: 'network', scope: 'path', name: `${egressIp} ${hostsOf(to)}` }),
+  networkPath: (to: EgressRoute) => formatKey({ kind: 'network', scope: 'path', name: `${to.egressIp} ${hostsOf(to)}` }),
   site: ({ site }: Pick<Destination, 'site'>) => formatKey({ kind: 'site', site }),
   own: ({ egressIp }: Pick<EgressRoute, 'egressIp'>) => formatKey({ kind: 'own', egressIp }),
   account: ({ account }: Pick<Destination, 'account'>) => formatKey({ kind: 'account', account, site: null }),

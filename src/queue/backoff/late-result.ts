@@ -27,7 +27,13 @@ export function applyLateResult(queue: QueueState, { mailId, to, result, dispatc
   if (now - dispatchedAt > MAX_AGE_MS) return []
   const number = dispatchNumberAt(queue, to, dispatchedAt)
   const dispatch: Dispatch = { ...to, number, mailId, attempt: 1, hasOtherIp: false, probe: false, at: dispatchedAt }
-  return applyForeignResultToKeys({ queue, attempt: { dispatch, keys: [], stream: '', lane: '' }, result, previous: null, now })
+  return applyForeignResultToKeys({
+    queue,
+    attempt: { dispatch, keys: [], countedKeys: [], stream: '', lane: '' },
+    result,
+    previous: null,
+    now,
+  })
 }
 
 /** A dispatch number that is older than the episodes that the attempt is too old for. */

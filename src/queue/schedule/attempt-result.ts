@@ -22,7 +22,6 @@ import { seededRandom, RANDOM_SALTS } from './seeded-random.ts'
 import { learnHostConcurrency } from './fair-share.ts'
 import type { InFlightAttempt, QueueEntry, QueueState } from '../queue-state.ts'
 import { isAwaited } from './waiting-streams.ts'
-import { concurrencyKeys } from './dispatch.ts'
 
 /** As many replies as an episode keeps. */
 const MAX_RECENT_REPLIES = 5
@@ -67,7 +66,7 @@ function removeInFlight(queue: QueueState, attempt: InFlightAttempt): void {
   queue.inFlightAttempts.delete(attempt.dispatch.number)
   const lane = queue.lanes.get(attempt.lane)
   if (lane !== undefined) lane.inFlight -= 1
-  for (const key of concurrencyKeys(attempt.keys)) {
+  for (const key of attempt.countedKeys) {
     const left = (queue.inFlightByKey.get(key) ?? 1) - 1
     if (left > 0) queue.inFlightByKey.set(key, left)
     else queue.inFlightByKey.delete(key)

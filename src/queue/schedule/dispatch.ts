@@ -210,8 +210,9 @@ function dispatchEntry(queue: QueueState, selection: DispatchSelection, batch: D
     probe: isProbe,
     at: now,
   }
-  queue.inFlightAttempts.set(number, { dispatch, keys, stream: stream.id, lane: stream.lane })
-  for (const key of concurrencyKeys(keys)) queue.inFlightByKey.set(key, (queue.inFlightByKey.get(key) ?? 0) + 1)
+  const countedKeys = keys.filter((key) => COUNTED_KINDS.has(keyKindOf(key)))
+  queue.inFlightAttempts.set(number, { dispatch, keys, countedKeys, stream: stream.id, lane: stream.lane })
+  for (const key of countedKeys) queue.inFlightByKey.set(key, (queue.inFlightByKey.get(key) ?? 0) + 1)
   queue.throughput = recordThroughput(queue.throughput, 'try', now)
   countInLane(queue.lanes.get(stream.lane), now)
   batch.dispatches.push(dispatch)
@@ -224,10 +225,8 @@ function countInLane(lane: Lane | undefined, now: number): void {
   lane.throughput = recordThroughput(lane.throughput, 'try', now)
 }
 
+/** The kinds of the keys whose attempts in flight are counted. */
 const COUNTED_KINDS: ReadonlySet<BackoffKeyKind | null> = new Set(['connection', 'network', 'site', 'slots'])
-
-/** Those of the keys whose attempts in flight are counted. */
-export const concurrencyKeys = (keys: readonly BackoffKeyId[]): BackoffKeyId[] => keys.filter((key) => COUNTED_KINDS.has(keyKindOf(key)))
 
 /** Charges one message to a key. Returns whether it is a probe. */
 function consumeBudget(queue: QueueState, keyState: KeyState, now: number): boolean {
