@@ -20,6 +20,7 @@ const RSA_BITS = 2_048
 const ED25519_SPKI_PREFIX_BYTES = 12
 
 const generateKeyPairAsync = promisify(generateKeyPair)
+const signAsync = promisify(sign)
 
 /** Generates a key pair in the thread pool. */
 export async function generateDkimKeyPair(algorithm: DkimAlgorithm): Promise<DkimKeyPair> {
@@ -50,22 +51,21 @@ export function dkimRecord(key: {
 }
 
 /** Prepends a signature of each signer. A mail without From is not signed. */
-export function signMail(raw: Buffer, signers: readonly DkimSigner[], now: number): Buffer {
-  const fields = signers.length === 0 ? '' : signatureFields(hashMail(raw), signers, now)
+export async function signMail(raw: Buffer, signers: readonly DkimSigner[], now: number): Promise<Buffer> {
+  const fields = signers.length === 0 ? '' : await signatureFields(hashMail(raw), signers, now)
   return fields === '' ? raw : Buffer.concat([Buffer.from(fields, 'latin1'), raw])
 }
 
 /** The DKIM-Signature fields of a mail, each with its line end. */
-export function signatureFields(mail: HashedMail, signers: readonly DkimSigner[], now: number): string {
+export async function signatureFields(mail: HashedMail, signers: readonly DkimSigner[], now: number): Promise<string> {
   const atSeconds = Math.floor(now / 1_000)
-  const fields = signers.map(({ key, ...parameters }) => {
+  const fields = signers.map(async ({ key, ...parameters }) => {
     const draft = buildUnsignedSignature(mail, { ...parameters, atSeconds })
-    return draft === null ? '' : formatDkimSignature(draft, computeSignature(draft.signedData, key))
+    return draft === null ? '' : formatDkimSignature(draft, await computeSignature(draft.signedData, key))
   })
-  return fields.join('')
+  return (await Promise.all(fields)).join('')
 }
 
-/** Ed25519 signs the digest (RFC 8463 §3). */
-function computeSignature(data: Buffer, key: KeyObject): Buffer {
-  return key.asymmetricKeyType === 'ed25519' ? sign(null, createHash('sha256').update(data).digest(), key) : sign('sha256', data, key)
-}
+/** Signs in the thread pool: a signature with RSA takes as long as all else that the main thread does for a mail. Ed25519 signs the digest (RFC 8463 §3). */
+const computeSignature = (data: Buffer, key: KeyObject): Promise<Buffer> =>
+  key.asymmetricKeyType === 'ed25519' ? signAsync(null, createHash('sha256').update(data).digest(), key) : signAsync('sha256', data, key)

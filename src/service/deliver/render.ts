@@ -68,7 +68,7 @@ export function createRenderer(context: Context, signers: FindSigningKeys): Mess
         ? await composeSignedMessage({ shared, tracker }, messageOf(mail, body, { trackingHeaders, substitute }), (hashed) =>
             signatureFields(hashed, keys, context.now()),
           )
-        : signMail(trackRaw(tracker, rewriteRaw(mail, body, { trackingHeaders, substitute })), keys, context.now())
+        : await signMail(trackRaw(tracker, rewriteRaw(mail, body, { trackingHeaders, substitute })), keys, context.now())
     return { from: names.returnPath, to: mail.recipient, raw }
   }
 }
@@ -93,19 +93,19 @@ type SharedContent = {
 async function composeSignedMessage(
   { shared, tracker }: { readonly shared: SharedContent; readonly tracker: CopyTracker | null },
   { message, isShareable }: ComposedMessage,
-  sign: (hashed: HashedMail) => string,
+  sign: (hashed: HashedMail) => Promise<string>,
 ): Promise<Buffer> {
   if (!isShareable(shared.substitution)) {
     const composed = await composeMessage(message)
     const raw = tracker?.trackMail(composed) ?? composed
-    return Buffer.concat([Buffer.from(sign(hashMail(raw)), 'latin1'), raw])
+    return Buffer.concat([Buffer.from(await sign(hashMail(raw)), 'latin1'), raw])
   }
   shared.content ??= composeContent(message).then((content) => ({ ...content, bodyHash: hashCanonicalBody(content.body) }))
   const content = await shared.content
   const tracked = tracker?.trackContent(content) ?? null
   const { contentFields, body, bodyHash } = tracked === null ? content : { ...tracked, bodyHash: hashCanonicalBody(tracked.body) }
   const head = `${await shared.composeHeader(message)}${contentFields}`
-  return Buffer.concat([Buffer.from(`${sign({ head, bodyHash })}${head}\r\n`, 'latin1'), body])
+  return Buffer.concat([Buffer.from(`${await sign({ head, bodyHash })}${head}\r\n`, 'latin1'), body])
 }
 
 type ComposedMessage = { readonly message: MessageFields; readonly isShareable: (template: SubstitutionTemplate) => boolean }

@@ -13,7 +13,7 @@ const SELECTOR = 'lab'
 
 export type DkimIdentity = {
   /** The mail with a DKIM signature of the domain prepended. */
-  readonly sign: (domain: string, raw: Buffer, at: number) => Buffer
+  readonly sign: (domain: string, raw: Buffer, at: number) => Promise<Buffer>
   readonly lookUp: DnsLookup
 }
 

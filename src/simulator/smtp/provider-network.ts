@@ -185,7 +185,7 @@ type OutgoingReport = {
 async function sendReport(state: NetworkState, name: string, report: OutgoingReport, attemptsLeft = REPORT_SEND_ATTEMPTS): Promise<void> {
   const counts = state.counts.get(name)
   const domain = report.sender.slice(report.sender.lastIndexOf('@') + 1)
-  const raw = attemptsLeft === REPORT_SEND_ATTEMPTS ? state.dkimIdentity.sign(domain, report.raw, Date.now()) : report.raw
+  const raw = attemptsLeft === REPORT_SEND_ATTEMPTS ? await state.dkimIdentity.sign(domain, report.raw, Date.now()) : report.raw
   const outcome = await state.transport.send({ egressIp: '', domain: 'home', mailFrom: report.from, to: report.to, raw, isProbe: false })
   if (isAccepted(outcome)) {
     if (counts !== undefined) counts[report.counter] += 1

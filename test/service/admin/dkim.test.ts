@@ -81,7 +81,7 @@ describe.each(engines)('dkim: $kind', ({ open }) => {
     for (const algorithm of ['rsa', 'ed25519'] as const)
       publish(await dkim.add({ ...rsa, algorithm, selector: algorithm, isPublished: true }))
     const keys = await createSigningKeyCache(context.engine, createVault(MASTER))(1, 'mail.example.com')
-    const raw = signMail(Buffer.from('From: news@mail.example.com\r\nSubject: Hi\r\n\r\nHello\r\n'), keys, T0)
+    const raw = await signMail(Buffer.from('From: news@mail.example.com\r\nSubject: Hi\r\n\r\nHello\r\n'), keys, T0)
     const { results } = await dkimVerify(raw, { resolver: lookUp })
     expect(
       results.map(({ status, selector }) => `${selector ?? ''} ${status.result} ${status.aligned === false ? '' : 'aligned'}`),
