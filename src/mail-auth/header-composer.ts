@@ -8,7 +8,8 @@
  */
 import type MimeNode from 'nodemailer/lib/mime-node'
 import { splitHeaderFields } from '../compose/header-line.ts'
-import { composeHeaderFields, isContentField, type MessageFields } from './composer.ts'
+import { composeHeaderFields, isContentField } from './composer.ts'
+import type { MessageFields } from './mime-tree.ts'
 
 /** Composes the header fields that are not MIME fields, each with its line end. */
 export type ComposeHeader = (message: MessageFields) => Promise<string>

@@ -5,7 +5,9 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { splitHeaderFields } from '../../src/compose/header-line.ts'
 import { createHeaderComposer } from '../../src/mail-auth/header-composer.ts'
-import { composeContent, composeHeaderFields, composeMessage, type MessageFields } from '../../src/mail-auth/composer.ts'
+import { compileMessage, type MessageFields } from '../../src/mail-auth/mime-tree.ts'
+import { writeMimeTree } from '../../src/mail-auth/mime-writer.ts'
+import { composeContent, composeHeaderFields, composeMessage } from '../../src/mail-auth/composer.ts'
 
 const word = fc.stringMatching(/^[a-z0-9]{1,12}$/)
 const address = fc.oneof(
@@ -47,6 +49,46 @@ const message: fc.Arbitrary<MessageFields> = fc.record({
   messageId: word.map((id) => `<${id}@example.com>`),
   date: fc.integer({ min: 0, max: 4_000_000_000_000 }),
   boundarySeed: fc.constant('0123456789abcdef'),
+})
+
+/** Texts whose encoding, folds and line ends differ, and attachments of all sizes. */
+const part = fc.oneof(
+  text,
+  fc.tuple(text, fc.constantFrom(' ', '\t', '\n', '\r', '\r\n', '.', ' \n', 'ü')).map(([start, end]) => `${start}${end}`),
+  fc
+    .tuple(fc.constantFrom('a line\n', 'word ', 'ü', 'x', '日本'), fc.integer({ min: 1, max: 2_000 }))
+    .map(([piece, count]) => piece.repeat(count)),
+  fc.constantFrom('x'.repeat(65_536), 'a word '.repeat(9_400), `${'y'.repeat(65_536)} z`),
+)
+const attachment = fc.record({
+  name: fc.oneof(text, fc.constant('Liste ü.txt')),
+  type: fc.constantFrom('', 'text/plain', 'text/html; charset=utf-8', 'image/png', 'message/rfc822', 'multipart/mixed', 'application/pdf'),
+  content: fc
+    .oneof(fc.uint8Array({ maxLength: 300 }), fc.constant(new Uint8Array(70_000)))
+    .map((bytes) => Buffer.from(bytes).toString('base64')),
+  cid: fc.constantFrom(null, 'a@b'),
+})
+
+test('a mail that is written in one go is the mail that the streams of nodemailer write', async () => {
+  let written = 0
+  await fc.assert(
+    fc.asyncProperty(
+      message,
+      fc.option(part),
+      fc.option(part),
+      fc.array(attachment, { maxLength: 3 }),
+      async (fields, html, plain, attachments) => {
+        const [tree, streamed] = await Promise.all([1, 2].map(() => compileMessage({ ...fields, html, plain, attachments })))
+        if (tree === undefined || streamed === undefined) throw new Error('there is no tree')
+        const inOneGo = writeMimeTree(tree)
+        if (inOneGo !== null) written += 1
+        const expected = (await streamed.build()).toString('latin1')
+        expect((inOneGo ?? (await tree.build())).toString('latin1')).toBe(expected)
+      },
+    ),
+    { numRuns: 60 },
+  )
+  expect(written).toBeGreaterThan(0)
 })
 
 const headOf = (raw: Buffer): string => raw.toString('latin1', 0, raw.indexOf('\r\n\r\n'))

@@ -1,0 +1,58 @@
+/**
+ * mime-writer - writes a MIME tree of nodemailer in one go, where all of its parts are small
+ *
+ * nodemailer writes a tree through half a dozen streams, which takes most of the time of a mail of a few kilobytes. The result here is the same, octet for octet; a tree that could give
+ * another one, or whose parts are large, is left to the streams.
+ *
+ * RFC 2045, RFC 2046. See also: mail-auth/mime-tree, mail-auth/composer.
+ */
+import * as base64 from 'nodemailer/lib/base64'
+import type MimeNode from 'nodemailer/lib/mime-node'
+import * as qp from 'nodemailer/lib/qp'
+
+/** Encodes the octets of a part into lines. */
+type Encode = (octets: Buffer) => string
+
+const ENCODINGS: ReadonlyMap<string, Encode> = new Map([
+  ['quoted-printable', (octets) => qp.wrap(qp.encode(octets))],
+  ['base64', (octets) => base64.wrap(base64.encode(octets))],
+])
+
+/** nodemailer encodes quoted-printable in pieces of this size, whose ends show in the folds. */
+const MAX_PART_BYTES = 65_536
+
+/** Writes a tree with CRLF line ends. Null: it is to be written by its streams. */
+export function writeMimeTree(root: MimeNode): Buffer | null {
+  const text = writeNode(root)
+  if (text === null) return null
+  const end = text.endsWith('\n') ? '' : text.endsWith('\r') ? '\n' : '\r\n'
+  return Buffer.from(`${text}${end}`.replaceAll(/\r?\n/g, '\r\n'), 'latin1')
+}
+
+const octetsOf = (text: string): string => Buffer.from(text).toString('latin1')
+
+/** A text that has a character for each octet. Null: one of the parts is not small. */
+function writeNode(node: MimeNode): string | null {
+  const encode = ENCODINGS.get(String(node.getTransferEncoding()))
+  // Sets `multipart` and `boundary` as well.
+  const header = octetsOf(node.buildHeaders())
+  const content = writeContent(node.content, encode)
+  const children = node.multipart ? node.childNodes.map((child) => writeNode(child)) : []
+  if (content === null || children.includes(null)) return null
+  const parts = children.map((child, index) => `${index === 0 ? '' : '\r\n'}--${node.boundary}\r\n${child}`)
+  return `${header}\r\n\r\n${content}${parts.join('')}${node.multipart ? `\r\n--${node.boundary}--\r\n` : ''}`
+}
+
+const SPACE = 0x20
+const TAB = 0x09
+
+/** nodemailer encodes white space at the end by itself, which shows in the folds. */
+const endsInWhiteSpace = (octets: Buffer): boolean => octets.at(-1) === SPACE || octets.at(-1) === TAB
+
+function writeContent(content: MimeNode['content'], encode: Encode | undefined): string | null {
+  if (content === undefined || content === '') return ''
+  if (typeof content !== 'string' && !Buffer.isBuffer(content)) return null
+  const octets = Buffer.from(content)
+  if (octets.length > MAX_PART_BYTES || endsInWhiteSpace(octets)) return null
+  return encode === undefined ? octets.toString('latin1') : encode(octets)
+}
