@@ -111,8 +111,9 @@ function selectSignedFields(fields: readonly HeaderFieldLine[]): {
 } {
   const names: string[] = []
   const chosen: HeaderFieldLine[] = []
+  const byName = Map.groupBy(fields, ({ name }) => name)
   for (const name of SIGNED_HEADERS) {
-    const same = fields.filter((field) => field.name === name).toReversed()
+    const same = (byName.get(name) ?? []).toReversed()
     chosen.push(...same)
     names.push(...same.map(() => name), ...(OVERSIGNED_HEADERS.has(name) ? [name] : []))
   }
