@@ -25,7 +25,7 @@ export function writeGrowthPage(measured: readonly MeasuredSize[]): void {
     title,
     costs: names
       .filter((name) => COSTS[name].panel === title)
-      .map((name) => ({ name, values: measured.map(({ values }) => values[name]) })),
+      .map((name) => ({ name, values: measured.map(({ values }) => values[name] ?? NaN) })),
   }))
   writeFileSync(
     join(DOCS, 'images/growth.svg'),
@@ -39,14 +39,16 @@ export function writeGrowthPage(measured: readonly MeasuredSize[]): void {
 // Checked cast: the keys are those of the table.
 const costNames = (): readonly CostName[] => Object.keys(COSTS) as CostName[]
 
-const format = (value: number): string => (value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toFixed(value >= 10 ? 1 : 2))
+/** A cost that was not measured at a size is a dash. */
+const format = (value: number): string =>
+  Number.isNaN(value) ? '–' : value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toFixed(value >= 10 ? 1 : 2)
 
 function formatTable(measured: readonly MeasuredSize[]): string {
   const sizes = measured.map(({ size }) => size.toLocaleString('en-US'))
   const rows = costNames().map((name) => {
-    const values = measured.map(({ values: each }) => each[name])
+    const values = measured.map(({ values: each }) => each[name] ?? NaN)
     const ratio = (values.at(-1) ?? NaN) / (values[0] ?? NaN)
-    return [name, COSTS[name].unit, ...values.map(format), `${format(ratio)} ×`]
+    return [name, COSTS[name].unit, ...values.map(format), Number.isNaN(ratio) ? '–' : `${format(ratio)} ×`]
   })
   const header = ['cost', 'unit', ...sizes, 'last against first']
   return [header, header.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |\n`).join('')

@@ -44,7 +44,7 @@ ${drawn.join('\n')}
 
 function drawPanel(sizes: readonly number[], { title, costs }: Panel): string {
   const lines = costs.map(({ values }) => values.map((value) => value / (values[0] ?? NaN)))
-  const { marks, y } = scaleOf(lines.flat())
+  const { marks, y } = scaleOf(lines.flat().filter(Number.isFinite))
   const right = WIDTH - RIGHT
   const x = (n: number): number => LEFT + (n * (right - LEFT)) / Math.max(1, sizes.length - 1)
   const grid = marks.map(
@@ -54,7 +54,9 @@ function drawPanel(sizes: readonly number[], { title, costs }: Panel): string {
   const axis = sizes.map(
     (size, n) => `<text x="${x(n)}" y="${PLOT.bottom + 18}" text-anchor="middle">${size.toLocaleString('en-US')}</text>`,
   )
-  const curves = lines.map((ratios, n) => drawLine(ratios.map((ratio, at) => `${x(at).toFixed(1)},${y(ratio)}`).join(' '), n))
+  const pointsOf = (ratios: readonly number[]): string =>
+    ratios.flatMap((ratio, at) => (Number.isFinite(ratio) ? `${x(at).toFixed(1)},${y(ratio)}` : [])).join(' ')
+  const curves = lines.map((ratios, n) => drawLine(pointsOf(ratios), n))
   const legend = costs.map(({ name }, n) => drawLegend(name, n))
   return `<text class="title" x="${LEFT}" y="20">${title}, relative to the smallest store</text>
 <rect class="band" x="${LEFT}" width="${right - LEFT}" y="${y(FLAT)}" height="${y(1 / FLAT) - y(FLAT)}"/>
