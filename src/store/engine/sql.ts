@@ -102,7 +102,8 @@ function buildUpsertSql(kind: EngineKind, table: Table, rule: UpsertRule): strin
 function buildInsertSql(kind: EngineKind, table: Table): string {
   const names = Object.keys(table.columns)
   const into = `insert into ${table.name} (${names.join(', ')})`
-  if (kind === 'sqlite') return `${into} values (${names.map((_, i) => `?${i + 1}`).join(', ')})`
+  // A numbered `?58` is a name to SQLite, which is looked up among all others for each value.
+  if (kind === 'sqlite') return `${into} values (${names.map(() => '?').join(', ')})`
   const arrays = Object.values(table.columns).map((type, i) => `$${i + 1}::${ARRAY_TYPES[baseType(type)]}`)
   return `${into} select * from unnest(${arrays.join(', ')})`
 }
