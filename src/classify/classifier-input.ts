@@ -27,17 +27,18 @@ function collectProviderHints(
   group: Pick<RecipientReport, 'recipient' | 'originalRecipient' | 'remoteMta' | 'replySource'>,
   context: ProviderContext = {},
 ): readonly ProviderHint[] {
-  const hostSource = group.replySource === 'text' ? 'quoted-host' : 'remote-mta'
-  const hints: readonly (readonly [ProviderHint['source'], string | null | undefined])[] = [
-    ['delivery-mx', context.deliveryMx],
-    [hostSource, group.remoteMta],
-    ['dkim', context.dkimDomain],
-    ['recipient-domain', domainOf(group.recipient)],
-    ['recipient-domain', domainOf(group.originalRecipient)],
-    // Without a quoted reply, the words are those of the provider that wrote the report.
-    ['reporter', group.replySource === 'none' && group.remoteMta === null ? domainOf(context.reporter ?? null) : null],
-  ]
-  return hints.flatMap(([source, value]) => (value === null || value === undefined || value === '' ? [] : [{ source, value }]))
+  const hints: ProviderHint[] = []
+  const add = (source: ProviderHint['source'], value: string | null | undefined): void => {
+    if (value !== null && value !== undefined && value !== '') hints.push({ source, value })
+  }
+  add('delivery-mx', context.deliveryMx)
+  add(group.replySource === 'text' ? 'quoted-host' : 'remote-mta', group.remoteMta)
+  add('dkim', context.dkimDomain)
+  add('recipient-domain', domainOf(group.recipient))
+  add('recipient-domain', domainOf(group.originalRecipient))
+  // Without a quoted reply, the words are those of the provider that wrote the report.
+  if (group.replySource === 'none' && group.remoteMta === null) add('reporter', domainOf(context.reporter ?? null))
+  return hints
 }
 
 /** Converts one recipient of a report. Total. */

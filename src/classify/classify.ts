@@ -90,14 +90,12 @@ function findPhraseRule(
     for (const rule of rules) {
       // Each list is in the order of the table.
       if (first !== null && rule.order >= first.rule.order) return
-      if ((rule.section === provider || rule.section === 'common') && (rule.last === true) === isLast)
-        first = matchRule(query, rule, searched) ?? first
+      if ((rule.last === true) === isLast) first = matchRule(query, rule, searched) ?? first
     }
   }
-  for (const id of searched.phraseIds) search(table.rulesByPhrase[id] ?? NO_RULES)
-  if (includesCodeOnly) {
-    search(table.codeOnlyRules.get(provider ?? '') ?? NO_RULES)
-    search(table.codeOnlyRules.get('common') ?? NO_RULES)
+  for (const section of provider === null ? ['common'] : [provider, 'common']) {
+    for (const id of searched.phraseIds) search(table.rulesByPhrase[id]?.get(section) ?? NO_RULES)
+    if (includesCodeOnly) search(table.codeOnlyRules.get(section) ?? NO_RULES)
   }
   return first
 }

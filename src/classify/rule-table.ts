@@ -37,8 +37,8 @@ export type RuleTable = {
   readonly rules: readonly Rule[]
   readonly phrases: readonly Phrase[]
   readonly phraseIndex: PhraseIndex
-  /** For each phrase, the rules that list it in `says`. */
-  readonly rulesByPhrase: readonly (readonly Rule[])[]
+  /** For each phrase, the rules that list it in `says`, by section. */
+  readonly rulesByPhrase: readonly ReadonlyMap<string, readonly Rule[]>[]
   /** By section, the rules without `says`. */
   readonly codeOnlyRules: ReadonlyMap<string, readonly Rule[]>
   readonly standardRules: readonly Rule[]
@@ -146,8 +146,8 @@ export function buildRuleTable(ruleFiles: readonly ParsedRuleFile[]): RuleTable 
   const providerByToken = new Map(
     files.flatMap((file) => file.tokens.map((token) => [withRuleContext(file, 'tokens', () => idOf(token)), file.provider] as const)),
   )
-  const rulesByPhrase: Rule[][] = phrases.map(() => [])
-  for (const rule of rules) for (const id of rule.saysIds) rulesByPhrase[id]?.push(rule)
+  const rulesSaying: Rule[][] = phrases.map(() => [])
+  for (const rule of rules) for (const id of rule.saysIds) rulesSaying[id]?.push(rule)
   const isNotStandard = (rule: Rule): boolean => rule.section !== 'standard'
   return {
     version: versionOf(files),
@@ -155,7 +155,7 @@ export function buildRuleTable(ruleFiles: readonly ParsedRuleFile[]): RuleTable 
     rules,
     phrases,
     phraseIndex: createPhraseIndex(phrases),
-    rulesByPhrase,
+    rulesByPhrase: rulesSaying.map((saying) => Map.groupBy(saying, ({ section }) => section)),
     codeOnlyRules: groupBy(
       rules.filter((rule) => isNotStandard(rule) && rule.says === undefined),
       (rule) => [rule.section],

@@ -57,20 +57,24 @@ const MAX_SCANNED_LENGTH = 2_000
 
 /** All references of a report, the most trusted first. `rcpt` is the SMTP recipient of the report. */
 export function findReferences(input: ReferenceInput): readonly MailReference[] {
-  const verp = findVerpReferences([input.rcpt, ...returnedPaths(input.report)], input.verpAddresses)
-  const references: MailReference[] = [...findTokenReferences(input), ...verp, ...findIdReferences(input.report)]
+  const { report } = input
+  const returned = { paths: returnedPaths(report), messageIds: returnedMessageIds(report) }
+  const verp = findVerpReferences([input.rcpt, ...returned.paths], input.verpAddresses)
+  const references: MailReference[] = [...findTokenReferences(input, returned), ...verp, ...findIdReferences(report, returned)]
   return references.slice(0, MAX_REFERENCES)
 }
+
+/** The Return-Paths and Message-IDs of the returned message. */
+type ReturnedNames = { readonly paths: readonly string[]; readonly messageIds: readonly string[] }
 
 /** Reads a text as a token for any of these purposes and domains. */
 type TokenReader = (candidate: string, purposes: readonly TokenPurpose[], domains: readonly string[]) => LegibleToken | null
 
 /** The tokens, by location. Most reports contain a token more than once; it is parsed once. */
-function findTokenReferences({ report, rcpt, domains, keyFor }: ReferenceInput): TokenReference[] {
+function findTokenReferences({ report, rcpt, domains, keyFor }: ReferenceInput, { paths, messageIds }: ReturnedNames): TokenReference[] {
   const rcptDomain = rcpt.slice(rcpt.lastIndexOf('@') + 1).toLowerCase()
   const isReturnPath = domains.returnPath.includes(rcptDomain)
   const isFeedback = domains.feedback.includes(rcptDomain)
-  const paths = returnedPaths(report)
   const returned = report.originalMessage?.headers ?? {}
   const readCandidate = createTokenReader(keyFor)
   const found: TokenReference[] = []
@@ -94,7 +98,7 @@ function findTokenReferences({ report, rcpt, domains, keyFor }: ReferenceInput):
   search('list-unsubscribe', presentTexts([returned['list-unsubscribe']]), ['unsubscribe'], domains.feedback)
   search('feedback-report', presentTexts([report.complaint?.fields['cfbl-feedback-id']]), ['feedback'], domains.feedback)
   search('envelope-id', presentTexts([report.envelopeId]), ['return-path'], domains.returnPath)
-  return [...found, ...findMessageIdTokens(report, readCandidate)]
+  return [...found, ...findMessageIdTokens(messageIds, readCandidate)]
 }
 
 /** The Return-Path of the returned message, as its header and the fields of a feedback report have it. */
@@ -102,13 +106,11 @@ const returnedPaths = ({ originalMessage, complaint }: Report): readonly string[
   presentTexts([originalMessage?.returnPath, originalMessage?.headers['return-path'], complaint?.originalMailFrom])
 
 /** The returned Message-ID, if we made it. Any other left part is the choice of a client, or a guess. */
-function findMessageIdTokens(report: Report, readCandidate: TokenReader): readonly TokenReference[] {
-  return returnedMessageIds(report)
-    .flatMap(splitMessageId)
-    .flatMap(([left, domain]) => {
-      const token = readCandidate(left, ['message-id'], [domain])
-      return token?.state === 'valid' ? [{ via: 'message-id', token }] : []
-    })
+function findMessageIdTokens(messageIds: readonly string[], readCandidate: TokenReader): readonly TokenReference[] {
+  return messageIds.flatMap(splitMessageId).flatMap(([left, domain]) => {
+    const token = readCandidate(left, ['message-id'], [domain])
+    return token?.state === 'valid' ? [{ via: 'message-id', token }] : []
+  })
 }
 
 function createTokenReader(keyFor: TokenKeyLookup): TokenReader {
@@ -182,13 +184,12 @@ function splitMessageId(messageId: string): readonly (readonly [left: string, do
 }
 
 /** The returned Message-ID, then what the report replies to, the most recent first. */
-function findIdReferences(report: Report): readonly IdReference[] {
+function findIdReferences(report: Report, { messageIds: returnedIds }: ReturnedNames): readonly IdReference[] {
   const thread = presentTexts([report.headers['references'], report.headers['in-reply-to']]).flatMap((text) =>
     text.slice(-MAX_SCANNED_LENGTH).split(/[\s,]+/),
   )
-  const returned = new Set(returnedMessageIds(report))
-  const messageIds = unique([...returned, ...thread.toReversed().map(bareMessageId)])
-  return messageIds.slice(0, MAX_ID_REFERENCES).map((value) => ({ via: returned.has(value) ? 'message-id' : 'in-reply-to', value }))
+  const messageIds = unique([...returnedIds, ...thread.toReversed().map(bareMessageId)])
+  return messageIds.slice(0, MAX_ID_REFERENCES).map((value) => ({ via: returnedIds.includes(value) ? 'message-id' : 'in-reply-to', value }))
 }
 
 /** A Message-ID without brackets and white space: the form in which it is stored and looked up. */

@@ -137,8 +137,7 @@ function assignText(part: MimePart, text: string, buckets: PartBuckets): void {
 
 /** Whether a text begins with prose instead of a header field. */
 function isProse(text: string): boolean {
-  const first = text.trimStart().slice(0, 200).split('\n', 1)[0] ?? ''
-  return !/^[A-Za-z][A-Za-z0-9-]{2,40}[ \t]*:/.test(first)
+  return !/^[A-Za-z][A-Za-z0-9-]{2,40}[ \t]*:/.test(text.trimStart().slice(0, 200))
 }
 
 function buildMessageParts(mime: MimeMessage, buckets: PartBuckets): MessageParts {

@@ -50,7 +50,14 @@ const SESSION_ERRORS = /\berrors from \S+\[/i
 const OPERATOR_NOTICE =
   /\bwas frozen on arrival\b|\bmailbox\s(?:has exceeded a warning|is (?:now )?(?:almost|nearly|about|over|at)? ?\d{2,3} ?% full|is (?:almost|nearly) full)|\bdelivered\s+without\s+any\s+further\s+action\b/i
 
-type Indicator = { readonly id: IndicatorId; readonly isPresent: (evidence: ReportEvidence) => boolean }
+/** The evidence with what several indicators ask. */
+type ExaminedEvidence = ReportEvidence & {
+  /** Whether From is the mailbox of a mail system, or empty. A display name alone proves nothing if the mailbox is another. */
+  readonly isFromDaemon: boolean
+  readonly hasDaemonName: boolean
+}
+
+type Indicator = { readonly id: IndicatorId; readonly isPresent: (evidence: ExaminedEvidence) => boolean }
 
 const headerOf = (evidence: ReportEvidence, name: string): string => evidence.headers[name] ?? ''
 
@@ -72,8 +79,8 @@ const INDICATORS: readonly Indicator[] = [
     isPresent: (evidence) =>
       /^\s*<\s*>\s*$/.test(evidence.headers['return-path'] ?? '') || /mailer-daemon/i.test(headerOf(evidence, 'return-path')),
   },
-  { id: 'daemon-box', isPresent: isFromDaemon },
-  { id: 'daemon-name', isPresent: (evidence) => DAEMON_NAME.test(evidence.from) },
+  { id: 'daemon-box', isPresent: ({ isFromDaemon }) => isFromDaemon },
+  { id: 'daemon-name', isPresent: ({ hasDaemonName }) => hasDaemonName },
   {
     id: 'subject',
     isPresent: hasBounceSubject,
@@ -107,17 +114,14 @@ const INDICATORS: readonly Indicator[] = [
       evidence.dsnRecipientCount === 0 &&
       !evidence.hasNamedAddress &&
       headerOf(evidence, 'x-failed-recipients') === '' &&
-      !isFromDaemon(evidence) &&
-      !DAEMON_NAME.test(evidence.from),
+      !evidence.isFromDaemon &&
+      !evidence.hasDaemonName,
   },
-  { id: 'forwarded', isPresent: (evidence) => FORWARD_SUBJECT.test(evidence.subject) && !isFromDaemon(evidence) },
+  { id: 'forwarded', isPresent: (evidence) => FORWARD_SUBJECT.test(evidence.subject) && !evidence.isFromDaemon },
   {
     id: 'answered',
     isPresent: (evidence) =>
-      REPLY_SUBJECT.test(evidence.subject) &&
-      !isFromDaemon(evidence) &&
-      !DAEMON_NAME.test(evidence.from) &&
-      evidence.dsnRecipientCount === 0,
+      REPLY_SUBJECT.test(evidence.subject) && !evidence.isFromDaemon && !evidence.hasDaemonName && evidence.dsnRecipientCount === 0,
   },
   { id: 'person', isPresent: isFromPerson },
   {
@@ -137,19 +141,18 @@ function hasBounceSubject({ subject }: ReportEvidence): boolean {
   return BOUNCE_SUBJECT.test(subject.slice(0, 300)) || BOUNCE_SUBJECT_OTHER.test(subject.slice(0, 300))
 }
 
-/** Whether From is the mailbox of a mail system, or empty. A display name alone proves nothing if the mailbox is another. */
-function isFromDaemon(evidence: ReportEvidence): boolean {
-  const mailbox = /<([^<>]*@[^<>]*)>\s*$/.exec(evidence.from.slice(-400))?.[1] ?? evidence.from
-  return DAEMON_MAILBOX.test(mailbox) || /^\s*(?:<\s*>)?\s*$/.test(evidence.from)
+function isDaemonMailbox(from: string): boolean {
+  const mailbox = /<([^<>]*@[^<>]*)>\s*$/.exec(from.slice(-400))?.[1] ?? from
+  return DAEMON_MAILBOX.test(mailbox) || /^\s*(?:<\s*>)?\s*$/.test(from)
 }
 
 /**
  * Whether a mail system wrote the message in its own layout and names a failed address. Mailing lists and gateways add their List fields to such
  * reports too.
  */
-function isDaemonReport(evidence: ReportEvidence): boolean {
+function isDaemonReport(evidence: ExaminedEvidence): boolean {
   const hasLayout = evidence.signatureLineCount > 0 || evidence.hasFailureList
-  return isFromDaemon(evidence) && hasLayout && evidence.hasNamedAddress && evidence.hasFailureText
+  return evidence.isFromDaemon && hasLayout && evidence.hasNamedAddress && evidence.hasFailureText
 }
 
 /** Whether a mail system writes to its operator or to the owner of a mailbox: the errors of an SMTP session, or a notice without a failure. */
@@ -170,8 +173,8 @@ function hasPersonalReturnPath(evidence: ReportEvidence): boolean {
 }
 
 /** Whether From looks like a person and the Return-Path is not empty. */
-function isFromPerson(evidence: ReportEvidence): boolean {
-  if (isFromDaemon(evidence) || DAEMON_NAME.test(evidence.from)) return false
+function isFromPerson(evidence: ExaminedEvidence): boolean {
+  if (evidence.isFromDaemon || evidence.hasDaemonName) return false
   if (/^\s*<\s*>\s*$/.test(evidence.headers['return-path'] ?? '')) return false
   return (
     !/no-?reply|admin|system|notif|gateway|anti-?virus|anti-?spam|mail-?(?:scan|guard|filter)|@sns\.|majordomo|listserv/i.test(
@@ -182,7 +185,9 @@ function isFromPerson(evidence: ReportEvidence): boolean {
 
 /** The indicators that are present. Total. */
 export function findIndicators(evidence: ReportEvidence): readonly IndicatorId[] {
-  return INDICATORS.filter((indicator) => indicator.isPresent(evidence)).map(({ id }) => id)
+  const { from } = evidence
+  const examined: ExaminedEvidence = { ...evidence, isFromDaemon: isDaemonMailbox(from), hasDaemonName: DAEMON_NAME.test(from) }
+  return INDICATORS.filter((indicator) => indicator.isPresent(examined)).map(({ id }) => id)
 }
 
 /** Whether the evidence is that of a delivery report: whether the weights of its indicators reach the threshold. Total. */

@@ -110,6 +110,7 @@ function readStatusText(text: string, messageFields: FieldMap, groups: Group[]):
 
 /** Whether a name is a field of a report. A word and a colon inside a broken reply are not a field. */
 function isFieldName(name: string): boolean {
+  if (name === '') return false
   return (
     PER_RECIPIENT_FIELDS.has(name) ||
     PER_MESSAGE_FIELDS.has(name) ||

@@ -37,12 +37,13 @@ export function parseMessageId(value: string | undefined): string | null {
 }
 
 /** Fast path: most fields contain one plain address. */
-const PLAIN_ADDRESS =
-  /^(?:(?:[A-Za-z0-9 .,'()-]{0,100}|"[^"<>@\\]{0,100}" ?)<([A-Za-z0-9_+=.-]{1,64}@[A-Za-z0-9.-]{1,255}\.[A-Za-z]{2,24})>|([A-Za-z0-9_+=.-]{1,64}@[A-Za-z0-9.-]{1,255}\.[A-Za-z]{2,24}))(?: \([^()@]{0,100}\))?$/
+const BRACKETED_ADDRESS =
+  /^(?:[A-Za-z0-9 .,'()-]{0,100}|"[^"<>@\\]{0,100}" ?)<([A-Za-z0-9_+=.-]{1,64}@[A-Za-z0-9.-]{1,255}\.[A-Za-z]{2,24})>(?: \([^()@]{0,100}\))?$/
+const PLAIN_ADDRESS = /^([A-Za-z0-9_+=.-]{1,64}@[A-Za-z0-9.-]{1,255}\.[A-Za-z]{2,24})(?: \([^()@]{0,100}\))?$/
 
 function parsePlainAddress(value: string): string | null {
-  const found = value.length > 400 ? null : PLAIN_ADDRESS.exec(value)
-  const address = found?.[1] ?? found?.[2]
+  if (value.length > 400) return null
+  const address = ((value.includes('<') ? BRACKETED_ADDRESS.exec(value) : null) ?? PLAIN_ADDRESS.exec(value))?.[1]
   if (address === undefined || address.includes('..')) return null
   const at = address.indexOf('@')
   return address.slice(0, at) + address.slice(at).toLowerCase()

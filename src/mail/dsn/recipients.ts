@@ -273,6 +273,7 @@ function extractDiagnosticSections(sources: RecipientSources): string {
 function deduplicateByAddress(
   groups: readonly { readonly finalName: string; readonly report: RecipientReport }[],
 ): readonly RecipientReport[] {
+  if (groups.length === 1) return groups.map(({ report }) => report)
   const byAddress = new Map<string, RecipientReport>()
   for (const { finalName, report } of groups) {
     // Copies for local names of the reporter have the same address and different names.

@@ -17,7 +17,7 @@ export type LineContext = {
   readonly isLabelled: boolean
   readonly previousLine: string
   /** The lines above that belong to the same sentence, or empty. */
-  readonly openSentence: string
+  readonly openSentence: () => string
   readonly isOwnAddress: (address: string) => boolean
   /** A candidate of rank `alone` or better exists, so lower ranks no longer count. */
   readonly isSettled: boolean
@@ -42,14 +42,14 @@ export function rankAddress(at: { text: string; head: string; tail: string; cont
   const label = head.slice(-60)
   if (/rcpt to:? ?<?$/i.test(label) || (SENDMAIL_CODE.test(head) && /^>?\.\.\./.test(tail))) return RANK.command
   if (context.isLabelled) return RANK.labelled
-  const sentence = `${context.openSentence} ${head}`.slice(-600)
+  const sentence = `${context.openSentence()} ${head}`.slice(-600)
   if (DELIVERY_TARGET.test(sentence) && !CONTACT_LINE.test(sentence)) return RANK.target
   if (NON_RECIPIENT_LABEL.test(label)) return 0
   if (REPLY_LINE.test(text) && REPLY_CODE.test(head)) return context.isSettled ? 0 : RANK.reply
   if (RECIPIENT_LABEL.test(label)) return RANK.alone
   if (context.isSettled) return 0
   if (REPLY_LINE.test(text)) return FAILURE_PHRASE.test(head) ? RANK.sentence : RANK.reply
-  return FAILURE_PHRASE.test(text) && !CONTACT_LINE.test(`${context.openSentence} ${text}`) ? RANK.sentence : 0
+  return FAILURE_PHRASE.test(text) && !CONTACT_LINE.test(`${context.openSentence()} ${text}`) ? RANK.sentence : 0
 }
 
 function rankAtStart(tail: string, context: LineContext, text: string): number {
@@ -61,5 +61,5 @@ function rankAtStart(tail: string, context: LineContext, text: string): number {
   if (/^\s*(?::|\.\.\.|\[|\(|-|–|=|;|,|\t| on \w{3}, )/.test(rest)) return RANK.alone
   if (isRecipientSection || /[:：]\s*$/.test(context.previousLine)) return RANK.alone
   if (FAILURE_PHRASE.test(text) || REPLY_LINE.test(text)) return RANK.alone
-  return DELIVERY_TARGET.test(`${context.openSentence} `) ? RANK.target : 0
+  return DELIVERY_TARGET.test(`${context.openSentence()} `) ? RANK.target : 0
 }

@@ -59,9 +59,10 @@ export function findLineMarkers(line: string): readonly LineMarker[] {
 
 /** The offset after bullets, dashes and brackets. */
 function skipPunctuation(line: string): number {
+  const end = Math.min(line.length, MAX_MARKER_LENGTH * 2)
   let at = 0
-  while (PUNCTUATION_CODES[line.charCodeAt(at)] === true && at < MAX_MARKER_LENGTH * 2) at++
-  return line.charCodeAt(at) < 0x80 ? at : (LEADING_PUNCTUATION.exec(line.slice(0, MAX_MARKER_LENGTH * 2))?.[0].length ?? 0)
+  while (at < end && PUNCTUATION_CODES[line.charCodeAt(at)] === true) at++
+  return at === end || line.charCodeAt(at) < 0x80 ? at : (LEADING_PUNCTUATION.exec(line.slice(0, end))?.[0].length ?? 0)
 }
 
 /** Whether a line contains nothing but its marker: a title whose section is below it. */

@@ -69,7 +69,14 @@ function findCandidates(lines: readonly TextLine[], isOwnAddress: (address: stri
       section = role
     }
     if (line.text.includes('@')) {
-      const context: LineContext = { section, isLabelled, previousLine, openSentence: findOpenSentence(lines, at), isOwnAddress, isSettled }
+      const context: LineContext = {
+        section,
+        isLabelled,
+        previousLine,
+        openSentence: () => findOpenSentence(lines, at),
+        isOwnAddress,
+        isSettled,
+      }
       const hasFailureTitle = /[:：]\s*$/.test(previousLine) && FAILURE_PHRASE.test(previousLine)
       for (const candidate of findCandidatesInLine(line.text, context)) {
         if (isInsideDiagnostic(lines, at, candidates.at(-1))) break

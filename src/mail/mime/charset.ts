@@ -46,9 +46,16 @@ export function decodeJapanese(latin1: string): string {
 }
 
 function decodeUndeclared(bytes: Uint8Array): string {
-  if (!isUtf8(bytes)) return decodeWith(detectCharset(bytes), bytes)
+  if (!isUtf8(bytes)) return decodeDetected(detectCharset(bytes), bytes)
   const text = looseUtf8.decode(bytes)
   return hasJapaneseEscapes(text) ? decodeWith('iso-2022-jp', bytes) : text
+}
+
+function decodeDetected(name: string, bytes: Uint8Array): string {
+  if (name !== 'windows-1252') return decodeWith(name, bytes)
+  // Without these bytes it is the same as ISO-8859-1, which needs no table.
+  const latin1 = toLatin1(bytes)
+  return /[\x80-\x9f]/.test(latin1) ? decodeWith(name, bytes) : latin1
 }
 
 function decodeWith(name: string, bytes: Uint8Array): string {

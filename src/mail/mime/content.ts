@@ -43,6 +43,6 @@ function decodePlainText(body: string, charset: string | null, isPlain: boolean)
 
 function normalizeLineEnds(text: string): string {
   if (!text.includes('\r')) return text
-  const lines = text.replaceAll('\r\n', '\n')
+  const lines = text.replace(/\r\n/g, '\n')
   return lines.includes('\r') ? lines.replace(/\r{1,2}\n|\r/g, '\n') : lines
 }

@@ -30,9 +30,10 @@ export type PartDraft = { -readonly [Key in keyof MimePart]: MimePart[Key] } & {
 /** Describes a part by its header; its offsets are not set yet. Total. */
 export function describePart(headers: Headers, parent: PartDraft | null): PartDraft {
   const fallback = parent?.type === 'multipart/digest' ? 'message/rfc822' : 'text/plain'
-  const declaredType = getRawHeader(headers, 'content-type')
+  const content = contentFieldsOf(headers)
+  const declaredType = getRawHeader(content, 'content-type')
   const contentType = declaredType === null ? null : parseParameters(declaredType)
-  const declaredDisposition = getRawHeader(headers, 'content-disposition')
+  const declaredDisposition = getRawHeader(content, 'content-disposition')
   const disposition = declaredDisposition === null ? null : parseParameters(declaredDisposition)
   const type = contentType === null ? fallback : normalizeType(contentType.value)
   const params = contentType?.params ?? {}
@@ -43,13 +44,20 @@ export function describePart(headers: Headers, parent: PartDraft | null): PartDr
     headerStart: 0,
     bodyStart: 0,
     bodyEnd: 0,
-    encoding: (getRawHeader(headers, 'content-transfer-encoding') ?? '7bit').toLowerCase(),
+    encoding: (getRawHeader(content, 'content-transfer-encoding') ?? '7bit').toLowerCase(),
     disposition: disposition === null || disposition.value === '' ? null : disposition.value,
     filename: disposition?.params['filename'] ?? params['name'] ?? null,
     depth: parent === null ? 0 : parent.depth + 1,
     children: [],
   }
 }
+
+/** The fields that describe a part: few of many, so that searching them is cheap. */
+function contentFieldsOf({ fields, isBytes }: Headers): Headers {
+  return { fields: fields.filter(({ name }) => name.charCodeAt(0) === LETTER_C && name.startsWith('content-')), isBytes }
+}
+
+const LETTER_C = 0x63
 
 const COMMON_TYPES: ReadonlySet<string> = new Set([
   'text/plain',
