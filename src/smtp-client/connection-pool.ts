@@ -32,14 +32,12 @@ type IdleSession = { readonly key: string; readonly session: SmtpSession; readon
 
 /** Creates an empty pool. */
 export function createConnectionPool(limits: PoolLimits): ConnectionPool {
-  const byKey = new Map<string, IdleSession[]>()
+  const byKey: IdleByKey = new Map()
   const all = new Set<IdleSession>()
   const remove = (entry: IdleSession): void => {
     clearTimeout(entry.timer)
     all.delete(entry)
-    const remaining = (byKey.get(entry.key) ?? []).filter((each) => each !== entry)
-    if (remaining.length === 0) byKey.delete(entry.key)
-    else byKey.set(entry.key, remaining)
+    removeFromKey(byKey, entry)
   }
   const evict = (entry: IdleSession): void => {
     remove(entry)
@@ -60,7 +58,7 @@ export function createConnectionPool(limits: PoolLimits): ConnectionPool {
       timer.unref()
       const entry: IdleSession = { key, session, timer }
       session.onClose(() => remove(entry))
-      byKey.set(key, [...(byKey.get(key) ?? []), entry])
+      addToKey(byKey, entry)
       all.add(entry)
       const [oldest] = all
       if (all.size > limits.maxIdle && oldest !== undefined) evict(oldest)
@@ -69,4 +67,20 @@ export function createConnectionPool(limits: PoolLimits): ConnectionPool {
       for (const entry of all) evict(entry)
     },
   }
+}
+
+/** The idle sessions of each key, in the order in which they became idle. */
+type IdleByKey = Map<string, IdleSession[]>
+
+function addToKey(byKey: IdleByKey, entry: IdleSession): void {
+  const sessions = byKey.get(entry.key)
+  if (sessions === undefined) byKey.set(entry.key, [entry])
+  else sessions.push(entry)
+}
+
+function removeFromKey(byKey: IdleByKey, entry: IdleSession): void {
+  const sessions = byKey.get(entry.key) ?? []
+  const index = sessions.lastIndexOf(entry)
+  if (index >= 0) sessions.splice(index, 1)
+  if (sessions.length === 0) byKey.delete(entry.key)
 }

@@ -174,7 +174,8 @@ function receive(state: WireState, bytes: Buffer): void {
 
 function takeReply({ options, unread }: WireState, verb: string, reply: string): void {
   const { log, mx, trace } = options
-  log?.debug({ mx, command: verb, reply: redactLocalParts(reply.slice(0, 200)) }, 'SMTP reply')
+  // To redact each reply costs more than to read it.
+  if (log?.isLevelEnabled('debug') === true) log.debug({ mx, command: verb, reply: redactLocalParts(reply.slice(0, 200)) }, 'SMTP reply')
   trace.publish('client.reply', () => ({ command: verb, text: maskSmtpReply(verb, reply) }))
   unread.push(reply)
 }
