@@ -11,9 +11,10 @@ import {
   rotateSecret,
 } from '../../src/daemon/accounts.ts'
 import { verifyMasterKey, retireKeyringKey, rotateKeyring } from '../../src/daemon/token-keyring.ts'
-import {} from '../../src/store/account/accounts.ts'
 import { listTokenKeys } from '../../src/store/account/token-keys.ts'
 import type { HttpServices } from '../../src/http/services/http-services.ts'
+import type { Context } from '../../src/service/context.ts'
+import type { DatabaseReader } from '../../src/store/engine/engine.ts'
 import { makeServices } from '../support/services.ts'
 import { engines } from '../support/engines.ts'
 import { makeContext, MASTER } from '../support/context.ts'
@@ -55,12 +56,13 @@ const STATUSES = {
 
 describe.each(engines)('$kind', ({ open }) => {
   const clock: Clock = { now: T0 }
+  let context: Context
   let services: HttpServices
   let emailIds: readonly string[]
 
   beforeAll(async () => {
     const { engine } = await open()
-    const context = await makeContext(engine, clock, [{}, {}])
+    context = await makeContext(engine, clock, [{}, {}])
     services = makeServices(context)
     const names = ['a', 'b', 'c', 'd', 'e'].map((name) => ({ recipient: `${name}@example.org`, contactTypes: null }))
     const made = await services.register(ANN, { ...MAIL, recipients: names })
@@ -80,6 +82,29 @@ describe.each(engines)('$kind', ({ open }) => {
       ANN,
       emailIds.slice(0, 3).map((emailId) => ({ ...attempt, emailId })),
     )
+  })
+
+  test('all matches of a list are counted where no short query waits for it', async () => {
+    const { engine } = context
+    const counts: string[] = []
+    const recordCounts = (name: string, reader: DatabaseReader): DatabaseReader => ({
+      ...reader,
+      one: (sql, params) => {
+        if (sql.includes('count(*)')) counts.push(name)
+        return reader.one(sql, params)
+      },
+    })
+    const replica = {
+      ...engine.replica,
+      read: recordCounts('read', engine.replica.read),
+      bulkRead: recordCounts('bulkRead', engine.replica.bulkRead),
+    }
+    const { messages, statistics } = makeServices({ ...context, engine: { ...engine, read: recordCounts('read', engine.read), replica } })
+    expect((await messages.list(1, STATUSES)).total).toBe(5)
+    expect((await statistics.findEngagement(1, { ...ANY, kind: null, withTotal: true })).total).toBe(0)
+    // PostgreSQL has several connections for short queries.
+    const where = engine.kind === 'sqlite' ? 'bulkRead' : 'read'
+    expect(counts).toEqual([where, where])
   })
 
   test('messages are filtered by status, IP address and type, and counted', async () => {

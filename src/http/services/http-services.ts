@@ -120,7 +120,9 @@ export type HttpServices = DaemonServices & {
 
 /** Builds the services on a context; the verifier checks the signatures of inbox items that are replayed. */
 export function createHttpServices(context: Context, verifier: SignatureVerifier, daemonServices: DaemonServices): HttpServices {
-  const { read, replica } = context.engine
+  const { kind, read, replica } = context.engine
+  // SQLite has one reader for short queries, which must not wait for one that reads a million rows. PostgreSQL has several.
+  const wideRead = kind === 'sqlite' ? replica.bulkRead : replica.read
   return {
     ...daemonServices,
     now: context.now,
@@ -128,7 +130,7 @@ export function createHttpServices(context: Context, verifier: SignatureVerifier
     register: createRegister(context),
     trackHtml: createTrackHtml(context),
     reportAttempts: createReportAttempts(context),
-    messages: createMessageService({ read, listRead: replica.read, now: context.now }),
+    messages: createMessageService({ read, listRead: replica.read, wideRead, now: context.now }),
     messageReports: createMessageReportService(context),
     overview: createOverviewService(context),
     suppressions: createSuppressionService(context),
@@ -141,7 +143,7 @@ export function createHttpServices(context: Context, verifier: SignatureVerifier
     accessBlocks: createAccessBlockService(context),
     massBounceReviews: createMassBounceReviewService(context),
     eraseAddress: createEraseAddress(context),
-    statistics: createStatisticsService(replica.read),
+    statistics: createStatisticsService(replica.read, wideRead),
     labels: createLabelService(context),
     trackingLinks: createTrackingLinks(context, daemonServices.engagement),
     users: createUserService(context),

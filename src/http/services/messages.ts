@@ -60,13 +60,21 @@ export type MessageService = {
   readonly findUnbilled: (account: number, rows: readonly DeliveryRow[]) => Promise<ReadonlySet<string>>
 }
 
-/** `listRead` may be some seconds behind: a client asks for one message right after it has sent it. */
-type MessageReaders = { readonly read: DatabaseReader; readonly listRead: DatabaseReader; readonly now: () => number }
+/**
+ * `listRead` may be some seconds behind: a client asks for one message right after it has sent it. `wideRead` counts all matches of a list, so that
+ * other queries do not wait for it.
+ */
+type MessageReaders = {
+  readonly read: DatabaseReader
+  readonly listRead: DatabaseReader
+  readonly wideRead: DatabaseReader
+  readonly now: () => number
+}
 
 const STATUS_SENDING = 18
 
 /** Creates the service on its readers. */
-export function createMessageService({ read, listRead, now }: MessageReaders): MessageService {
+export function createMessageService({ read, listRead, wideRead, now }: MessageReaders): MessageService {
   return {
     find: async (account, emailId) => {
       const [[row], facts] = await Promise.all([
@@ -79,7 +87,12 @@ export function createMessageService({ read, listRead, now }: MessageReaders): M
     },
     list: async (account, query) => {
       const after = await resolveCursor(listRead, account, query.after)
-      const page = { start: query.offset, limit: query.limit, total: query.withTotal, ...(after === null ? {} : { after }) }
+      const page = {
+        start: query.offset,
+        limit: query.limit,
+        ...(query.withTotal ? { countOn: wideRead } : {}),
+        ...(after === null ? {} : { after }),
+      }
       const { rows, total } = await listDeliveries(listRead, account, toDeliveryFilters(query), page)
       return { rows, total, next: nextCursor(rows, query.limit, cursorKeyOf) }
     },

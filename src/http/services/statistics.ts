@@ -42,11 +42,11 @@ export type StatisticsService = {
   readonly findLabelIds: (account: number, parts: readonly string[]) => Promise<readonly number[]>
 }
 
-/** Creates the service on a reader. */
-export function createStatisticsService(reader: DatabaseReader): StatisticsService {
+/** Creates the service on a reader. All opens and clicks of a range are counted on `wideRead`, so that other queries do not wait for it. */
+export function createStatisticsService(reader: DatabaseReader, wideRead: DatabaseReader = reader): StatisticsService {
   return {
     sumCounters: (account, query) => sumCounters(reader, account, query),
-    findEngagement: (account, { kind, email, from, until, apiUsers, labelIds, offset: start, ...page }) => {
+    findEngagement: (account, { kind, email, from, until, apiUsers, labelIds, offset: start, withTotal, ...page }) => {
       const filters = omitNullish<EngagementFilters>({
         kind,
         from,
@@ -55,7 +55,7 @@ export function createStatisticsService(reader: DatabaseReader): StatisticsServi
         apiUsers,
         labelIds,
       })
-      return findEngagementRecords(reader, account, filters, { start, ...page })
+      return findEngagementRecords(reader, account, filters, { start, countOn: withTotal ? wideRead : null, ...page })
     },
     findLabelNames: (account, labelIds) => findLabelNames(reader, account, labelIds),
     findLabelIds: (account, parts) => findLabelIdsLike(reader, account, parts),

@@ -47,12 +47,17 @@ const COLUMNS = `${FACTS.columns('e')}, d.email_id as mail_email_id, d.message_i
 const FROM_FACTS = 'events e cross join deliveries d'
 const FROM_DELIVERIES = 'deliveries d cross join events e'
 
-/** Returns one page, after a row or from an offset. `total` counts all matching rows, if it is wanted. */
+/** Returns one page, after a row or from an offset. `total` is the number of all matching rows, counted on `countOn`; null if that is null. */
 export async function findEngagementRecords(
   reader: DatabaseReader,
   account: number,
   filters: EngagementFilters,
-  page: { readonly start: number; readonly limit: number; readonly after: EngagementCursor | null; readonly withTotal: boolean },
+  page: {
+    readonly start: number
+    readonly limit: number
+    readonly after: EngagementCursor | null
+    readonly countOn: DatabaseReader | null
+  },
 ): Promise<{ readonly rows: readonly EngagementRecord[]; readonly total: number | null }> {
   const { addressHash } = filters
   const where = createSqlFilter('e.account_id = ?', account)
@@ -67,7 +72,7 @@ export async function findEngagementRecords(
     // 0 means no label, as in counters.
     .andInIfGiven('coalesce(d.label_id, 0)', filters.labelIds)
   const from = addressHash === undefined ? FROM_FACTS : FROM_DELIVERIES
-  const counted = page.withTotal ? reader.one(`select count(*) as n from ${from} where ${where.sql()}`, [...where.parameters()]) : null
+  const counted = page.countOn?.one(`select count(*) as n from ${from} where ${where.sql()}`, [...where.parameters()]) ?? null
   const { after } = page
   if (after !== null) where.and(`(e.at, e.id) < (${where.addParameter(after.at)}, ${where.addParameter(uuidToBytes(after.id))})`)
   const limits = `limit ${where.addParameter(page.limit)} offset ${where.addParameter(page.start)}`

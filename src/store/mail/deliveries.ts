@@ -39,7 +39,13 @@ export type DeliveryFilters = {
 /** The last row of a page. The next page begins after it. */
 export type DeliveryCursor = { readonly requestedAt: number; readonly deliveryId: string }
 
-type DeliveryPage = { readonly start?: number; readonly limit: number; readonly after?: DeliveryCursor; readonly total?: boolean }
+type DeliveryPage = {
+  readonly start?: number
+  readonly limit: number
+  readonly after?: DeliveryCursor
+  /** Counts all matches on this reader: a count of millions takes long. Absent: they are not counted. */
+  readonly countOn?: DatabaseReader
+}
 
 const COLUMNS = DELIVERIES.columns('d')
 
@@ -73,7 +79,7 @@ export async function findDeliveryIdByCopyHandle(reader: DatabaseReader, account
   return row === null ? null : String(row['delivery_id'])
 }
 
-/** Lists one page, newest first. `total` counts all matching deliveries (null if it was not requested). */
+/** Lists one page, newest first. `total` counts all matching deliveries (null if they were not counted). */
 export async function listDeliveries(
   reader: DatabaseReader,
   account: number,
@@ -81,8 +87,7 @@ export async function listDeliveries(
   page: DeliveryPage,
 ): Promise<{ readonly rows: readonly DeliveryRow[]; readonly total: number | null }> {
   const where = createDeliveryFilter(account, filters)
-  const counted =
-    page.total === true ? reader.one(`select count(*) as n from deliveries d where ${where.sql()}`, [...where.parameters()]) : null
+  const counted = page.countOn?.one(`select count(*) as n from deliveries d where ${where.sql()}`, [...where.parameters()]) ?? null
   const { after } = page
   const timeColumn = timeColumnFor(filters)
   const afterCondition =

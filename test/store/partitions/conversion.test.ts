@@ -38,14 +38,14 @@ async function answersOf({ engine }: Bench): Promise<unknown> {
   const rows = await Promise.all(
     TABLES.map(async ({ name, key }) => [name, await engine.read.all(`select * from ${name} order by ${key.join(', ')}`)] as const),
   )
-  const all = await listDeliveries(engine.read, 1, {}, { limit: 100, total: true })
+  const all = await listDeliveries(engine.read, 1, {}, { limit: 100, countOn: engine.read })
   const emailIds = all.rows.map(({ emailId }) => emailId ?? '')
   const range = { from: SEPTEMBER, to: NOVEMBER + DAY, after: null, maxRows: 5 }
   return {
     rows,
     all,
-    bounced: await listDeliveries(engine.read, 1, { status: 4 }, { limit: 100, total: true }),
-    day: await listDeliveries(engine.read, 1, { from: NOVEMBER, to: NOVEMBER + DAY }, { limit: 2, start: 1, total: true }),
+    bounced: await listDeliveries(engine.read, 1, { status: 4 }, { limit: 100, countOn: engine.read }),
+    day: await listDeliveries(engine.read, 1, { from: NOVEMBER, to: NOVEMBER + DAY }, { limit: 2, start: 1, countOn: engine.read }),
     found: await findDeliveriesByEmailIds(engine.read, 1, emailIds.slice(0, 1)),
     timelines: await Promise.all(emailIds.map((emailId) => readTimelineByEmailId(engine.read, 1, emailId))),
     scanned: await scanDeliveries(engine.read, 1, {}, range),
