@@ -84,27 +84,62 @@ describe.each(engines)('$kind', ({ open }) => {
     )
   })
 
-  test('all matches of a list are counted where no short query waits for it', async () => {
-    const { engine } = context
-    const counts: string[] = []
-    const recordCounts = (name: string, reader: DatabaseReader): DatabaseReader => ({
-      ...reader,
-      one: (sql, params) => {
-        if (sql.includes('count(*)')) counts.push(name)
-        return reader.one(sql, params)
-      },
-    })
-    const replica = {
-      ...engine.replica,
-      read: recordCounts('read', engine.replica.read),
-      bulkRead: recordCounts('bulkRead', engine.replica.bulkRead),
+  describe('long queries', () => {
+    /** The services, and the readers that their lists and counts ran on. */
+    function recordReaders(): { readonly services: HttpServices; readonly used: string[] } {
+      const { engine } = context
+      const used: string[] = []
+      const record = (name: string, reader: DatabaseReader): DatabaseReader => ({
+        ...reader,
+        all: (sql, params) => {
+          if (sql.includes('order by')) used.push(`list on ${name}`)
+          return reader.all(sql, params)
+        },
+        one: (sql, params) => {
+          if (sql.includes('count(*)')) used.push(`count on ${name}`)
+          return reader.one(sql, params)
+        },
+      })
+      const read = record('read', engine.replica.read)
+      const replica = { ...engine.replica, read, bulkRead: record('bulkRead', engine.replica.bulkRead) }
+      return { services: makeServices({ ...context, engine: { ...engine, read, replica } }), used }
     }
-    const { messages, statistics } = makeServices({ ...context, engine: { ...engine, read: recordCounts('read', engine.read), replica } })
-    expect((await messages.list(1, STATUSES)).total).toBe(5)
-    expect((await statistics.findEngagement(1, { ...ANY, kind: null, withTotal: true })).total).toBe(0)
     // PostgreSQL has several connections for short queries.
-    const where = engine.kind === 'sqlite' ? 'bulkRead' : 'read'
-    expect(counts).toEqual([where, where])
+    const longReader = (): string => (context.engine.kind === 'sqlite' ? 'bulkRead' : 'read')
+
+    test('all matches of a list are counted where no short query waits for it', async () => {
+      const { services: recorded, used } = recordReaders()
+      expect((await recorded.messages.list(1, STATUSES)).total).toBe(5)
+      expect((await recorded.statistics.findEngagement(1, { ...ANY, kind: null, withTotal: true })).total).toBe(0)
+      const isCount = (each: string): boolean => each.startsWith('count')
+      expect(used.filter(isCount)).toEqual([`count on ${longReader()}`, `count on ${longReader()}`])
+    })
+
+    const lists = [
+      // filter, whether an index finds the page
+      [{}, true],
+      [{ from: T0, until: T0 + 1 }, true],
+      [{ status: 4 }, true],
+      [{ requestIp: '192.0.2.1' }, true],
+      [{ egressIp: '198.51.100.7', from: T0 }, true],
+      [{ email: 'a@example.org', domain: 'example.org', status: 18 }, true],
+      [{ emailIds: ['x'], status: 18 }, true],
+      [{ status: 18 }, false],
+      [{ status: -1 }, false],
+      [{ status: 4, egressIp: '198.51.100.7' }, false],
+      [{ status: 5, subStatuses: [508] }, false],
+      [{ domain: 'example.org' }, false],
+      [{ reason: 'not-exist' }, false],
+      [{ labelName: 'news' }, false],
+      [{ labelId: 1 }, false],
+      [{ apiUsers: ['ann'] }, false],
+      [{ emailType: 'batch', from: T0 }, false],
+    ] as const
+    test.each(lists)('a list by %j: an index finds it: %s', async (filter, isShort) => {
+      const { services: recorded, used } = recordReaders()
+      await recorded.messages.list(1, { ...STATUSES, withTotal: false, ...filter })
+      expect(used).toEqual([`list on ${isShort ? 'read' : longReader()}`])
+    })
   })
 
   test('messages are filtered by status, IP address and type, and counted', async () => {

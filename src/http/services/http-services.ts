@@ -138,7 +138,7 @@ export function createHttpServices(context: Context, verifier: SignatureVerifier
     inbox: createInboxService(context, verifier),
     listTlsReports: createListTlsReports(context),
     accounts: createAccountService(context, daemonServices.trackingDomains),
-    readBroadcastResults: createReadBroadcastResults(replica.read),
+    readBroadcastResults: createReadBroadcastResults(wideRead),
     eventFeed: createEventFeedService(context),
     accessBlocks: createAccessBlockService(context),
     massBounceReviews: createMassBounceReviewService(context),

@@ -15,6 +15,7 @@ import { findUnbilledIds } from '../../store/facts/unbilled.ts'
 import {
   findDeliveriesByEmailIds,
   findDeliveryIdByCopyHandle,
+  isFoundByIndex,
   listDeliveries,
   type DeliveryCursor,
   type DeliveryFilters,
@@ -61,8 +62,8 @@ export type MessageService = {
 }
 
 /**
- * `listRead` may be some seconds behind: a client asks for one message right after it has sent it. `wideRead` counts all matches of a list, so that
- * other queries do not wait for it.
+ * `listRead` may be some seconds behind: a client asks for one message right after it has sent it. `wideRead` takes what may read millions of rows:
+ * the number of all matches, and lists that no index finds. No short query waits for it.
  */
 type MessageReaders = {
   readonly read: DatabaseReader
@@ -93,7 +94,8 @@ export function createMessageService({ read, listRead, wideRead, now }: MessageR
         ...(query.withTotal ? { countOn: wideRead } : {}),
         ...(after === null ? {} : { after }),
       }
-      const { rows, total } = await listDeliveries(listRead, account, toDeliveryFilters(query), page)
+      const filters = toDeliveryFilters(query)
+      const { rows, total } = await listDeliveries(isFoundByIndex(filters) ? listRead : wideRead, account, filters, page)
       return { rows, total, next: nextCursor(rows, query.limit, cursorKeyOf) }
     },
     findUnbilled: (account, rows) => findUnbilledIds(listRead, account, rows),

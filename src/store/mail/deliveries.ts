@@ -79,6 +79,28 @@ export async function findDeliveryIdByCopyHandle(reader: DatabaseReader, account
   return row === null ? null : String(row['delivery_id'])
 }
 
+/**
+ * Whether an index finds a page of these deliveries: those of a few addresses or ids, or by time and at most one more filter. Otherwise a page may read every
+ * delivery of its time, which takes a minute for ten million.
+ */
+export function isFoundByIndex({
+  from,
+  to,
+  addressHash,
+  emailIds,
+  messageId,
+  status,
+  requestIp,
+  egressIp,
+  ...others
+}: DeliveryFilters): boolean {
+  if ([addressHash, emailIds, messageId].some((filter) => filter !== undefined)) return true
+  // The index of bounces.
+  if (status !== undefined && status !== 4 && status !== 5) return false
+  const indexed = [status, requestIp, egressIp].filter((filter) => filter !== undefined)
+  return indexed.length <= 1 && Object.values(others).every((filter) => filter === undefined)
+}
+
 /** Lists one page, newest first. `total` counts all matching deliveries (null if they were not counted). */
 export async function listDeliveries(
   reader: DatabaseReader,
