@@ -1,8 +1,8 @@
 /**
- * mime-writer - writes a MIME tree of nodemailer in one go, where all of its parts are small
+ * mime-writer - writes a small MIME tree of nodemailer in one go
  *
- * nodemailer writes a tree through half a dozen streams, which takes most of the time of a mail of a few kilobytes. The result here is the same, octet for octet; a tree that could give
- * another one, or whose parts are large, is left to the streams.
+ * nodemailer writes a tree through half a dozen streams, which takes most of the time of a mail of a few kilobytes. The result here is the same, octet for octet; a large tree, and one that
+ * could give another result, are left to the streams.
  *
  * RFC 2045, RFC 2046. See also: mail-auth/mime-tree, mail-auth/composer.
  */
@@ -18,20 +18,25 @@ const ENCODINGS: ReadonlyMap<string, Encode> = new Map([
   ['base64', (octets) => base64.wrap(base64.encode(octets))],
 ])
 
-/** nodemailer encodes quoted-printable in pieces of this size, whose ends show in the folds. */
-const MAX_PART_BYTES = 65_536
+/** All parts together. More would hold up the event loop, and nodemailer encodes quoted-printable in pieces of this size, whose ends show in the folds. */
+const MAX_CONTENT_BYTES = 65_536
 
 /** Writes a tree with CRLF line ends. Null: it is to be written by its streams. */
 export function writeMimeTree(root: MimeNode): Buffer | null {
-  const text = writeNode(root)
+  const text = contentBytesOf(root) > MAX_CONTENT_BYTES ? null : writeNode(root)
   if (text === null) return null
   const end = text.endsWith('\n') ? '' : text.endsWith('\r') ? '\n' : '\r\n'
   return Buffer.from(`${text}${end}`.replaceAll(/\r?\n/g, '\r\n'), 'latin1')
 }
 
+function contentBytesOf({ content, childNodes }: MimeNode): number {
+  const own = typeof content === 'string' || Buffer.isBuffer(content) ? Buffer.byteLength(content) : 0
+  return childNodes.reduce((sum, child) => sum + contentBytesOf(child), own)
+}
+
 const octetsOf = (text: string): string => Buffer.from(text).toString('latin1')
 
-/** A text that has a character for each octet. Null: one of the parts is not small. */
+/** A text that has a character for each octet. Null: one of the parts is to be encoded by a stream. */
 function writeNode(node: MimeNode): string | null {
   const encode = ENCODINGS.get(String(node.getTransferEncoding()))
   // Sets `multipart` and `boundary` as well.
@@ -53,6 +58,6 @@ function writeContent(content: MimeNode['content'], encode: Encode | undefined):
   if (content === undefined || content === '') return ''
   if (typeof content !== 'string' && !Buffer.isBuffer(content)) return null
   const octets = Buffer.from(content)
-  if (octets.length > MAX_PART_BYTES || endsInWhiteSpace(octets)) return null
+  if (endsInWhiteSpace(octets)) return null
   return encode === undefined ? octets.toString('latin1') : encode(octets)
 }
