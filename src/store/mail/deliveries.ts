@@ -83,23 +83,16 @@ export async function findDeliveryIdByCopyHandle(reader: DatabaseReader, account
  * Whether an index finds a page of these deliveries: those of a few addresses or ids, or by time and at most one more filter. Otherwise a page may read every
  * delivery of its time, which takes a minute for ten million.
  */
-export function isFoundByIndex({
-  from,
-  to,
-  addressHash,
-  emailIds,
-  messageId,
-  status,
-  requestIp,
-  egressIp,
-  ...others
-}: DeliveryFilters): boolean {
+export function isFoundByIndex(filters: DeliveryFilters): boolean {
+  const { status, addressHash, emailIds, messageId } = filters
   if ([addressHash, emailIds, messageId].some((filter) => filter !== undefined)) return true
-  // The index of bounces.
-  if (status !== undefined && status !== 4 && status !== 5) return false
-  const indexed = [status, requestIp, egressIp].filter((filter) => filter !== undefined)
-  return indexed.length <= 1 && Object.values(others).every((filter) => filter === undefined)
+  const names = Object.entries(filters).flatMap(([name, value]) => (value === undefined || TIME_FILTERS.has(name) ? [] : [name]))
+  const isInIndexOfBounces = status === undefined || status === 4 || status === 5
+  return isInIndexOfBounces && names.length <= 1 && names.every((name) => INDEXED_FILTERS.has(name))
 }
+
+const TIME_FILTERS: ReadonlySet<string> = new Set<keyof DeliveryFilters>(['from', 'to'])
+const INDEXED_FILTERS: ReadonlySet<string> = new Set<keyof DeliveryFilters>(['status', 'requestIp', 'egressIp'])
 
 /** Lists one page, newest first. `total` counts all matching deliveries (null if they were not counted). */
 export async function listDeliveries(
