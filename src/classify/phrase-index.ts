@@ -29,19 +29,23 @@ export type PhraseIndex = { readonly size: number; readonly findPhrases: (normal
 
 /** A segment and the phrases that it completes. */
 type IndexedSegment = Segment & {
-  readonly id: number
   /** Phrases that consist of this segment alone. */
   readonly wholePhrases: number[]
   /** Phrases with gaps whose longest segment this is: they are checked when it was found. */
-  readonly gappedPhrases: number[]
+  readonly gappedPhrases: GappedPhrase[]
   /** Whether a phrase with gaps needs all positions of this segment. */
   keepsAllPositions: boolean
   /** The starts of this segment in the text that is being searched, or the first one only. */
   positions: number[]
 }
 
-/** A segment that may occur where its anchor, which has a key, ends in the text. `anchorEnd` is where the anchor ends in the segment. */
-type Candidate = { readonly segment: IndexedSegment; readonly key: number; readonly anchorEnd: number }
+type GappedPhrase = { readonly number: number; readonly segments: readonly IndexedSegment[] }
+
+/**
+ * A segment that may occur where its anchor, which has a key, ends in the text. `anchorEnd` is where the anchor ends in the segment. Most candidates do
+ * not occur, so each contains what is compared: objects elsewhere in memory would cost more than the comparison.
+ */
+type Candidate = Segment & { readonly segment: IndexedSegment; readonly key: number; readonly anchorEnd: number }
 
 const segmentKeyOf = (segment: Segment): string =>
   `${segment.requiresBoundaryBefore ? '<' : '-'}${segment.requiresBoundaryAfter ? '>' : '-'}${segment.text}`
@@ -51,19 +55,17 @@ function longestSegmentIndex(segments: readonly Segment[]): number {
   return segments.reduce((best, segment, at) => (segment.text.length > (segments[best]?.text.length ?? 0) ? at : best), 0)
 }
 
-/**
- * Whether the segments follow each other within the gap length. `positions` are the starts of each segment, ascending. Linear in their
- * number.
- */
-function areWithinGap(texts: readonly string[], positions: readonly (readonly number[])[]): boolean {
-  let ends = positions[0]?.map((start) => start + (texts[0]?.length ?? 0)) ?? []
-  for (let part = 1; part < texts.length && ends.length > 0; part++) {
+/** Whether segments that were found follow each other within the gap length. Linear in the number of their positions, which are ascending. */
+function areWithinGap(segments: readonly IndexedSegment[]): boolean {
+  const [first, ...others] = segments
+  let ends = first?.positions.map((start) => start + first.text.length) ?? []
+  for (const { positions, text } of others) {
     const next: number[] = []
     let at = 0
-    for (const start of positions[part] ?? []) {
+    for (const start of positions) {
       while (at + 1 < ends.length && (ends[at + 1] ?? Infinity) <= start) at++
       const end = ends[at] ?? Infinity
-      if (end <= start && start - end <= MAX_GAP_LENGTH) next.push(start + (texts[part]?.length ?? 0))
+      if (end <= start && start - end <= MAX_GAP_LENGTH) next.push(start + text.length)
     }
     ends = next
   }
@@ -72,44 +74,42 @@ function areWithinGap(texts: readonly string[], positions: readonly (readonly nu
 
 const NO_POSITIONS: number[] = []
 
-/** Numbers each distinct segment once, and returns the segments of each phrase. */
-function numberSegments(phrases: readonly Phrase[]): {
+/** Indexes each distinct segment once, and returns all with the segments of each phrase. */
+function collectSegments(phrases: readonly Phrase[]): {
   readonly segments: readonly IndexedSegment[]
-  readonly parts: readonly (readonly number[])[]
+  readonly parts: readonly (readonly IndexedSegment[])[]
 } {
-  const segments: IndexedSegment[] = []
-  const byKey = new Map<string, number>()
-  const idOf = (segment: Segment): number => {
+  const byKey = new Map<string, IndexedSegment>()
+  const indexed = (segment: Segment): IndexedSegment => {
     const key = segmentKeyOf(segment)
-    const existingId = byKey.get(key)
-    if (existingId !== undefined) return existingId
-    const id = segments.length
-    segments.push({ ...segment, id, wholePhrases: [], gappedPhrases: [], keepsAllPositions: false, positions: NO_POSITIONS })
-    byKey.set(key, id)
-    return id
+    const existing = byKey.get(key)
+    if (existing !== undefined) return existing
+    const created = { ...segment, wholePhrases: [], gappedPhrases: [], keepsAllPositions: false, positions: NO_POSITIONS }
+    byKey.set(key, created)
+    return created
   }
-  return { parts: phrases.map((phrase) => phrase.segments.map(idOf)), segments }
+  const parts = phrases.map(({ segments }) => segments.map(indexed))
+  return { segments: [...byKey.values()], parts }
 }
 
 /** Creates the index. The order of the phrases changes their numbers only. */
 export function createPhraseIndex(phrases: readonly Phrase[]): PhraseIndex {
-  const { segments, parts } = numberSegments(phrases)
-  for (const [number, ids] of parts.entries()) {
-    const longestSegment = segments[ids[longestSegmentIndex(phrases[number]?.segments ?? [])] ?? -1]
-    if (ids.length === 1) longestSegment?.wholePhrases.push(number)
-    else longestSegment?.gappedPhrases.push(number)
-    for (const id of ids) {
-      const segment = segments[id]
-      if (segment !== undefined && ids.length > 1) segment.keepsAllPositions = true
-    }
+  const { segments, parts } = collectSegments(phrases)
+  for (const [number, phraseSegments] of parts.entries()) {
+    const longest = phraseSegments[longestSegmentIndex(phraseSegments)]
+    if (phraseSegments.length === 1) longest?.wholePhrases.push(number)
+    else longest?.gappedPhrases.push({ number, segments: phraseSegments })
+    for (const segment of phraseSegments) segment.keepsAllPositions ||= phraseSegments.length > 1
   }
-  const chains = parts.map((ids) => (ids.length > 1 ? { ids, texts: ids.map((id) => segments[id]?.text ?? '') } : null))
-  const index = createWordIndex(segments, (segment, { key, end }): Candidate => ({ segment, key, anchorEnd: end }))
+  const index = createWordIndex(segments, (segment, { key, end }): Candidate => {
+    const { text, requiresBoundaryBefore, requiresBoundaryAfter } = segment
+    return { key, anchorEnd: end, text, requiresBoundaryBefore, requiresBoundaryAfter, segment }
+  })
   const { found, record, forget } = createSegmentRecorder()
   const scan = createScanner(index, record)
   const findPhrases = (text: string): readonly number[] => {
     scan(text)
-    const numbers = found.length === 0 ? NO_PHRASES : collectPhrases({ segments, chains }, found)
+    const numbers = found.length === 0 ? NO_PHRASES : collectPhrases(found)
     forget()
     return numbers
   }
@@ -118,16 +118,13 @@ export function createPhraseIndex(phrases: readonly Phrase[]): PhraseIndex {
 
 const NO_PHRASES: readonly number[] = []
 
-type Chain = { readonly ids: readonly number[]; readonly texts: readonly string[] }
-type CompiledPhrases = { readonly segments: readonly IndexedSegment[]; readonly chains: readonly (Chain | null)[] }
-
 /** The start of a segment whose anchor ends at `end`, or -1 if the text does not match. */
-function matchSegmentAt({ segment, anchorEnd }: Candidate, text: string, end: number): number {
-  const start = end - anchorEnd
-  if (start < 0 || !text.startsWith(segment.text, start)) return -1
-  if (segment.requiresBoundaryBefore && start > 0 && isWordCharCode(text.charCodeAt(start - 1))) return -1
-  const after = start + segment.text.length
-  if (segment.requiresBoundaryAfter && after < text.length && continuesWord(text.charCodeAt(after))) return -1
+function matchSegmentAt(candidate: Candidate, text: string, end: number): number {
+  const start = end - candidate.anchorEnd
+  if (start < 0 || !text.startsWith(candidate.text, start)) return -1
+  if (candidate.requiresBoundaryBefore && start > 0 && isWordCharCode(text.charCodeAt(start - 1))) return -1
+  const after = start + candidate.text.length
+  if (candidate.requiresBoundaryAfter && after < text.length && continuesWord(text.charCodeAt(after))) return -1
   return start
 }
 
@@ -190,20 +187,16 @@ function createScanner({ words, pairs }: WordIndex<Candidate>, record: SegmentRe
 }
 
 /** The phrases that the found segments complete. */
-function collectPhrases({ segments, chains }: CompiledPhrases, found: readonly IndexedSegment[]): readonly number[] {
+function collectPhrases(found: readonly IndexedSegment[]): readonly number[] {
   const numbers: number[] = []
   for (const { wholePhrases, gappedPhrases } of found) {
     for (const number of wholePhrases) numbers.push(number)
-    for (const number of gappedPhrases) if (occursWithGaps(segments, chains[number])) numbers.push(number)
+    for (const { number, segments } of gappedPhrases) if (areFound(segments) && areWithinGap(segments)) numbers.push(number)
   }
   return numbers.length < 2 ? numbers : numbers.sort((a, b) => a - b)
 }
 
-function occursWithGaps(segments: readonly IndexedSegment[], chain: Chain | null | undefined): boolean {
-  if (chain === null || chain === undefined) return false
-  for (const id of chain.ids) if (segments[id]?.positions === NO_POSITIONS) return false
-  return areWithinGap(
-    chain.texts,
-    chain.ids.map((id) => segments[id]?.positions ?? []),
-  )
+function areFound(segments: readonly IndexedSegment[]): boolean {
+  for (const { positions } of segments) if (positions === NO_POSITIONS) return false
+  return true
 }
