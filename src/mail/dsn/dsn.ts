@@ -7,6 +7,7 @@
  * Pure, total, at most 1,000 groups. RFC 3464, RFC 6533 (internationalised), RFC 3461 (xtext). See also: mail/dsn/recipients.
  */
 import { decodeXtext } from '../mime/address.ts'
+import { readFieldName } from '../mime/field-name.ts'
 import { parseHost, toDsnRecipient } from './dsn-recipient.ts'
 import type { DsnRecipient } from './dsn-recipient.ts'
 
@@ -67,6 +68,8 @@ export function parseDeliveryStatus(texts: readonly string[]): DeliveryStatusFie
 }
 
 const FIELD_NAME = /^[A-Za-z][A-Za-z0-9-]{2,60}[ \t]{0,4}$/
+/** With white space before the colon. */
+const MAX_NAME_LENGTH = 65
 
 /** A group and whether it is in one block with per-message fields. */
 type Group = { readonly fields: FieldMap; isInMessageBlock: boolean }
@@ -82,10 +85,9 @@ function readStatusText(text: string, messageFields: FieldMap, groups: Group[]):
       isAfterBlankLine = true
       continue
     }
-    const colon = line.slice(0, 66).indexOf(':')
-    const writtenName = colon < 3 ? '' : line.slice(0, colon)
-    const name = FIELD_NAME.test(writtenName) ? writtenName.trimEnd().toLowerCase() : ''
-    if (!isFieldName(name)) {
+    const colon = line.indexOf(':')
+    const name = colon < 3 || colon > MAX_NAME_LENGTH ? '' : readStatusFieldName(line, colon)
+    if (name === '') {
       if (lastField !== null && !isAfterBlankLine) appendToField(lastField.into, lastField.name, line)
       continue
     }
@@ -108,15 +110,14 @@ function readStatusText(text: string, messageFields: FieldMap, groups: Group[]):
   }
 }
 
-/** Whether a name is a field of a report. A word and a colon inside a broken reply are not a field. */
-function isFieldName(name: string): boolean {
-  if (name === '') return false
-  return (
-    PER_RECIPIENT_FIELDS.has(name) ||
-    PER_MESSAGE_FIELDS.has(name) ||
-    (name.startsWith('x-') && name.length > 3) ||
-    /^(?:smtp-remote|localized|original|arrival|received)-[a-z-]+$/.test(name)
-  )
+/** The name before the colon if it is a field of a report, else empty. A word and a colon inside a broken reply are not a field. */
+function readStatusFieldName(line: string, colon: number): string {
+  const name = readFieldName(line, 0, colon)
+  const isKnown = PER_RECIPIENT_FIELDS.has(name) || PER_MESSAGE_FIELDS.has(name)
+  if (isKnown && name.length === colon) return name
+  const isField =
+    isKnown || (name.startsWith('x-') && name.length > 3) || /^(?:smtp-remote|localized|original|arrival|received)-[a-z-]+$/.test(name)
+  return isField && FIELD_NAME.test(line.slice(0, colon)) ? name : ''
 }
 
 /** Whether a line of text is a field of a report. Total. */

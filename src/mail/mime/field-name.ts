@@ -14,6 +14,8 @@ const COMMON_SPELLINGS: ReadonlyMap<number, readonly Spelling[]> = Map.groupBy(
     'DKIM-Signature DomainKey-Signature ARC-Seal ARC-Message-Signature ARC-Authentication-Results Authentication-Results',
     'Received-SPF X-Received X-Google-Smtp-Source X-Gm-Message-State X-Google-DKIM-Signature X-Originating-IP X-Virus-Scanned',
     'X-Spam-Status X-Spam-Level X-Spam-Score X-Spam-Checker-Version X-MimeOLE X-Return-Path X-Envelope-To X-Sender',
+    'Reporting-MTA Arrival-Date Final-Recipient Original-Recipient Action Diagnostic-Code Remote-MTA Last-Attempt-Date Will-Retry-Until',
+    'Received-From-MTA Original-Envelope-Id Final-Log-ID X-Postfix-Queue-ID X-Postfix-Sender X-Actual-Recipient',
     'List-Unsubscribe List-Unsubscribe-Post List-Id List-ID List-Help Feedback-ID CFBL-Address CFBL-Feedback-ID Organization',
   ]
     .join(' ')

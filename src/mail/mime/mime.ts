@@ -69,7 +69,7 @@ type MimeOptions = { readonly isShallow?: boolean }
 /** Finds the parts of a message. Total, linear. */
 export function parseMime(raw: Uint8Array, options: MimeOptions = {}): MimeMessage {
   const capped = raw.length > MAX_MESSAGE_BYTES ? raw.subarray(0, MAX_MESSAGE_BYTES) : raw
-  const bytes = Buffer.from(capped.buffer, capped.byteOffset, capped.byteLength).toString('latin1')
+  const bytes = (Buffer.isBuffer(capped) ? capped : Buffer.from(capped.buffer, capped.byteOffset, capped.byteLength)).toString('latin1')
   const latin1 = bytes.includes('\r') && !bytes.includes('\n') ? bytes.replaceAll('\r', '\n') : bytes
   const isPlainAscii = isPlainAsciiText(latin1)
   const input = { text: latin1, isPlainAscii, isShallow: options.isShallow === true }
