@@ -18,8 +18,11 @@ const ENCODINGS: ReadonlyMap<string, Encode> = new Map([
   ['base64', (octets) => base64.wrap(base64.encode(octets))],
 ])
 
-/** All parts together. More would hold up the event loop, and nodemailer encodes quoted-printable in pieces of this size, whose ends show in the folds. */
+/** All parts together, each with {@link NODE_BYTES} for its header. More would hold up the event loop, and nodemailer encodes quoted-printable in pieces of this size, whose ends show in the folds. */
 const MAX_CONTENT_BYTES = 65_536
+
+/** What a part costs beside its content: a thousand empty attachments take as long as a megabyte of text. */
+const NODE_BYTES = 1_024
 
 /** Writes a tree with CRLF line ends. Null: it is to be written by its streams. */
 export function writeMimeTree(root: MimeNode): Buffer | null {
@@ -31,7 +34,7 @@ export function writeMimeTree(root: MimeNode): Buffer | null {
 
 function contentBytesOf({ content, childNodes }: MimeNode): number {
   const own = typeof content === 'string' || Buffer.isBuffer(content) ? Buffer.byteLength(content) : 0
-  return childNodes.reduce((sum, child) => sum + contentBytesOf(child), own)
+  return childNodes.reduce((sum, child) => sum + contentBytesOf(child), own + NODE_BYTES)
 }
 
 const octetsOf = (text: string): string => Buffer.from(text).toString('latin1')
