@@ -69,11 +69,12 @@ function findCandidates(lines: readonly TextLine[], isOwnAddress: (address: stri
       section = role
     }
     if (line.text.includes('@')) {
+      let openSentence: string | null = null
       const context: LineContext = {
         section,
         isLabelled,
         previousLine,
-        openSentence: () => findOpenSentence(lines, at),
+        openSentence: () => (openSentence ??= findOpenSentence(lines, at)),
         isOwnAddress,
         isSettled,
       }
