@@ -35,6 +35,7 @@ const ANY = {
   offset: 0,
   limit: 100,
 } as const
+const ENTRIES = { ...ANY, list: 'bounce' } as const
 const STATUSES = {
   email: null,
   emailIds: null,
@@ -111,8 +112,39 @@ describe.each(engines)('$kind', ({ open }) => {
       const { services: recorded, used } = recordReaders()
       expect((await recorded.messages.list(1, STATUSES)).total).toBe(5)
       expect((await recorded.statistics.findEngagement(1, { ...ANY, kind: null, withTotal: true })).total).toBe(0)
+      expect(await recorded.suppressions.count(1, ENTRIES)).toBe(3)
       const isCount = (each: string): boolean => each.startsWith('count')
-      expect(used.filter(isCount)).toEqual([`count on ${longReader()}`, `count on ${longReader()}`])
+      expect(used.filter(isCount)).toEqual(Array.from({ length: 3 }, () => `count on ${longReader()}`))
+    })
+
+    const engagement = [
+      // filter, whether an index finds the page
+      [{}, true],
+      [{ email: 'a@example.org', apiUsers: ['ann'], offset: 20_000 }, true],
+      [{ apiUsers: ['ann'] }, false],
+      [{ labelIds: [1] }, false],
+      [{ offset: 20_000 }, false],
+    ] as const
+    test.each(engagement)('opens and clicks by %j: an index finds them: %s', async (filter, isShort) => {
+      const { services: recorded, used } = recordReaders()
+      await recorded.statistics.findEngagement(1, { ...ANY, kind: null, withTotal: false, ...filter })
+      expect(used).toEqual([`list on ${isShort ? 'read' : longReader()}`])
+    })
+
+    const entries = [
+      // filter, whether an index finds the page
+      [{}, true],
+      [{ from: T0, onlyInForce: true }, true],
+      [{ email: 'a@example.org', site: 'example.org' }, true],
+      [{ site: 'example.org' }, false],
+      [{ labelIds: [1] }, false],
+      [{ scope: '' }, false],
+      [{ offset: 20_000 }, false],
+    ] as const
+    test.each(entries)('a list of entries by %j: an index finds it: %s', async (filter, isShort) => {
+      const { services: recorded, used } = recordReaders()
+      await recorded.suppressions.list(1, { ...ENTRIES, ...filter })
+      expect(used).toEqual([`list on ${isShort ? 'read' : longReader()}`])
     })
 
     const lists = [
@@ -134,6 +166,7 @@ describe.each(engines)('$kind', ({ open }) => {
       [{ labelId: 1 }, false],
       [{ apiUsers: ['ann'] }, false],
       [{ emailType: 'batch', from: T0 }, false],
+      [{ offset: 20_000 }, false],
     ] as const
     test.each(lists)('a list by %j: an index finds it: %s', async (filter, isShort) => {
       const { services: recorded, used } = recordReaders()

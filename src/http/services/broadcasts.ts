@@ -11,6 +11,7 @@ import type { DatabaseReader } from '../../store/engine/engine.ts'
 import { countBroadcastResults, listBroadcastDeliveries, type BroadcastPage } from '../../store/mail/broadcasts.ts'
 import { findDeliveryIdByCopyHandle } from '../../store/mail/deliveries.ts'
 import { INVALID_CURSOR } from '../server/cursor.ts'
+import type { WideReader } from './wide-reader.ts'
 
 type BroadcastResults = {
   readonly counts: ReadonlyMap<BroadcastResult, number>
@@ -24,9 +25,10 @@ type BroadcastResults = {
  */
 export type ReadBroadcastResults = (account: number, broadcast: string, page: BroadcastPage) => Promise<BroadcastResults>
 
-/** Creates the function on a reader. */
-export function createReadBroadcastResults(reader: DatabaseReader): ReadBroadcastResults {
+/** Creates the function on a reader. It counts a whole broadcast. */
+export function createReadBroadcastResults(wideRead: WideReader): ReadBroadcastResults {
   return async (account, broadcast, page) => {
+    const reader = wideRead(account)
     const after = page.after === null ? null : await resolveCursor(reader, account, page.after)
     const [counts, rows] = await Promise.all([
       countBroadcastResults(reader, account, broadcast),

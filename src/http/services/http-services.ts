@@ -57,6 +57,7 @@ import type { AccountSecretService } from './account-secrets.ts'
 import type { SettingInForce } from './setting-in-force.ts'
 import { createStatisticsService, type StatisticsService } from './statistics.ts'
 import { createSuppressionService, type SuppressionService } from './suppressions.ts'
+import { createWideReader } from './wide-reader.ts'
 
 /** Services that the daemon builds, because they need its settings, its keys or its network. */
 type DaemonServices = {
@@ -120,9 +121,8 @@ export type HttpServices = DaemonServices & {
 
 /** Builds the services on a context; the verifier checks the signatures of inbox items that are replayed. */
 export function createHttpServices(context: Context, verifier: SignatureVerifier, daemonServices: DaemonServices): HttpServices {
-  const { kind, read, replica } = context.engine
-  // SQLite has one reader for short queries, which must not wait for one that reads a million rows. PostgreSQL has several.
-  const wideRead = kind === 'sqlite' ? replica.bulkRead : replica.read
+  const { read, replica } = context.engine
+  const wideRead = createWideReader(context.engine)
   return {
     ...daemonServices,
     now: context.now,
@@ -133,7 +133,7 @@ export function createHttpServices(context: Context, verifier: SignatureVerifier
     messages: createMessageService({ read, listRead: replica.read, wideRead, now: context.now }),
     messageReports: createMessageReportService(context),
     overview: createOverviewService(context),
-    suppressions: createSuppressionService(context),
+    suppressions: createSuppressionService(context, wideRead),
     blockAllow: createBlockAllowService(context),
     inbox: createInboxService(context, verifier),
     listTlsReports: createListTlsReports(context),

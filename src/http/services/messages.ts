@@ -23,6 +23,7 @@ import {
 import { CURSOR_SCHEMAS, decodeCursor, nextCursor, type CursorPage } from '../server/cursor.ts'
 import { omitNullish } from '../server/omit-nullish.ts'
 import { toAddressHashFilter } from './address-filter.ts'
+import { MAX_SHORT_OFFSET, type WideReader } from './wide-reader.ts'
 
 /** Which deliveries to list. Null means no filter. `from` (inclusive) and `until` (exclusive) limit the time of the request. */
 export type StatusQuery = {
@@ -63,12 +64,12 @@ export type MessageService = {
 
 /**
  * `listRead` may be some seconds behind: a client asks for one message right after it has sent it. `wideRead` takes what may read millions of rows:
- * the number of all matches, and lists that no index finds. No short query waits for it.
+ * the number of all matches, lists that no index finds, and pages far from the first. No short query waits for it.
  */
 type MessageReaders = {
   readonly read: DatabaseReader
   readonly listRead: DatabaseReader
-  readonly wideRead: DatabaseReader
+  readonly wideRead: WideReader
   readonly now: () => number
 }
 
@@ -91,11 +92,12 @@ export function createMessageService({ read, listRead, wideRead, now }: MessageR
       const page = {
         start: query.offset,
         limit: query.limit,
-        ...(query.withTotal ? { countOn: wideRead } : {}),
+        ...(query.withTotal ? { countOn: wideRead(account) } : {}),
         ...(after === null ? {} : { after }),
       }
       const filters = toDeliveryFilters(query)
-      const { rows, total } = await listDeliveries(isFoundByIndex(filters) ? listRead : wideRead, account, filters, page)
+      const isShort = isFoundByIndex(filters) && query.offset <= MAX_SHORT_OFFSET
+      const { rows, total } = await listDeliveries(isShort ? listRead : wideRead(account), account, filters, page)
       return { rows, total, next: nextCursor(rows, query.limit, cursorKeyOf) }
     },
     findUnbilled: (account, rows) => findUnbilledIds(listRead, account, rows),

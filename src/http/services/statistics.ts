@@ -14,6 +14,7 @@ import {
 } from '../../store/facts/engagement.ts'
 import { omitNullish } from '../server/omit-nullish.ts'
 import { toAddressHashFilter } from './address-filter.ts'
+import { MAX_SHORT_OFFSET, type WideReader } from './wide-reader.ts'
 
 /** Which opens and clicks to read. Null means no filter. `from` (inclusive) and `until` (exclusive) limit their time. */
 type EngagementQuery = {
@@ -42,8 +43,11 @@ export type StatisticsService = {
   readonly findLabelIds: (account: number, parts: readonly string[]) => Promise<readonly number[]>
 }
 
-/** Creates the service on a reader. All opens and clicks of a range are counted on `wideRead`, so that other queries do not wait for it. */
-export function createStatisticsService(reader: DatabaseReader, wideRead: DatabaseReader = reader): StatisticsService {
+/**
+ * Creates the service on a reader. Opens and clicks are counted, and listed by what no index finds, on `wideRead`, so that other queries do not wait
+ * for it.
+ */
+export function createStatisticsService(reader: DatabaseReader, wideRead: WideReader = () => reader): StatisticsService {
   return {
     sumCounters: (account, query) => sumCounters(reader, account, query),
     findEngagement: (account, { kind, email, from, until, apiUsers, labelIds, offset: start, withTotal, ...page }) => {
@@ -55,7 +59,9 @@ export function createStatisticsService(reader: DatabaseReader, wideRead: Databa
         apiUsers,
         labelIds,
       })
-      return findEngagementRecords(reader, account, filters, { start, countOn: withTotal ? wideRead : null, ...page })
+      const isShort = filters.addressHash !== undefined || (apiUsers === null && labelIds === null && start <= MAX_SHORT_OFFSET)
+      const countOn = withTotal ? wideRead(account) : null
+      return findEngagementRecords(isShort ? reader : wideRead(account), account, filters, { start, countOn, ...page })
     },
     findLabelNames: (account, labelIds) => findLabelNames(reader, account, labelIds),
     findLabelIds: (account, parts) => findLabelIdsLike(reader, account, parts),

@@ -20,10 +20,17 @@ import { findAccount } from '../../store/account/accounts.ts'
 import { findDeliveriesByIds } from '../../store/mail/deliveries.ts'
 import { subStatusName } from '../../webhook/sub-status-names.ts'
 import type { DatabaseReader } from '../../store/engine/engine.ts'
-import { findSuppressions, findSuppressionsInForce, listSuppressions, type SuppressionFilters } from '../../store/lists/suppressions.ts'
+import {
+  findSuppressions,
+  findSuppressionsInForce,
+  isListedByIndex,
+  listSuppressions,
+  type SuppressionFilters,
+} from '../../store/lists/suppressions.ts'
 import { CURSOR_SCHEMAS, decodeCursor, nextCursor, type CursorPage } from '../server/cursor.ts'
 import { omitNullish } from '../server/omit-nullish.ts'
 import { toAddressHashFilter } from './address-filter.ts'
+import { MAX_SHORT_OFFSET, type WideReader } from './wide-reader.ts'
 
 /** Which entries of one list to read. Null means no filter. `from` (inclusive) and `until` (exclusive) limit the start of the entry. */
 export type SuppressionQuery = {
@@ -83,19 +90,21 @@ export type SuppressionService = {
   readonly reactivate: (caller: Caller, request: ReactivateRequest) => Promise<readonly SuppressionRow[]>
 }
 
-/** Creates the service. */
-export function createSuppressionService(context: Context): SuppressionService {
+/** Creates the service. Entries are counted, and listed by what no index finds, on `wideRead`, so that other queries do not wait for it. */
+export function createSuppressionService(context: Context, wideRead: WideReader): SuppressionService {
   const { now } = context
   const { read } = context.engine
   return {
     list: async (account, query) => {
       const after = decodeCursor(query.after, CURSOR_SCHEMAS.entry)
       const page = { start: query.offset, limit: query.limit, ...(after === null ? {} : { after }) }
-      const { rows } = await listSuppressions(read, account, toSuppressionFilters(query, now()), page)
+      const filters = toSuppressionFilters(query, now())
+      const isShort = isListedByIndex(filters) && query.offset <= MAX_SHORT_OFFSET
+      const { rows } = await listSuppressions(isShort ? read : wideRead(account), account, filters, page)
       return { rows, next: nextCursor(rows, query.limit, ({ from, addressHash, scope }) => ({ from, addressHash, scope })) }
     },
     count: async (account, query) => {
-      const { total } = await listSuppressions(read, account, toSuppressionFilters(query, now()), { limit: 1, total: true })
+      const { total } = await listSuppressions(wideRead(account), account, toSuppressionFilters(query, now()), { limit: 1, total: true })
       return total ?? 0
     },
     checkAddresses: (account, addresses) => checkAddresses(context, account, addresses),

@@ -78,6 +78,12 @@ export async function findSuppressionsInForce(
   return Map.groupBy(rows, ({ addressHash }) => addressHash)
 }
 
+/** Whether an index finds a page of these entries: those of an address, or all that began in a time. Otherwise a page may read a whole list. */
+export const isListedByIndex = (filters: SuppressionFilters): boolean =>
+  filters.addressHash !== undefined || Object.entries(filters).every(([name, value]) => value === undefined || LISTED_BY.has(name))
+
+const LISTED_BY: ReadonlySet<string> = new Set<keyof SuppressionFilters>(['list', 'from', 'to', 'inForceAt'])
+
 /** Lists one page of one list, newest first. `total` counts all matching entries (null if it was not requested). */
 export async function listSuppressions(
   reader: DatabaseReader,

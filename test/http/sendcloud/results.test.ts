@@ -80,7 +80,7 @@ describe.each(engines)('broadcasts: $kind', ({ open }) => {
       sampleDelivery({ n: 6, account: 2, broadcast: 'spring' }),
     ]
     await engine.tx((db) => db.insertMany(DELIVERIES, rows))
-    const readBroadcastResults = createReadBroadcastResults(engine.read)
+    const readBroadcastResults = createReadBroadcastResults(() => engine.read)
     const first = await readBroadcastResults(1, 'spring', { result: null, after: null, limit: 2 })
     expect(first.counts).toEqual(
       new Map([
