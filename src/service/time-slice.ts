@@ -42,7 +42,7 @@ type TaskRow = <Result>(task: () => Result) => Promise<Result>
 
 /**
  * Creates a row: tasks that are requested until the sockets of one turn of the event loop are read run one after the other, in order and in slices.
- * Code that does the same for fifty mails in a row finds the processor's caches filled and needs two thirds of the time (docs/PERFORMANCE.md).
+ * Code that does the same for fifty mails in a row finds the processor's caches filled (docs/PERFORMANCE.md).
  */
 export function createTaskRow(): TaskRow {
   let waiting: (() => void)[] = []

@@ -77,7 +77,7 @@ const parseOnce = oncePerData(async (mail: IncomingMail, context: Context) =>
   isLarge(mail) ? runInOwnSlice(() => parseSafely(mail, context)) : parseInRow(() => parseSafely(mail, context)),
 )
 
-/** A mail of 5 MB takes tens of milliseconds; one of this size, less than two. */
+/** A mail of 5 MB takes tens of milliseconds; most of this size, less than two. */
 const LARGE_BYTES = 262_144
 
 const isLarge = ({ raw }: IncomingMail): boolean => raw.length >= LARGE_BYTES
