@@ -37,21 +37,21 @@ export async function runInOwnSlice<Result>(task: () => Result): Promise<Result>
   return slice
 }
 
-/** Runs a short task soon, in a row with the other tasks of its kind. Rejects if the task throws; the others run. */
-type TaskRow = <Result>(task: () => Result) => Promise<Result>
+/** Runs a short task soon, one after the other with those of its kind. Rejects if the task throws; the others run. */
+type TaskSeries = <Result>(task: () => Result) => Promise<Result>
 
 /**
- * Creates a row: tasks that are requested until the sockets of one turn of the event loop are read run one after the other, in order and in slices.
+ * Creates a series: tasks that are requested while the sockets of one turn of the event loop are read run one after the other, in order and in slices.
  * Code that does the same for fifty mails in a row finds the processor's caches filled (docs/PERFORMANCE.md).
  */
-export function createTaskRow(): TaskRow {
+export function createTaskSeries(): TaskSeries {
   let waiting: (() => void)[] = []
   let isRunning = false
   const runAll = async (): Promise<void> => {
     while (waiting.length > 0) {
-      const row = waiting
+      const tasks = waiting
       waiting = []
-      await mapInTimeSlices(row, (run) => run())
+      await mapInTimeSlices(tasks, (run) => run())
     }
     isRunning = false
   }

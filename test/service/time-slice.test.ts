@@ -2,7 +2,7 @@
  * time-slice.test - order of results, yielding, and errors
  */
 import { expect, test } from 'vitest'
-import { createTaskRow, mapInTimeSlices, runInOwnSlice } from '../../src/service/time-slice.ts'
+import { createTaskSeries, mapInTimeSlices, runInOwnSlice } from '../../src/service/time-slice.ts'
 
 /** Blocks the thread. */
 function busy(milliseconds: number): void {
@@ -51,9 +51,9 @@ test('each long task has a slice of its own, in order, and an error of one leave
 
 test('tasks of one turn run in a row, in order, and an error of one leaves the others', async () => {
   const seen: string[] = []
-  const inRow = createTaskRow()
+  const inSeries = createTaskSeries()
   const tasks = ['a', 'b', 'c'].map(async (name) =>
-    inRow(() => {
+    inSeries(() => {
       seen.push(name)
       queueMicrotask(() => seen.push(`after ${name}`))
       if (name === 'b') throw new Error('b')
@@ -68,13 +68,13 @@ test('tasks of one turn run in a row, in order, and an error of one leaves the o
 
 test('another task runs in between, and what a task or a later turn requests runs too', async () => {
   const seen: string[] = []
-  const inRow = createTaskRow()
+  const inSeries = createTaskSeries()
   const task = (name: string): Promise<number> =>
-    inRow(() => {
+    inSeries(() => {
       busy(3)
       return seen.push(name)
     })
-  const nested = inRow(() => task('nested'))
+  const nested = inSeries(() => task('nested'))
   setImmediate(() => seen.push('another'))
   await Promise.all([task('a'), task('b'), task('c')])
   expect(seen.filter((each) => each !== 'another' && each !== 'nested')).toEqual(['a', 'b', 'c'])

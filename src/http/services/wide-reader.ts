@@ -1,8 +1,8 @@
 /**
  * wide-reader - reads of the API that may go through millions of rows: one at a time, and accounts in turn
  *
- * SQLite has one reader for short queries and one for scans. Here an account waits for at most one read of each other account, and the pages of
- * exports and other scans for one in all. PostgreSQL has several connections and needs none of it.
+ * SQLite has one reader for short queries and one for scans, which these reads share with exports, retention and erasure. An account waits for at
+ * most one read of each other account; a page of an export or of another scan waits for at most one. PostgreSQL has several connections and needs no turns.
  *
  * See also: net/fair-runner, http/services/messages, docs/SECURITY.md (who waits behind whom).
  */
@@ -13,7 +13,7 @@ import type { DatabaseReader, Engine } from '../../store/engine/engine.ts'
 /** The reader of an account's wide reads. Faults: rate_limited (too many of its reads wait). */
 export type WideReader = (account: number) => DatabaseReader
 
-/** An index leads to the first row of a page, and the rows before it are read one by one: 10,000 take a millisecond or two. */
+/** Pages from this row on are wide reads: the rows before a page are read one by one, 10,000 in up to 6 ms. */
 export const MAX_SHORT_OFFSET = 10_000
 
 /** Reads of one account that wait or run. A client that went away leaves its read behind. */

@@ -19,7 +19,7 @@ import type { Report } from '../../mail/report.ts'
 import type { AccountSnapshot } from '../account-cache.ts'
 import { reportDigest, type IncomingMail } from './incoming-mail.ts'
 import type { Context } from '../context.ts'
-import { createTaskRow, runInOwnSlice } from '../time-slice.ts'
+import { createTaskSeries, runInOwnSlice } from '../time-slice.ts'
 import { oncePerData } from './once-per-data.ts'
 import { isProvenBySignature, parseOrUnreadable, readSignedReport, type SignedReading } from './signed-report.ts'
 
@@ -70,11 +70,11 @@ export async function prepareMail(
 const mailToVerify = ({ raw, peer, helo, envelope }: IncomingMail): MailToVerify => ({ raw, peer, helo, from: envelope.from })
 
 /** Mails that arrive together are parsed together. */
-const parseInRow = createTaskRow()
+const parseInSeries = createTaskSeries()
 
 /** The report of a mail, parsed once whatever the number of its recipients. */
 const parseOnce = oncePerData(async (mail: IncomingMail, context: Context) =>
-  isLarge(mail) ? runInOwnSlice(() => parseSafely(mail, context)) : parseInRow(() => parseSafely(mail, context)),
+  isLarge(mail) ? runInOwnSlice(() => parseSafely(mail, context)) : parseInSeries(() => parseSafely(mail, context)),
 )
 
 /** A mail of 5 MB takes tens of milliseconds; most of this size, less than two. */
