@@ -4,7 +4,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { ALL_LANE_GROUPS } from '../../../src/queue/lane-group.ts'
 import type { Composition } from '../../../src/compose/composition.ts'
-import { ACCOUNT_DEFAULT_TRACKING } from '../../../src/compose/x-smtpapi.ts'
 import { hashAddress, normaliseAddress } from '../../../src/correlate/address-hash.ts'
 import { decodeBase32Number, encodeBase32Number } from '../../../src/correlate/base32.ts'
 import { dayNumberOf, formatDeliveryId, monthOfDelivery } from '../../../src/correlate/delivery-id.ts'
@@ -33,6 +32,7 @@ import { engines } from '../../support/engines.ts'
 import { findDelivery, readTimeline } from '../../support/look.ts'
 import { makeIncomingMail } from '../../support/reports.ts'
 import { makeServices } from '../../support/services.ts'
+import { submissionTo } from '../../support/submissions.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 12)
 const BY = { account: 1, apiUser: 'alice', ip: '192.0.2.7' } as const
@@ -41,24 +41,6 @@ const STRANGER: AuthenticationResults = {
   spf: null,
   arc: null,
 }
-const BODY = {
-  from: 'news@example.com',
-  fromName: null,
-  replyTo: [],
-  to: null,
-  cc: [],
-  subject: 'Hello',
-  html: '<p>Hello</p>',
-  plain: 'Hello',
-  headers: {},
-  attachments: [],
-  sections: {},
-  raw: null,
-  messageId: null,
-  emailType: 'batch',
-  tracking: ACCOUNT_DEFAULT_TRACKING,
-} as const
-
 /** One copy: what its recipient holds, and what the account that sent it was told. */
 type Copy = { readonly deliveryId: string; readonly recipient: string; readonly mail: string; readonly account: readonly string[] }
 
@@ -96,8 +78,8 @@ describe.each(engines)('$kind', ({ open }) => {
   /** A campaign of our own queue, a request for each recipient; each copy as it leaves. */
   async function sendCampaign(context: Context, recipients: readonly string[], messageId: string | null = null): Promise<readonly Copy[]> {
     const submit = createSubmit(context)
-    const request = { body: { ...BODY, messageId }, originatorDomains: [], label: null, userHeaders: {}, requestId: null }
-    for (const recipient of recipients) await submit(BY, { ...request, recipients: [{ recipient, variables: {} }] })
+    const body = { fromName: null, html: '<p>Hello</p>', emailType: 'batch', messageId } as const
+    for (const recipient of recipients) await submit(BY, submissionTo([recipient], { body }))
     const { engine } = context
     const refs = await listQueuedMessagesForOperator(engine.read, { groups: ALL_LANE_GROUPS, after: null, limit: 1_000 })
     const queued = await engine.tx((db) => markDispatchedForOperator(db, refs, { at: T0, markedBy: 'test 1', groups: ALL_LANE_GROUPS }))
